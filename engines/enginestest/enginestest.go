@@ -1,0 +1,320 @@
+// Package enginestest gives tests the real engines.
+//
+// One engine of a kind runs per test binary, started by the first test that
+// asks for it, and each call gets a database of its own in it, so that tests
+// may run in parallel and need no clean-up of their own. There is no TestMain
+// to write: the engines end with the test binary, and what a binary leaves in
+// the folder for temporary files is removed by the next one.
+//
+// An engine that is not there fails the test with the line to type; a test
+// that skips itself proves nothing.
+package enginestest
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"testing"
+	"time"
+
+	ch "github.com/ClickHouse/clickhouse-go/v2"
+	"github.com/jackc/pgx/v5"
+
+	"github.com/netflixathome/cinema/engines/clickhouse"
+	"github.com/netflixathome/cinema/engines/kafka"
+	"github.com/netflixathome/cinema/engines/postgres"
+)
+
+// startTimeout bounds the first call; a busy machine needs a few seconds.
+const startTimeout = 2 * time.Minute
+
+// EnginesDir is the folder whose node_modules holds the engines' binaries:
+// $CINEMA_ENGINES_DIR, else engines/ of the checkout that the test runs in.
+// It is empty when there is none.
+func EnginesDir() string {
+	if dir := os.Getenv("CINEMA_ENGINES_DIR"); dir != "" {
+		return dir
+	}
+	root := checkout()
+	if root == "" {
+		return ""
+	}
+	dir := filepath.Join(root, "engines")
+	if _, err := os.Stat(filepath.Join(dir, "node_modules")); err != nil {
+		return ""
+	}
+	return dir
+}
+
+// checkout is the root of the repository that the working directory is in.
+func checkout() string {
+	dir, err := os.Getwd()
+	if err != nil {
+		return ""
+	}
+	for {
+		if _, err := os.Stat(filepath.Join(dir, "go.work")); err == nil {
+			return dir
+		}
+		parent := filepath.Dir(dir)
+		if parent == dir {
+			return ""
+		}
+		dir = parent
+	}
+}
+
+const dirPrefix = "cinema-enginestest-"
+
+// folder makes this binary's folder below the one for temporary files, and
+// removes those of binaries that have ended. A folder belongs to whoever
+// holds the lock in it, and the kernel drops the lock with the process.
+var folder = sync.OnceValues(func() (string, error) {
+	old, _ := filepath.Glob(filepath.Join(os.TempDir(), dirPrefix+"*"))
+	for _, dir := range old {
+		if f, err := lock(dir); err == nil {
+			_ = os.RemoveAll(dir)
+			_ = f.Close()
+		}
+	}
+	// The lock is taken before the folder gets the name under which others
+	// look for it.
+	hidden, err := os.MkdirTemp("", "new-"+dirPrefix)
+	if err != nil {
+		return "", err
+	}
+	f, err := lock(hidden)
+	if err != nil {
+		return "", err
+	}
+	held = f
+	dir := filepath.Join(filepath.Dir(hidden), strings.TrimPrefix(filepath.Base(hidden), "new-"))
+	return dir, os.Rename(hidden, dir)
+})
+
+// held keeps the lock's file from being collected, which would close it.
+var held *os.File //nolint:unused // being written to is all it is for
+
+func lock(dir string) (*os.File, error) {
+	f, err := os.OpenFile(filepath.Join(dir, "lock"), os.O_CREATE|os.O_RDWR, 0o600)
+	if err != nil {
+		return nil, err
+	}
+	if err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
+		_ = f.Close()
+		return nil, err
+	}
+	return f, nil
+}
+
+// await waits until an engine is ready or has failed.
+func await(run func(context.Context) error, ready <-chan struct{}) error {
+	failed := make(chan error, 1)
+	go func() { failed <- run(context.Background()) }() // ends with the binary
+	t := time.NewTimer(startTimeout)
+	defer t.Stop()
+	select {
+	case <-ready:
+		return nil
+	case err := <-failed:
+		if err == nil {
+			err = errors.New("ended before it was ready")
+		}
+		return err
+	case <-t.C:
+		return fmt.Errorf("not ready after %v", startTimeout)
+	}
+}
+
+// logger shows what is wrong with an engine and nothing else.
+func logger() *slog.Logger {
+	return slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelWarn}))
+}
+
+var serial atomic.Int64
+
+var sharedPostgres = sync.OnceValues(func() (*postgres.Server, error) {
+	dir, err := folder()
+	if err != nil {
+		return nil, err
+	}
+	s, err := postgres.New(postgres.Options{
+		Dir:        filepath.Join(dir, "postgres"),
+		EnginesDir: EnginesDir(),
+		Disposable: true,
+		Log:        logger(),
+	})
+	if err != nil {
+		return nil, err
+	}
+	return s, await(s.Run, s.Ready())
+})
+
+// Postgres returns the DSN, for pgx, of a fresh and empty database. It is
+// dropped when the test ends. Its user is a superuser and may replicate.
+func Postgres(t testing.TB) string {
+	t.Helper()
+	s, err := sharedPostgres()
+	if err != nil {
+		t.Fatalf("Postgres for tests: %v", err)
+	}
+	name := fmt.Sprintf("test_%d", serial.Add(1))
+	if err := execute(s, "CREATE DATABASE "+name); err != nil {
+		t.Fatalf("Postgres for tests: %v", err)
+	}
+	t.Cleanup(func() {
+		// Slots that the test left would keep the database from going. What
+		// remains goes with the test binary, so a failure here is no failure.
+		err := execute(s,
+			"SELECT pg_terminate_backend(active_pid) FROM pg_replication_slots WHERE active AND database = '"+name+"'",
+			"SELECT pg_drop_replication_slot(slot_name) FROM pg_replication_slots WHERE database = '"+name+"'",
+			"DROP DATABASE IF EXISTS "+name+" WITH (FORCE)")
+		if err != nil {
+			t.Logf("Postgres for tests: %v", err)
+		}
+	})
+	return s.DSN(name)
+}
+
+func execute(s *postgres.Server, statements ...string) error {
+	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
+	defer cancel()
+	conn, err := pgx.Connect(ctx, s.DSN("postgres"))
+	if err != nil {
+		return err
+	}
+	defer conn.Close(ctx)
+	for _, sql := range statements {
+		if _, err := conn.Exec(ctx, sql); err != nil {
+			return fmt.Errorf("%s: %w", sql, err)
+		}
+	}
+	return nil
+}
+
+// ClickHouseAddress is how a test reaches its database: what clickhouse-go's
+// Options.Addr and Options.Auth want.
+type ClickHouseAddress = clickhouse.Address
+
+var sharedClickHouse = sync.OnceValues(func() (*clickhouse.Server, error) {
+	dir, err := folder()
+	if err != nil {
+		return nil, err
+	}
+	launcher, err := Launcher()
+	if err != nil {
+		return nil, err
+	}
+	s, err := clickhouse.New(clickhouse.Options{
+		Dir:        filepath.Join(dir, "clickhouse"),
+		Launcher:   launcher,
+		EnginesDir: EnginesDir(),
+		Disposable: true,
+		Log:        logger(),
+	})
+	if err != nil {
+		return nil, err
+	}
+	return s, await(s.Run, s.Ready())
+})
+
+// ClickHouse returns the address of a fresh and empty database. It is dropped
+// when the test ends.
+func ClickHouse(t testing.TB) ClickHouseAddress {
+	t.Helper()
+	s, err := sharedClickHouse()
+	if err != nil {
+		t.Fatalf("ClickHouse for tests: %v", err)
+	}
+	a := s.Address()
+	a.Database = fmt.Sprintf("test_%d", serial.Add(1))
+	if err := executeClickHouse(s.Address(), "CREATE DATABASE "+a.Database); err != nil {
+		t.Fatalf("ClickHouse for tests: %v", err)
+	}
+	t.Cleanup(func() {
+		if err := executeClickHouse(s.Address(), "DROP DATABASE IF EXISTS "+a.Database+" SYNC"); err != nil {
+			t.Logf("ClickHouse for tests: %v", err)
+		}
+	})
+	return a
+}
+
+func executeClickHouse(a ClickHouseAddress, statement string) error {
+	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
+	defer cancel()
+	conn, err := ch.Open(&ch.Options{
+		Addr: []string{a.Native},
+		Auth: ch.Auth{Username: a.User, Password: a.Password, Database: a.Database},
+	})
+	if err != nil {
+		return err
+	}
+	defer conn.Close()
+	return conn.Exec(ctx, statement)
+}
+
+// Launcher is the path of the ClickHouse launcher: $CINEMA_CLICKHOUSE_LAUNCHER,
+// else one that is built from this checkout.
+func Launcher() (string, error) {
+	if path := os.Getenv("CINEMA_CLICKHOUSE_LAUNCHER"); path != "" {
+		return path, nil
+	}
+	return builtLauncher()
+}
+
+var builtLauncher = sync.OnceValues(func() (string, error) {
+	root := checkout()
+	if root == "" {
+		return "", errors.New("the test does not run inside a checkout, where the launcher's source is")
+	}
+	dir, err := folder()
+	if err != nil {
+		return "", err
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), startTimeout)
+	defer cancel()
+	// The go tool's cache makes every build after the first one a copy.
+	path := filepath.Join(dir, clickhouse.LauncherName)
+	cmd := exec.CommandContext(ctx, "go", "build", "-o", path, "./engines/clickhouse/launcher")
+	cmd.Dir = root
+	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
+	if out, err := cmd.CombinedOutput(); err != nil {
+		return "", fmt.Errorf("build the launcher: %w: %s", err, out)
+	}
+	return path, nil
+})
+
+var sharedKafka = sync.OnceValues(func() (*kafka.Server, error) {
+	dir, err := folder()
+	if err != nil {
+		return nil, err
+	}
+	s, err := kafka.New(kafka.Options{Dir: filepath.Join(dir, "kafka"), Log: logger()})
+	if err != nil {
+		return nil, err
+	}
+	return s, await(s.Run, s.Ready())
+})
+
+// Kafka returns the brokers of an event log that the tests of a binary share:
+// give topics and consumer groups names of their own, such as Name makes.
+func Kafka(t testing.TB) []string {
+	t.Helper()
+	s, err := sharedKafka()
+	if err != nil {
+		t.Fatalf("Kafka for tests: %v", err)
+	}
+	return s.Brokers()
+}
+
+// Name returns a name that no other test of the binary has, for a topic, a
+// consumer group, a replication slot.
+func Name(prefix string) string { return fmt.Sprintf("%s_%d", prefix, serial.Add(1)) }
