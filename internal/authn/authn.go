@@ -1,0 +1,112 @@
+// Package authn says who asks: it carries the verified claims of an access
+// token from the boundary, where they are read once, to whoever must decide.
+package authn
+
+import (
+	"context"
+	"encoding/json"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/netflixathome/cinema/internal/fault"
+)
+
+// Issuer and audience of every access token, checked at every door.
+const (
+	Issuer   = "cinema"
+	Audience = "cinema"
+)
+
+// Claims are what a verified access token says.
+type Claims struct {
+	UserID    uuid.UUID
+	ProfileID uuid.UUID
+	SessionID uuid.UUID
+	// Scopes are permission names such as title:write. All requests with one
+	// token share the map: it is only read.
+	Scopes map[string]bool
+	// Child is set for a child's profile.
+	Child     bool
+	ExpiresAt time.Time
+}
+
+// Has reports whether the claims hold the permission. Nil claims hold none.
+func (c *Claims) Has(scope string) bool { return c != nil && c.Scopes[scope] }
+
+// Verifier checks an access token. Every failure is a fault of kind
+// Unauthenticated that tells no detail; an unreachable key store is Unavailable.
+type Verifier interface {
+	Verify(ctx context.Context, token string) (*Claims, error)
+}
+
+type contextKey struct{}
+
+// With returns a context that carries the claims.
+func With(ctx context.Context, c *Claims) context.Context {
+	return context.WithValue(ctx, contextKey{}, c)
+}
+
+// From returns the claims, or nil where nobody is signed in.
+func From(ctx context.Context) *Claims {
+	c, _ := ctx.Value(contextKey{}).(*Claims)
+	return c
+}
+
+// Require returns the claims or a fault of kind Unauthenticated.
+func Require(ctx context.Context) (*Claims, error) {
+	if c := From(ctx); c != nil {
+		return c, nil
+	}
+	return nil, ErrUnauthenticated
+}
+
+// ErrUnauthenticated is what everyone is told whose token is missing or wrong.
+var ErrUnauthenticated = fault.New(fault.Unauthenticated, "Sign in to go on.")
+
+// Bearer takes the token out of an Authorization header; empty when there is none.
+func Bearer(r *http.Request) string {
+	scheme, token, ok := strings.Cut(r.Header.Get("Authorization"), " ")
+	if !ok || !strings.EqualFold(scheme, "Bearer") {
+		return ""
+	}
+	return strings.TrimSpace(token)
+}
+
+// Middleware verifies the bearer token of each request. Without a token the
+// request goes on as nobody's; with a wrong one it ends here with 401.
+func Middleware(v Verifier, next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		token := Bearer(r)
+		if token == "" {
+			next.ServeHTTP(w, r)
+			return
+		}
+		claims, err := v.Verify(r.Context(), token)
+		if err != nil {
+			WriteError(w, err)
+			return
+		}
+		next.ServeHTTP(w, r.WithContext(With(r.Context(), claims)))
+	})
+}
+
+// WriteError answers with a GraphQL error document for err.
+func WriteError(w http.ResponseWriter, err error) {
+	kind := fault.KindOf(err)
+	status, message := http.StatusUnauthorized, ErrUnauthenticated.Message
+	switch kind {
+	case fault.Unauthenticated:
+	case fault.Unavailable:
+		status, message = http.StatusServiceUnavailable, "Sign-in cannot be checked at the moment. Try again shortly."
+	default:
+		status, message, kind = http.StatusInternalServerError, "Something broke on our side.", fault.Internal
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(status)
+	_ = json.NewEncoder(w).Encode(map[string]any{"errors": []any{map[string]any{
+		"message": message, "extensions": map[string]any{"code": kind.Code()},
+	}}})
+}

@@ -1,0 +1,29 @@
+// Package bus tells all instances of the program what has just happened:
+// revoked sessions, job progress, who is watching. It is a hint, not a log: a
+// message may be lost, so whoever listens must be able to ask again.
+package bus
+
+import (
+	"context"
+	"errors"
+)
+
+const (
+	// MaxPayload is the largest message, in bytes.
+	MaxPayload = 64 << 10
+	// Backlog is how many messages a listener may fall behind.
+	Backlog = 256
+)
+
+// ErrTooLarge is returned by Publish for a message above MaxPayload.
+var ErrTooLarge = errors.New("bus: the message is larger than 64 KiB")
+
+// Bus passes messages by topic to all who listen at that moment.
+type Bus interface {
+	// Publish hands payload (at most MaxPayload bytes) to the listeners of topic. It
+	// never waits for a slow listener.
+	Publish(ctx context.Context, topic string, payload []byte) error
+	// Subscribe listens to topic until ctx ends, then closes the channel. A
+	// listener that falls more than Backlog messages behind loses the oldest.
+	Subscribe(ctx context.Context, topic string) (<-chan []byte, error)
+}

@@ -1,0 +1,78 @@
+// Package memory passes messages within this process.
+package memory
+
+import (
+	"context"
+	"sync"
+
+	"github.com/netflixathome/cinema/internal/bus"
+)
+
+// Bus is a bus.Bus in this process.
+type Bus struct {
+	mu        sync.Mutex
+	listeners map[string]map[*listener]struct{}
+}
+
+type listener struct{ c chan []byte }
+
+var _ bus.Bus = (*Bus)(nil)
+
+// New makes a bus nobody listens to yet.
+func New() *Bus { return &Bus{listeners: map[string]map[*listener]struct{}{}} }
+
+// Publish implements bus.Bus.
+func (b *Bus) Publish(ctx context.Context, topic string, payload []byte) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	if len(payload) > bus.MaxPayload {
+		return bus.ErrTooLarge
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for l := range b.listeners[topic] {
+		l.put(append([]byte{}, payload...))
+	}
+	return nil
+}
+
+// put is called under the lock, so nobody else sends: after one message has
+// been taken out there is room.
+func (l *listener) put(payload []byte) {
+	for {
+		select {
+		case l.c <- payload:
+			return
+		default:
+		}
+		select {
+		case <-l.c:
+		default:
+		}
+	}
+}
+
+// Subscribe implements bus.Bus.
+func (b *Bus) Subscribe(ctx context.Context, topic string) (<-chan []byte, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	l := &listener{c: make(chan []byte, bus.Backlog)}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.listeners[topic] == nil {
+		b.listeners[topic] = map[*listener]struct{}{}
+	}
+	b.listeners[topic][l] = struct{}{}
+	context.AfterFunc(ctx, func() {
+		b.mu.Lock()
+		defer b.mu.Unlock()
+		delete(b.listeners[topic], l)
+		if len(b.listeners[topic]) == 0 {
+			delete(b.listeners, topic)
+		}
+		close(l.c)
+	})
+	return l.c, nil
+}

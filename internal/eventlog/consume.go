@@ -1,0 +1,244 @@
+package eventlog
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/IBM/sarama"
+)
+
+// Record is what was read.
+type Record struct {
+	Topic     string
+	Partition int32
+	Offset    int64
+	Key       []byte
+	Value     []byte
+}
+
+// Reader reads topics as a member of a consumer group.
+type Reader struct {
+	// Group is the consumer group; its members share the partitions.
+	Group string
+	// Topics to read.
+	Topics []string
+	// MaxRecords ends a batch; 0 means 20,000.
+	MaxRecords int
+	// MaxWait ends a batch that is not full, counted from its first record;
+	// 0 means 500 ms.
+	MaxWait time.Duration
+	// Handle takes a batch over all partitions, in order within each. The
+	// offsets are committed when it returns nil. On an error it is called again
+	// with the same batch after a back-off, until ctx ends, which is when the
+	// partitions go to another member or Consume ends. The slice is reused.
+	Handle func(ctx context.Context, batch []Record) error
+	// CaughtUp, if set, is told after each handled batch, and while idle once
+	// for each MaxWait, whether everything in the log has been handled.
+	CaughtUp func(bool)
+}
+
+// Consume reads until ctx ends, and then returns nil. It rejoins by itself
+// after whatever the broker does.
+func (l *Log) Consume(ctx context.Context, r Reader) error {
+	if r.Group == "" || len(r.Topics) == 0 || r.Handle == nil {
+		return errors.New("eventlog: Group, Topics and Handle are required")
+	}
+	if r.MaxRecords == 0 {
+		r.MaxRecords = 20_000
+	}
+	if r.MaxWait == 0 {
+		r.MaxWait = 500 * time.Millisecond
+	}
+	log := l.log.With("group", r.Group)
+	for wait := 100 * time.Millisecond; ctx.Err() == nil; wait = min(2*wait, 5*time.Second) {
+		started := time.Now()
+		err := l.join(ctx, r, log)
+		if ctx.Err() != nil {
+			break
+		}
+		log.WarnContext(ctx, "reading the event log was interrupted", "error", err, "retry", wait)
+		if time.Since(started) > time.Minute {
+			wait = 100 * time.Millisecond
+		}
+		select {
+		case <-ctx.Done():
+		case <-time.After(wait):
+		}
+	}
+	return nil
+}
+
+func (l *Log) join(ctx context.Context, r Reader, log *slog.Logger) error {
+	// A client of its own: the group's long polls must not hold up the producer.
+	group, err := sarama.NewConsumerGroup(l.cfg.Brokers, r.Group, l.cfg.sarama())
+	if err != nil {
+		return fmt.Errorf("join: %w", err)
+	}
+	var wg sync.WaitGroup
+	wg.Go(func() {
+		for err := range group.Errors() {
+			if ctx.Err() == nil {
+				log.WarnContext(ctx, "event log", "error", err)
+			}
+		}
+	})
+	defer wg.Wait()
+	defer group.Close()
+	for ctx.Err() == nil {
+		m := &member{r: r, log: log}
+		if err := group.Consume(ctx, r.Topics, m); err != nil {
+			return fmt.Errorf("consume: %w", err)
+		}
+	}
+	return nil
+}
+
+// member is one generation of the group: the partitions that this instance
+// holds until the next rebalance. Its claims feed one batch.
+type member struct {
+	r      Reader
+	log    *slog.Logger
+	in     chan *sarama.ConsumerMessage
+	wg     sync.WaitGroup
+	mu     sync.Mutex
+	claims map[place]*claimState
+}
+
+type place struct {
+	topic     string
+	partition int32
+}
+
+type claimState struct {
+	claim sarama.ConsumerGroupClaim
+	next  atomic.Int64 // the offset after the last one handled; -1 before the first
+}
+
+func (m *member) Setup(s sarama.ConsumerGroupSession) error {
+	m.in = make(chan *sarama.ConsumerMessage, 1024)
+	m.claims = map[place]*claimState{}
+	m.wg.Go(func() { m.batch(s) })
+	return nil
+}
+
+func (m *member) Cleanup(sarama.ConsumerGroupSession) error {
+	m.wg.Wait()
+	return nil
+}
+
+func (m *member) ConsumeClaim(s sarama.ConsumerGroupSession, c sarama.ConsumerGroupClaim) error {
+	state := &claimState{claim: c}
+	state.next.Store(c.InitialOffset())
+	m.mu.Lock()
+	m.claims[place{c.Topic(), c.Partition()}] = state
+	m.mu.Unlock()
+	for {
+		select {
+		case msg, ok := <-c.Messages():
+			if !ok {
+				return nil
+			}
+			select {
+			case m.in <- msg:
+			case <-s.Context().Done():
+				return nil
+			}
+		case <-s.Context().Done():
+			return nil
+		}
+	}
+}
+
+func (m *member) batch(s sarama.ConsumerGroupSession) {
+	ctx := s.Context()
+	records := make([]Record, 0, min(m.r.MaxRecords, 1024))
+	timer := time.NewTimer(m.r.MaxWait)
+	defer timer.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return // what was not handled is not committed and comes again
+		case msg := <-m.in:
+			if len(records) == 0 {
+				timer.Reset(m.r.MaxWait)
+			}
+			records = append(records, Record{Topic: msg.Topic, Partition: msg.Partition, Offset: msg.Offset, Key: msg.Key, Value: msg.Value})
+			if len(records) < m.r.MaxRecords {
+				continue
+			}
+		case <-timer.C:
+			if len(records) == 0 {
+				timer.Reset(m.r.MaxWait)
+				m.tell(true)
+				continue
+			}
+		}
+		if !m.handle(ctx, records) {
+			return
+		}
+		m.commit(s, records)
+		clear(records)
+		records = records[:0]
+		timer.Reset(m.r.MaxWait)
+		m.tell(false)
+	}
+}
+
+// handle calls the handler until it succeeds; false when the generation ended.
+func (m *member) handle(ctx context.Context, records []Record) bool {
+	for wait := 100 * time.Millisecond; ; wait = min(2*wait, 5*time.Second) {
+		err := m.r.Handle(ctx, records)
+		if err == nil {
+			return true
+		}
+		if ctx.Err() != nil {
+			return false
+		}
+		m.log.WarnContext(ctx, "a batch could not be handled; it is tried again", "records", len(records), "retry", wait, "error", err)
+		select {
+		case <-ctx.Done():
+			return false
+		case <-time.After(wait):
+		}
+	}
+}
+
+func (m *member) commit(s sarama.ConsumerGroupSession, records []Record) {
+	last := map[place]int64{}
+	for i := range records {
+		p := place{records[i].Topic, records[i].Partition}
+		last[p] = max(last[p], records[i].Offset+1)
+	}
+	m.mu.Lock()
+	for p, next := range last {
+		s.MarkOffset(p.topic, p.partition, next, "")
+		m.claims[p].next.Store(next)
+	}
+	m.mu.Unlock()
+	s.Commit()
+}
+
+// tell reports whether everything is handled: nothing has come for a whole
+// MaxWait, or all that is known to be in the log has been committed.
+func (m *member) tell(idle bool) {
+	if m.r.CaughtUp == nil {
+		return
+	}
+	up := true
+	if !idle {
+		m.mu.Lock()
+		for _, c := range m.claims {
+			// A negative offset stands for "the oldest": nothing was read yet.
+			if next := c.next.Load(); next >= 0 && next < c.claim.HighWaterMarkOffset() {
+				up = false
+			}
+		}
+		m.mu.Unlock()
+	}
+	m.r.CaughtUp(up)
+}

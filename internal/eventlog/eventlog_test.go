@@ -1,0 +1,150 @@
+package eventlog_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"github.com/twmb/franz-go/pkg/kfake"
+
+	"github.com/netflixathome/cinema/internal/eventlog"
+)
+
+func broker(tb testing.TB, opts ...kfake.Opt) *kfake.Cluster {
+	tb.Helper()
+	c, err := kfake.NewCluster(append([]kfake.Opt{kfake.NumBrokers(1)}, opts...)...)
+	require.NoError(tb, err)
+	tb.Cleanup(c.Close)
+	return c
+}
+
+func open(tb testing.TB, c *kfake.Cluster, topics ...string) *eventlog.Log {
+	tb.Helper()
+	l, err := eventlog.Open(tb.Context(), eventlog.Config{Brokers: c.ListenAddrs(), Topics: topics}, slog.New(slog.DiscardHandler))
+	require.NoError(tb, err)
+	tb.Cleanup(func() {
+		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+		defer cancel()
+		_ = l.Close(ctx)
+	})
+	return l
+}
+
+func TestAppendedIsReadInOrderOfItsKey(t *testing.T) {
+	l := open(t, broker(t), "a")
+	const keys, each = 20, 200
+	var wg sync.WaitGroup
+	for k := range keys {
+		wg.Go(func() {
+			for i := range each / 10 {
+				var list []eventlog.Message
+				for j := range 10 {
+					list = append(list, eventlog.Message{Topic: "a", Key: fmt.Append(nil, k), Value: fmt.Append(nil, i*10+j)})
+				}
+				if err := l.Append(t.Context(), list); err != nil {
+					t.Error(err)
+				}
+			}
+		})
+	}
+	wg.Wait()
+	got := map[string][]string{}
+	n := 0
+	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	defer cancel()
+	err := l.Consume(ctx, eventlog.Reader{Group: "g", Topics: []string{"a"}, Handle: func(_ context.Context, batch []eventlog.Record) error {
+		for _, r := range batch {
+			got[string(r.Key)] = append(got[string(r.Key)], string(r.Value))
+			n++
+		}
+		if n >= keys*each {
+			cancel()
+		}
+		return nil
+	}})
+	require.NoError(t, err)
+	require.Len(t, got, keys)
+	for k, values := range got {
+		require.Len(t, values, each, "key %s", k)
+		for i, v := range values {
+			require.Equal(t, fmt.Sprint(i), v)
+		}
+	}
+}
+
+func TestFailedBatchIsHandledAgainAndOffsetsOnlyAfterwards(t *testing.T) {
+	l := open(t, broker(t), "a")
+	require.NoError(t, l.Append(t.Context(), []eventlog.Message{{Topic: "a", Key: []byte("k"), Value: []byte("1")}}))
+	// The first reader never succeeds, and commits nothing.
+	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	defer cancel()
+	tries := 0
+	require.NoError(t, l.Consume(ctx, eventlog.Reader{Group: "g", Topics: []string{"a"}, MaxWait: 10 * time.Millisecond, Handle: func(context.Context, []eventlog.Record) error {
+		if tries++; tries == 3 {
+			cancel()
+		}
+		return errors.New("store is away")
+	}}))
+	require.Equal(t, 3, tries)
+	// The second gets the same record, the third nothing.
+	ctx, cancel = context.WithTimeout(t.Context(), 30*time.Second)
+	defer cancel()
+	handled := 0
+	read := func(caughtUp func(bool)) {
+		require.NoError(t, l.Consume(ctx, eventlog.Reader{Group: "g", Topics: []string{"a"}, MaxWait: 10 * time.Millisecond, CaughtUp: caughtUp, Handle: func(_ context.Context, batch []eventlog.Record) error {
+			handled += len(batch)
+			return nil
+		}}))
+	}
+	read(func(up bool) {
+		if up && handled == 1 {
+			cancel()
+		}
+	})
+	require.Equal(t, 1, handled)
+	ctx, cancel = context.WithTimeout(t.Context(), 30*time.Second)
+	defer cancel()
+	idle := 0
+	read(func(up bool) {
+		if idle++; idle == 20 {
+			cancel()
+		}
+	})
+	require.Equal(t, 1, handled, "what is committed does not come again")
+}
+
+func TestAppendFailsPlainly(t *testing.T) {
+	c := broker(t)
+	l := open(t, c, "a")
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	require.Error(t, l.Append(ctx, []eventlog.Message{{Topic: "a", Value: []byte("x")}}))
+	require.NoError(t, l.Close(t.Context()))
+	require.ErrorIs(t, l.Append(t.Context(), []eventlog.Message{{Topic: "a", Value: []byte("x")}}), eventlog.ErrClosed)
+	_, err := eventlog.Open(t.Context(), eventlog.Config{Partitions: -1}, slog.New(slog.DiscardHandler))
+	require.ErrorContains(t, err, "at least one broker")
+	require.ErrorContains(t, err, "must not be negative")
+}
+
+func BenchmarkAppend(b *testing.B) {
+	l := open(b, broker(b), "a")
+	value := make([]byte, 450)
+	b.SetParallelism(16)
+	b.RunParallel(func(pb *testing.PB) {
+		list := make([]eventlog.Message, 100)
+		for i := range list {
+			list[i] = eventlog.Message{Topic: "a", Key: fmt.Append(nil, i), Value: value}
+		}
+		for pb.Next() {
+			if err := l.Append(b.Context(), list); err != nil {
+				b.Error(err)
+			}
+		}
+	})
+	b.ReportMetric(float64(b.N*100)/b.Elapsed().Seconds(), "messages/s")
+}
