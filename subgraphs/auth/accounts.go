@@ -1,0 +1,329 @@
+package auth
+
+import (
+	"context"
+	"encoding/base64"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"github.com/google/uuid"
+
+	"github.com/netflixathome/cinema/internal/fault"
+	"github.com/netflixathome/cinema/internal/gid"
+)
+
+// AdminLogin is the login of the account that the first start makes.
+const AdminLogin = "admin"
+
+// MaxPage is the most accounts on one page.
+const MaxPage = 100
+
+// Page is a page of accounts.
+type Page struct {
+	Users                []User
+	HasNext, HasPrevious bool
+	Total                int
+}
+
+// Cursor is a user's place in the list; opaque to clients.
+func Cursor(u *User) string {
+	raw := binary.BigEndian.AppendUint64(nil, uint64(u.CreatedAt.UnixMicro()))
+	return base64.RawURLEncoding.EncodeToString(append(raw, u.ID.UUID[:]...))
+}
+
+func parseCursor(cursor string) (*Place, error) {
+	raw, err := base64.RawURLEncoding.Strict().DecodeString(cursor)
+	if err != nil || len(raw) != 24 {
+		return nil, fault.New(fault.Invalid, "The cursor is none of this list.").At("after")
+	}
+	p := &Place{CreatedAt: time.UnixMicro(int64(binary.BigEndian.Uint64(raw))).UTC()}
+	if y := p.CreatedAt.Year(); y < 1970 || y > 9999 {
+		return nil, fault.New(fault.Invalid, "The cursor is none of this list.").At("after")
+	}
+	copy(p.ID[:], raw[8:])
+	return p, nil
+}
+
+// ListUsers returns a page of accounts, newest first, whose login or name
+// holds query.
+func (s *Accounts) ListUsers(ctx context.Context, query string, after *string, first int) (*Page, error) {
+	if first < 1 || first > MaxPage {
+		return nil, fault.New(fault.Invalid, "Ask for 1 to %d accounts at once.", MaxPage).At("first")
+	}
+	query = strings.ToLower(strings.TrimSpace(query))
+	if len(query) > 256 || !utf8.ValidString(query) || strings.ContainsRune(query, 0) {
+		return nil, fault.New(fault.Invalid, "The text to look for is too long, or no text.").At("query")
+	}
+	var place *Place
+	if after != nil {
+		var err error
+		if place, err = parseCursor(*after); err != nil {
+			return nil, err
+		}
+	}
+	users, total, err := s.store.ListUsers(ctx, query, place, first+1)
+	if err != nil {
+		return nil, fmt.Errorf("auth: list users: %w", err)
+	}
+	page := &Page{Users: users, Total: total, HasPrevious: place != nil}
+	if len(users) > first {
+		page.Users, page.HasNext = users[:first], true
+	}
+	return page, nil
+}
+
+// Users finds accounts by id; those that are not there are left out.
+func (s *Accounts) Users(ctx context.Context, ids []uuid.UUID) ([]User, error) {
+	return s.store.Users(ctx, ids)
+}
+
+// Profiles finds profiles by id; those that are not there are left out.
+func (s *Accounts) Profiles(ctx context.Context, ids []uuid.UUID) ([]Profile, error) {
+	return s.store.Profiles(ctx, ids)
+}
+
+// ProfilesOf returns the profiles of accounts, oldest first.
+func (s *Accounts) ProfilesOf(ctx context.Context, users []uuid.UUID) ([]Profile, error) {
+	return s.store.ProfilesOf(ctx, users)
+}
+
+// UpdateUser replaces roles (unless nil) and block (unless nil). A change ends
+// the account's sessions, so that no token with the old permissions lives on.
+func (s *Accounts) UpdateUser(ctx context.Context, id gid.ID, roles []Role, blocked *bool) (*User, error) {
+	if !id.Is(gid.User) {
+		return nil, fault.New(fault.NotFound, "There is no such account.").At("input.id")
+	}
+	if roles != nil {
+		roles = slices.Clone(roles)
+		slices.Sort(roles)
+		roles = slices.Compact(roles)
+		if len(roles) == 0 {
+			return nil, fault.New(fault.Invalid, "An account has at least one role.").At("input.roles")
+		}
+		for _, r := range roles {
+			if !r.IsValid() {
+				return nil, fault.New(fault.Invalid, "There is no role %q.", r).At("input.roles")
+			}
+		}
+	}
+	var out User
+	ended, err := s.store.ChangeUser(ctx, id.UUID, s.now(), func(u *User, otherAdmin bool) (reason string, err error) {
+		was := u.IsAdmin()
+		if roles != nil && !slices.Equal(roles, u.Roles) {
+			u.Roles, reason = roles, EndRoles
+		}
+		if blocked != nil && *blocked != u.Blocked {
+			if u.Blocked = *blocked; u.Blocked {
+				reason = EndBlocked
+			}
+		}
+		if was && !u.IsAdmin() && !otherAdmin {
+			return "", fault.New(fault.Conflict, "The last administrator keeps the role and cannot be blocked.").WithReason("LAST_ADMIN")
+		}
+		out = *u
+		return reason, nil
+	})
+	if errors.Is(err, ErrNotFound) {
+		return nil, fault.New(fault.NotFound, "There is no such account.").At("input.id")
+	} else if err != nil {
+		return nil, fmt.Errorf("auth: update user: %w", err)
+	}
+	s.announce(ctx, ended...)
+	return &out, nil
+}
+
+func (s *Accounts) endAll(ctx context.Context, user uuid.UUID, reason string) error {
+	ended, err := s.store.EndSessions(ctx, user, reason, s.now())
+	if err != nil {
+		return fmt.Errorf("auth: end sessions: %w", err)
+	}
+	s.announce(ctx, ended...)
+	return nil
+}
+
+// EnsureAdmin makes the first administrator, with a generated password, unless
+// there is one. The password is kept nowhere: whoever calls must show it.
+func (s *Accounts) EnsureAdmin(ctx context.Context) (login, password string, created bool, err error) {
+	password, hash, err := s.generate(ctx)
+	if err != nil {
+		return "", "", false, err
+	}
+	u, p, err := s.newAccount(AdminLogin, "", nil, []Role{RoleAdmin})
+	if err != nil {
+		return "", "", false, err
+	}
+	created, err = s.store.CreateFirstAdmin(ctx, u, hash, p)
+	if err != nil {
+		return "", "", false, fmt.Errorf("auth: first administrator: %w", err)
+	}
+	if !created {
+		return "", "", false, nil
+	}
+	return u.Login, password, true, nil
+}
+
+func (s *Accounts) generate(ctx context.Context) (password, hash string, err error) {
+	if password, err = makePassword(s.random); err != nil {
+		return "", "", err
+	}
+	hash, err = s.hasher.hash(ctx, password)
+	return password, hash, err
+}
+
+// EnsureUser makes an account with these roles unless the login has one; it
+// then changes nothing.
+func (s *Accounts) EnsureUser(ctx context.Context, login, password, name string, roles []Role) (u *User, created bool, err error) {
+	user, p, err := s.newAccount(login, name, nil, roles)
+	if err != nil {
+		return nil, false, err
+	}
+	if found, _, err := s.store.Password(ctx, user.Login); err == nil {
+		return &found, false, nil
+	} else if !errors.Is(err, ErrNotFound) {
+		return nil, false, fmt.Errorf("auth: ensure user: %w", err)
+	}
+	if password, err = normalizePassword(password); err != nil {
+		return nil, false, err
+	}
+	if err := checkNewPassword(password, user.Login); err != nil {
+		return nil, false, err
+	}
+	hash, err := s.hasher.hash(ctx, password)
+	if err != nil {
+		return nil, false, err
+	}
+	switch err := s.store.CreateAccount(ctx, user, hash, p); {
+	case errors.Is(err, ErrLoginTaken):
+		found, _, err := s.store.Password(ctx, user.Login)
+		if err != nil {
+			return nil, false, fmt.Errorf("auth: ensure user: %w", err)
+		}
+		return &found, false, nil
+	case err != nil:
+		return nil, false, fmt.Errorf("auth: ensure user: %w", err)
+	}
+	return &user, true, nil
+}
+
+// ResetPassword gives an account a new generated password, unblocks nothing,
+// and ends its sessions.
+func (s *Accounts) ResetPassword(ctx context.Context, login string) (password string, err error) {
+	normal, err := NormalizeLogin(login)
+	if err != nil {
+		return "", err
+	}
+	u, _, err := s.store.Password(ctx, normal)
+	if errors.Is(err, ErrNotFound) {
+		return "", fault.New(fault.NotFound, "There is no account with the login %q.", normal)
+	} else if err != nil {
+		return "", fmt.Errorf("auth: reset password: %w", err)
+	}
+	if u.Demo {
+		return "", fault.New(fault.Conflict, "%q is an account of the demo cinema; nobody can sign in to it.", normal)
+	}
+	password, hash, err := s.generate(ctx)
+	if err != nil {
+		return "", err
+	}
+	if err := s.store.SetPassword(ctx, u.ID.UUID, "", hash); err != nil {
+		return "", fmt.Errorf("auth: reset password: %w", err)
+	}
+	return password, s.endAll(ctx, u.ID.UUID, EndPassword)
+}
+
+// DemoUser is an account of the demo cinema. It has no password.
+type DemoUser struct {
+	// ID may be given, so that viewing can be made up before or after; a new
+	// one is made if it is Nil. So for the profiles.
+	ID        uuid.UUID
+	Login     string
+	Name      string
+	CreatedAt time.Time
+	Profiles  []DemoProfile
+}
+
+// DemoProfile is a profile of a DemoUser.
+type DemoProfile struct {
+	ID     uuid.UUID
+	Name   string
+	Colour string // chosen if empty
+	Locale string // none if empty
+	Child  bool
+}
+
+// CreateDemoUsers adds accounts marked as demo in one transaction and returns
+// them with the ids they got. A login that has an account already is passed
+// over, so it can be repeated; the ids in the answer are those of the store
+// only when they were given or the account was new.
+func (s *Accounts) CreateDemoUsers(ctx context.Context, demo []DemoUser) ([]DemoUser, error) {
+	out := make([]DemoUser, len(demo))
+	var users []User
+	var profiles []Profile
+	for i, d := range demo {
+		login, err := NormalizeLogin(d.Login)
+		if err != nil {
+			return nil, fmt.Errorf("auth: demo user %q: %w", d.Login, err)
+		}
+		if d.Name, err = cleanName(d.Name, ""); err != nil {
+			return nil, fmt.Errorf("auth: demo user %q: %w", d.Login, err)
+		}
+		if len(d.Profiles) < 1 || len(d.Profiles) > MaxProfiles {
+			return nil, fmt.Errorf("auth: demo user %q: want 1 to %d profiles", d.Login, MaxProfiles)
+		}
+		if d.ID == uuid.Nil {
+			if d.ID, err = s.newID(); err != nil {
+				return nil, err
+			}
+		}
+		d.CreatedAt = d.CreatedAt.UTC().Truncate(time.Microsecond)
+		d.Profiles = slices.Clone(d.Profiles)
+		users = append(users, User{
+			ID: gid.Of(gid.User, d.ID), Login: login, Name: d.Name, Roles: []Role{RoleViewer}, CreatedAt: d.CreatedAt, Demo: true,
+		})
+		for j := range d.Profiles {
+			p := &d.Profiles[j]
+			if p.ID == uuid.Nil {
+				if p.ID, err = s.newID(); err != nil {
+					return nil, err
+				}
+			}
+			if p.Name, err = cleanName(p.Name, ""); err != nil {
+				return nil, fmt.Errorf("auth: demo user %q: %w", d.Login, err)
+			}
+			if p.Colour == "" {
+				p.Colour = palette[(i+j)%len(palette)]
+			}
+			if p.Colour, err = cleanColour(p.Colour, ""); err != nil {
+				return nil, fmt.Errorf("auth: demo user %q: %w", d.Login, err)
+			}
+			row := Profile{
+				ID: gid.Of(gid.Profile, p.ID), UserID: d.ID, Name: p.Name, Colour: p.Colour, IsChild: p.Child,
+				CreatedAt: d.CreatedAt.Add(time.Duration(j) * time.Microsecond),
+			}
+			if p.Locale != "" {
+				row.Language = &p.Locale
+			}
+			profiles = append(profiles, row)
+		}
+		out[i] = d
+	}
+	if err := s.store.CreateDemo(ctx, users, profiles); err != nil {
+		return nil, fmt.Errorf("auth: demo users: %w", err)
+	}
+	return out, nil
+}
+
+// DeleteDemoUsers deletes all accounts marked as demo, with their profiles,
+// and says how many there were.
+func (s *Accounts) DeleteDemoUsers(ctx context.Context) (int, error) {
+	n, err := s.store.DeleteDemo(ctx)
+	if err != nil {
+		return 0, fmt.Errorf("auth: delete demo users: %w", err)
+	}
+	return n, nil
+}

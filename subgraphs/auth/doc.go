@@ -1,0 +1,26 @@
+// Package auth is the auth subgraph: accounts, profiles and sessions.
+//
+// Accounts holds the rules; its Store (postgres/) holds the rows; resolver/
+// speaks GraphQL. The package also binds the schema's User, Profile and Role.
+//
+// # Sessions
+//
+// A session is one signed-in device. It is carried by two tokens:
+//
+//   - an access token, a JWT of five minutes (internal/authn), kept by the SPA
+//     in memory only, and checked by every service without asking this one;
+//   - a refresh token, opaque, in an HttpOnly cookie, good for one use, after
+//     which it is replaced. See refresh.go for how a stolen one is noticed.
+//
+// A session that ends (sign-out, block, change of roles, new password, a
+// replayed refresh token) is announced on the bus, and everyone who verifies
+// access tokens refuses its tokens from then on.
+//
+// # Sign-in
+//
+// Whether a login exists must not be told by the answer nor by its time: a
+// login nobody has is compared with a hash nobody knows the password of.
+// Attempts are counted here, where the credential is compared, so that aliases
+// and batches in one document do not get around it. Hashing takes 19 MiB each
+// time, so only a few run at once and a bounded number waits (see password.go).
+package auth

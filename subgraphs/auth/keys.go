@@ -1,0 +1,146 @@
+package auth
+
+import (
+	"context"
+	"crypto/aes"
+	"crypto/cipher"
+	"crypto/ed25519"
+	"fmt"
+	"io"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/netflixathome/cinema/internal/authn"
+)
+
+const (
+	// keyAge is after how long a key gets a successor.
+	keyAge = 30 * 24 * time.Hour
+	// keyNotice is how long a successor is published before it signs; all
+	// instances and verifiers read the keys anew within that time.
+	keyNotice = 10 * time.Minute
+	// keyAfter is how long a key is published after its successor has taken
+	// over: longer than its last token lives.
+	keyAfter = time.Hour
+)
+
+// tendKeys brings the signer up to date with the store, where it makes a
+// first key, a successor for one of age, and removes what nothing hangs on.
+func (s *Accounts) tendKeys(ctx context.Context) error {
+	sealed, err := s.store.SigningKeys(ctx)
+	if err != nil {
+		return fmt.Errorf("auth: signing keys: %w", err)
+	}
+	if add, remove := s.keysDue(sealed, false); add || len(remove) > 0 {
+		if err := s.replaceKeys(ctx, false); err != nil {
+			return err
+		}
+		if sealed, err = s.store.SigningKeys(ctx); err != nil {
+			return fmt.Errorf("auth: signing keys: %w", err)
+		}
+	}
+	keys := make([]authn.SigningKey, 0, len(sealed))
+	for _, k := range sealed {
+		private, err := s.unseal(k)
+		if err != nil {
+			return err
+		}
+		keys = append(keys, authn.SigningKey{ID: k.ID, Private: private, ActiveFrom: k.ActiveFrom})
+	}
+	return s.signer.SetKeys(keys)
+}
+
+// RotateKey makes a successor of the signing key now. It signs after a short
+// notice; nobody is signed out.
+func (s *Accounts) RotateKey(ctx context.Context) error {
+	if err := s.replaceKeys(ctx, true); err != nil {
+		return err
+	}
+	return s.tendKeys(ctx)
+}
+
+// keysDue says whether a new key is wanted and which are done with.
+func (s *Accounts) keysDue(all []SealedKey, wanted bool) (add bool, remove []string) {
+	now := s.now()
+	for i := range all {
+		if i+1 < len(all) && now.Sub(all[i+1].ActiveFrom) > keyAfter {
+			remove = append(remove, all[i].ID)
+		}
+	}
+	if len(all) == 0 {
+		return true, nil
+	}
+	newest := all[len(all)-1].ActiveFrom
+	return now.Sub(newest) > keyAge || wanted && !newest.After(now), remove
+}
+
+func (s *Accounts) replaceKeys(ctx context.Context, wanted bool) error {
+	err := s.store.ReplaceSigningKeys(ctx, func(all []SealedKey) (*SealedKey, []string, error) {
+		// Judged again under the lock: another instance may have done it.
+		add, remove := s.keysDue(all, wanted)
+		if !add {
+			return nil, remove, nil
+		}
+		from := s.now()
+		if len(all) > 0 {
+			from = from.Add(keyNotice)
+		}
+		key, err := s.newKey(from)
+		return key, remove, err
+	})
+	if err != nil {
+		return fmt.Errorf("auth: signing keys: %w", err)
+	}
+	return nil
+}
+
+func (s *Accounts) newKey(from time.Time) (*SealedKey, error) {
+	seed := make([]byte, ed25519.SeedSize)
+	if _, err := io.ReadFull(s.random, seed); err != nil {
+		return nil, fmt.Errorf("auth: randomness: %w", err)
+	}
+	id, err := uuid.NewRandomFromReader(s.random)
+	if err != nil {
+		return nil, fmt.Errorf("auth: randomness: %w", err)
+	}
+	aead, err := s.aead()
+	if err != nil {
+		return nil, err
+	}
+	nonce := make([]byte, aead.NonceSize())
+	if _, err := io.ReadFull(s.random, nonce); err != nil {
+		return nil, fmt.Errorf("auth: randomness: %w", err)
+	}
+	k := &SealedKey{ID: id.String(), ActiveFrom: from}
+	k.Sealed = aead.Seal(nonce, nonce, seed, []byte(k.ID))
+	return k, nil
+}
+
+func (s *Accounts) unseal(k SealedKey) (ed25519.PrivateKey, error) {
+	aead, err := s.aead()
+	if err != nil {
+		return nil, err
+	}
+	n := aead.NonceSize()
+	if len(k.Sealed) < n {
+		return nil, fmt.Errorf("auth: signing key %s is cut short", k.ID)
+	}
+	seed, err := aead.Open(nil, k.Sealed[:n], k.Sealed[n:], []byte(k.ID))
+	if err != nil || len(seed) != ed25519.SeedSize {
+		return nil, fmt.Errorf("auth: signing key %s was sealed under another secret: give the secret back that this database was made with", k.ID)
+	}
+	return ed25519.NewKeyFromSeed(seed), nil
+}
+
+func (s *Accounts) aead() (cipher.AEAD, error) {
+	block, err := aes.NewCipher(s.sealKey)
+	if err != nil {
+		return nil, fmt.Errorf("auth: %w", err)
+	}
+	aead, err := cipher.NewGCM(block)
+	if err != nil {
+		return nil, fmt.Errorf("auth: %w", err)
+	}
+	return aead, nil
+}

@@ -1,0 +1,460 @@
+// Package postgres keeps accounts, profiles, sessions and signing keys in
+// Postgres.
+package postgres
+
+import (
+	"context"
+	"embed"
+	"errors"
+	"fmt"
+	"io/fs"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"github.com/netflixathome/cinema/internal/gid"
+	"github.com/netflixathome/cinema/internal/pg"
+	"github.com/netflixathome/cinema/subgraphs/auth"
+)
+
+//go:embed migrations/*.sql
+var migrations embed.FS
+
+// Table records which migrations were applied.
+const Table = "goose_auth"
+
+// Migrate brings the tables up to date.
+func Migrate(ctx context.Context, pool *pgxpool.Pool) error {
+	dir, err := fs.Sub(migrations, "migrations")
+	if err != nil {
+		return fmt.Errorf("auth: %w", err)
+	}
+	return pg.Migrate(ctx, pool, dir, Table)
+}
+
+// Store is an auth.Store.
+type Store struct{ pool *pgxpool.Pool }
+
+var _ auth.Store = (*Store)(nil)
+
+// New makes a store over a pool whose tables are up to date.
+func New(pool *pgxpool.Pool) (*Store, error) {
+	if pool == nil {
+		return nil, errors.New("auth/postgres: a pool is required")
+	}
+	return &Store{pool: pool}, nil
+}
+
+// Advisory locks, of this database only, for what no row stands for: whether
+// there is an admin, and the set of signing keys.
+const (
+	lockAdmins = 0x61646d696e // "admin"
+	lockKeys   = 0x6b657973   // "keys"
+)
+
+func lock(ctx context.Context, tx pgx.Tx, key int64) error {
+	_, err := tx.Exec(ctx, `SELECT pg_advisory_xact_lock($1)`, key)
+	return err
+}
+
+const userColumns = `a.id, a.login, a.name, a.roles, a.blocked, a.demo, a.created_at`
+
+// userDest returns where the columns of userColumns go, and how to finish.
+func userDest(u *auth.User) ([]any, func()) {
+	var roles []string
+	u.ID.Kind = gid.User
+	return []any{&u.ID.UUID, &u.Login, &u.Name, &roles, &u.Blocked, &u.Demo, &u.CreatedAt}, func() {
+		u.Roles = make([]auth.Role, len(roles))
+		for i, r := range roles {
+			u.Roles[i] = auth.Role(r)
+		}
+		u.CreatedAt = u.CreatedAt.UTC()
+	}
+}
+
+func collectUsers(rows pgx.Rows, err error) ([]auth.User, error) {
+	if err != nil {
+		return nil, err
+	}
+	return pgx.CollectRows(rows, func(row pgx.CollectableRow) (auth.User, error) {
+		var u auth.User
+		dest, finish := userDest(&u)
+		if err := row.Scan(dest...); err != nil {
+			return u, err
+		}
+		finish()
+		return u, nil
+	})
+}
+
+const profileColumns = `id, account_id, name, colour, locale, child, created_at`
+
+func collectProfiles(rows pgx.Rows, err error) ([]auth.Profile, error) {
+	if err != nil {
+		return nil, err
+	}
+	return pgx.CollectRows(rows, func(row pgx.CollectableRow) (auth.Profile, error) {
+		p := auth.Profile{ID: gid.ID{Kind: gid.Profile}}
+		err := row.Scan(&p.ID.UUID, &p.UserID, &p.Name, &p.Colour, &p.Language, &p.IsChild, &p.CreatedAt)
+		p.CreatedAt = p.CreatedAt.UTC()
+		return p, err
+	})
+}
+
+func roleNames(roles []auth.Role) []string {
+	names := make([]string, len(roles))
+	for i, r := range roles {
+		names[i] = string(r)
+	}
+	return names
+}
+
+func insertAccount(ctx context.Context, tx pgx.Tx, u auth.User, hash string, first auth.Profile) error {
+	_, err := tx.Exec(ctx, `
+		INSERT INTO account (id, login, name, roles, password_hash, blocked, demo, created_at)
+		VALUES ($1, $2, $3, $4, nullif($5, ''), $6, $7, $8)`,
+		u.ID.UUID, u.Login, u.Name, roleNames(u.Roles), hash, u.Blocked, u.Demo, u.CreatedAt)
+	if name, ok := pg.IsUnique(err); ok && name == "account_login_taken" {
+		return auth.ErrLoginTaken
+	}
+	if err != nil {
+		return err
+	}
+	return insertProfile(ctx, tx, first)
+}
+
+func insertProfile(ctx context.Context, tx pgx.Tx, p auth.Profile) error {
+	_, err := tx.Exec(ctx, `
+		INSERT INTO profile (id, account_id, name, colour, locale, child, created_at)
+		VALUES ($1, $2, $3, $4, $5, $6, $7)`,
+		p.ID.UUID, p.UserID, p.Name, p.Colour, p.Language, p.IsChild, p.CreatedAt)
+	return err
+}
+
+// CreateAccount implements auth.Store.
+func (s *Store) CreateAccount(ctx context.Context, u auth.User, hash string, first auth.Profile) error {
+	return pg.Tx(ctx, s.pool, func(tx pgx.Tx) error { return insertAccount(ctx, tx, u, hash, first) })
+}
+
+// CreateFirstAdmin implements auth.Store.
+func (s *Store) CreateFirstAdmin(ctx context.Context, u auth.User, hash string, first auth.Profile) (created bool, err error) {
+	err = pg.Tx(ctx, s.pool, func(tx pgx.Tx) error {
+		if err := lock(ctx, tx, lockAdmins); err != nil {
+			return err
+		}
+		there := false
+		if err := tx.QueryRow(ctx, `SELECT EXISTS (SELECT FROM account WHERE 'ADMIN' = ANY (roles))`).Scan(&there); err != nil || there {
+			return err
+		}
+		created = true
+		return insertAccount(ctx, tx, u, hash, first)
+	})
+	return created && err == nil, err
+}
+
+// Password implements auth.Store.
+func (s *Store) Password(ctx context.Context, login string) (auth.User, string, error) {
+	var u auth.User
+	var hash string
+	dest, finish := userDest(&u)
+	err := s.pool.QueryRow(ctx, `SELECT `+userColumns+`, coalesce(a.password_hash, '') FROM account a WHERE login = $1`, login).
+		Scan(append(dest, &hash)...)
+	if errors.Is(err, pgx.ErrNoRows) {
+		return auth.User{}, "", auth.ErrNotFound
+	}
+	if err != nil {
+		return auth.User{}, "", err
+	}
+	finish()
+	return u, hash, nil
+}
+
+// SetPassword implements auth.Store.
+func (s *Store) SetPassword(ctx context.Context, user uuid.UUID, old, hash string) error {
+	tag, err := s.pool.Exec(ctx, `UPDATE account SET password_hash = $3 WHERE id = $1 AND ($2 = '' OR password_hash = $2)`, user, old, hash)
+	if err == nil && tag.RowsAffected() == 0 {
+		return auth.ErrNotFound
+	}
+	return err
+}
+
+// Users implements auth.Store.
+func (s *Store) Users(ctx context.Context, ids []uuid.UUID) ([]auth.User, error) {
+	return collectUsers(s.pool.Query(ctx, `SELECT `+userColumns+` FROM account a WHERE id = ANY ($1)`, ids))
+}
+
+var likeEscaper = strings.NewReplacer(`\`, `\\`, `%`, `\%`, `_`, `\_`)
+
+// ListUsers implements auth.Store.
+func (s *Store) ListUsers(ctx context.Context, query string, after *auth.Place, limit int) ([]auth.User, int, error) {
+	// Only the conditions that are asked for: one plan that serves all cases
+	// reads the whole table in each.
+	var match []string
+	var args []any
+	arg := func(v any) string { args = append(args, v); return "$" + strconv.Itoa(len(args)) }
+	where := func() string {
+		if len(match) == 0 {
+			return ""
+		}
+		return " WHERE " + strings.Join(match, " AND ")
+	}
+	if query != "" {
+		match = append(match, `a.login || ' ' || lower(a.name) LIKE `+arg("%"+likeEscaper.Replace(query)+"%"))
+	}
+	var total int
+	if err := s.pool.QueryRow(ctx, `SELECT count(*) FROM account a`+where(), args...).Scan(&total); err != nil {
+		return nil, 0, err
+	}
+	if after != nil {
+		match = append(match, `(a.created_at, a.id) < (`+arg(after.CreatedAt)+`, `+arg(after.ID)+`)`)
+	}
+	users, err := collectUsers(s.pool.Query(ctx,
+		`SELECT `+userColumns+` FROM account a`+where()+` ORDER BY a.created_at DESC, a.id DESC LIMIT `+arg(limit), args...))
+	return users, total, err
+}
+
+// ChangeUser implements auth.Store.
+func (s *Store) ChangeUser(ctx context.Context, id uuid.UUID, at time.Time, change func(*auth.User, bool) (string, error)) (ended []uuid.UUID, err error) {
+	err = pg.Tx(ctx, s.pool, func(tx pgx.Tx) error {
+		// Two admins who demote each other at the same moment would each
+		// still see the other.
+		if err := lock(ctx, tx, lockAdmins); err != nil {
+			return err
+		}
+		var u auth.User
+		other := false
+		dest, finish := userDest(&u)
+		err := tx.QueryRow(ctx, `
+			SELECT `+userColumns+`, EXISTS (SELECT FROM account o WHERE o.id <> a.id AND 'ADMIN' = ANY (o.roles) AND NOT o.blocked)
+			FROM account a WHERE id = $1 FOR UPDATE OF a`, id).Scan(append(dest, &other)...)
+		if errors.Is(err, pgx.ErrNoRows) {
+			return auth.ErrNotFound
+		}
+		if err != nil {
+			return err
+		}
+		finish()
+		reason, err := change(&u, other)
+		if err != nil {
+			return err
+		}
+		if _, err := tx.Exec(ctx, `UPDATE account SET roles = $2, blocked = $3 WHERE id = $1`, id, roleNames(u.Roles), u.Blocked); err != nil {
+			return err
+		}
+		if reason != "" {
+			ended, err = endSessions(ctx, tx, id, reason, at)
+		}
+		return err
+	})
+	return ended, err
+}
+
+// Profiles implements auth.Store.
+func (s *Store) Profiles(ctx context.Context, ids []uuid.UUID) ([]auth.Profile, error) {
+	return collectProfiles(s.pool.Query(ctx, `SELECT `+profileColumns+` FROM profile WHERE id = ANY ($1)`, ids))
+}
+
+// ProfilesOf implements auth.Store.
+func (s *Store) ProfilesOf(ctx context.Context, users []uuid.UUID) ([]auth.Profile, error) {
+	return collectProfiles(s.pool.Query(ctx,
+		`SELECT `+profileColumns+` FROM profile WHERE account_id = ANY ($1) ORDER BY account_id, created_at, id`, users))
+}
+
+// ChangeProfiles implements auth.Store.
+func (s *Store) ChangeProfiles(ctx context.Context, user uuid.UUID, change func([]auth.Profile) (auth.ProfileChange, error)) error {
+	return pg.Tx(ctx, s.pool, func(tx pgx.Tx) error {
+		// The account's row stands for the set of its profiles.
+		if err := tx.QueryRow(ctx, `SELECT id FROM account WHERE id = $1 FOR UPDATE`, user).Scan(new(uuid.UUID)); errors.Is(err, pgx.ErrNoRows) {
+			return auth.ErrNotFound
+		} else if err != nil {
+			return err
+		}
+		all, err := collectProfiles(tx.Query(ctx,
+			`SELECT `+profileColumns+` FROM profile WHERE account_id = $1 ORDER BY created_at, id`, user))
+		if err != nil {
+			return err
+		}
+		todo, err := change(all)
+		if err != nil {
+			return err
+		}
+		if todo.Add != nil {
+			if err := insertProfile(ctx, tx, *todo.Add); err != nil {
+				return err
+			}
+		}
+		if p := todo.Update; p != nil {
+			if _, err := tx.Exec(ctx, `UPDATE profile SET name = $3, colour = $4, locale = $5, child = $6 WHERE id = $1 AND account_id = $2`,
+				p.ID.UUID, user, p.Name, p.Colour, p.Language, p.IsChild); err != nil {
+				return err
+			}
+		}
+		if todo.Delete != uuid.Nil {
+			if _, err := tx.Exec(ctx, `DELETE FROM profile WHERE id = $1 AND account_id = $2`, todo.Delete, user); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+// CreateSession implements auth.Store.
+func (s *Store) CreateSession(ctx context.Context, n auth.Session) error {
+	// The share lock waits for a block under way and makes a later one wait,
+	// which then finds this session and ends it.
+	tag, err := s.pool.Exec(ctx, `
+		WITH open AS (SELECT id FROM account WHERE id = $2 AND NOT blocked FOR SHARE)
+		INSERT INTO session (id, account_id, profile_id, created_at, used_at, expires_at, user_agent, address, seed, generation, token_hash, rotated_at)
+		SELECT $1, open.id, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12 FROM open`,
+		n.ID, n.UserID, n.ProfileID, n.CreatedAt, n.UsedAt, n.ExpiresAt, n.UserAgent, n.Address, n.Seed, n.Generation, n.TokenHash, n.RotatedAt)
+	if err == nil && tag.RowsAffected() == 0 {
+		return auth.ErrNotFound
+	}
+	return err
+}
+
+// ChangeSession implements auth.Store.
+func (s *Store) ChangeSession(ctx context.Context, id uuid.UUID, change func(*auth.Session, *auth.User) error) error {
+	return pg.Tx(ctx, s.pool, func(tx pgx.Tx) error {
+		var u auth.User
+		e := auth.Session{ID: id}
+		var profile *uuid.UUID
+		dest, finish := userDest(&u)
+		err := tx.QueryRow(ctx, `
+			SELECT `+userColumns+`, s.profile_id, s.created_at, s.used_at, s.expires_at, s.ended_at, coalesce(s.end_reason, ''),
+				s.user_agent, s.address, s.seed, s.generation, s.token_hash, s.rotated_at
+			FROM session s JOIN account a ON a.id = s.account_id WHERE s.id = $1 FOR UPDATE OF s`, id).
+			Scan(append(dest, &profile, &e.CreatedAt, &e.UsedAt, &e.ExpiresAt, &e.EndedAt, &e.EndReason,
+				&e.UserAgent, &e.Address, &e.Seed, &e.Generation, &e.TokenHash, &e.RotatedAt)...)
+		if errors.Is(err, pgx.ErrNoRows) {
+			return auth.ErrNotFound
+		}
+		if err != nil {
+			return err
+		}
+		finish()
+		e.UserID = u.ID.UUID
+		if profile != nil {
+			e.ProfileID = *profile
+		}
+		if err := change(&e, &u); err != nil {
+			return err
+		}
+		profile = nil
+		if e.ProfileID != uuid.Nil {
+			profile = &e.ProfileID
+		}
+		_, err = tx.Exec(ctx, `
+			UPDATE session SET profile_id = $2, used_at = $3, expires_at = $4, ended_at = $5, end_reason = nullif($6, ''),
+				user_agent = $7, address = $8, generation = $9, token_hash = $10, rotated_at = $11 WHERE id = $1`,
+			id, profile, e.UsedAt, e.ExpiresAt, e.EndedAt, e.EndReason, e.UserAgent, e.Address, e.Generation, e.TokenHash, e.RotatedAt)
+		return err
+	})
+}
+
+// EndSessions implements auth.Store.
+func (s *Store) EndSessions(ctx context.Context, user uuid.UUID, reason string, at time.Time) ([]uuid.UUID, error) {
+	return endSessions(ctx, s.pool, user, reason, at)
+}
+
+type querier interface {
+	Query(ctx context.Context, sql string, args ...any) (pgx.Rows, error)
+}
+
+func endSessions(ctx context.Context, q querier, user uuid.UUID, reason string, at time.Time) ([]uuid.UUID, error) {
+	rows, err := q.Query(ctx, `
+		UPDATE session SET ended_at = $3, end_reason = $2 WHERE account_id = $1 AND ended_at IS NULL RETURNING id`, user, reason, at)
+	if err != nil {
+		return nil, err
+	}
+	return pgx.CollectRows(rows, pgx.RowTo[uuid.UUID])
+}
+
+// EndedSince implements auth.Store.
+func (s *Store) EndedSince(ctx context.Context, since time.Time) ([]auth.EndedSession, error) {
+	rows, err := s.pool.Query(ctx, `SELECT id, ended_at FROM session WHERE ended_at >= $1`, since)
+	if err != nil {
+		return nil, err
+	}
+	return pgx.CollectRows(rows, pgx.RowToStructByPos[auth.EndedSession])
+}
+
+// PruneSessions implements auth.Store.
+func (s *Store) PruneSessions(ctx context.Context, before time.Time, limit int) (int, error) {
+	tag, err := s.pool.Exec(ctx, `
+		DELETE FROM session WHERE id = ANY (ARRAY(
+			(SELECT id FROM session WHERE ended_at < $1 LIMIT $2)
+			UNION
+			(SELECT id FROM session WHERE expires_at < $1 LIMIT $2)
+			LIMIT $2))`, before, limit)
+	return int(tag.RowsAffected()), err
+}
+
+const keyColumns = `SELECT id, sealed, active_from FROM signing_key ORDER BY active_from, id`
+
+// SigningKeys implements auth.Store.
+func (s *Store) SigningKeys(ctx context.Context) ([]auth.SealedKey, error) {
+	rows, err := s.pool.Query(ctx, keyColumns)
+	if err != nil {
+		return nil, err
+	}
+	return pgx.CollectRows(rows, pgx.RowToStructByPos[auth.SealedKey])
+}
+
+// ReplaceSigningKeys implements auth.Store.
+func (s *Store) ReplaceSigningKeys(ctx context.Context, change func([]auth.SealedKey) (*auth.SealedKey, []string, error)) error {
+	return pg.Tx(ctx, s.pool, func(tx pgx.Tx) error {
+		if err := lock(ctx, tx, lockKeys); err != nil {
+			return err
+		}
+		rows, err := tx.Query(ctx, keyColumns)
+		if err != nil {
+			return err
+		}
+		all, err := pgx.CollectRows(rows, pgx.RowToStructByPos[auth.SealedKey])
+		if err != nil {
+			return err
+		}
+		add, remove, err := change(all)
+		if err != nil {
+			return err
+		}
+		if add != nil {
+			if _, err := tx.Exec(ctx, `INSERT INTO signing_key (id, sealed, active_from) VALUES ($1, $2, $3)`, add.ID, add.Sealed, add.ActiveFrom); err != nil {
+				return err
+			}
+		}
+		_, err = tx.Exec(ctx, `DELETE FROM signing_key WHERE id = ANY ($1)`, remove)
+		return err
+	})
+}
+
+// CreateDemo implements auth.Store.
+func (s *Store) CreateDemo(ctx context.Context, users []auth.User, profiles []auth.Profile) error {
+	return pg.Tx(ctx, s.pool, func(tx pgx.Tx) error {
+		batch := &pgx.Batch{}
+		for _, u := range users {
+			batch.Queue(`
+				INSERT INTO account (id, login, name, roles, demo, created_at) VALUES ($1, $2, $3, $4, true, $5)
+				ON CONFLICT DO NOTHING`, u.ID.UUID, u.Login, u.Name, roleNames(u.Roles), u.CreatedAt)
+		}
+		for _, p := range profiles {
+			// Only for the accounts that this made, or made before.
+			batch.Queue(`
+				INSERT INTO profile (id, account_id, name, colour, locale, child, created_at)
+				SELECT $1, a.id, $3, $4, $5, $6, $7 FROM account a WHERE a.id = $2 AND a.demo
+				ON CONFLICT DO NOTHING`, p.ID.UUID, p.UserID, p.Name, p.Colour, p.Language, p.IsChild, p.CreatedAt)
+		}
+		return tx.SendBatch(ctx, batch).Close()
+	})
+}
+
+// DeleteDemo implements auth.Store.
+func (s *Store) DeleteDemo(ctx context.Context) (int, error) {
+	tag, err := s.pool.Exec(ctx, `DELETE FROM account WHERE demo`)
+	return int(tag.RowsAffected()), err
+}

@@ -1,0 +1,316 @@
+package auth
+
+import (
+	"context"
+	"crypto/hkdf"
+	"crypto/rand"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/netflixathome/cinema/internal/authn"
+	"github.com/netflixathome/cinema/internal/bus"
+	"github.com/netflixathome/cinema/internal/limit"
+)
+
+// Store keeps the rows. Its methods take and give what the service thinks in;
+// each is one statement or one transaction. What is not found is an error that
+// is ErrNotFound.
+type Store interface {
+	// CreateAccount adds an account with its first profile. It returns
+	// ErrLoginTaken if the login has an account already.
+	CreateAccount(ctx context.Context, u User, passwordHash string, first Profile) error
+	// CreateFirstAdmin is CreateAccount unless there is an admin; false then.
+	CreateFirstAdmin(ctx context.Context, u User, passwordHash string, first Profile) (bool, error)
+	// Password finds an account by its normalised login, with the hash of its
+	// password, which is empty when it has none.
+	Password(ctx context.Context, login string) (User, string, error)
+	// SetPassword replaces the hash; if old is not empty, only while it still
+	// is the hash.
+	SetPassword(ctx context.Context, user uuid.UUID, old, hash string) error
+	// Users finds accounts; those that are not there are left out.
+	Users(ctx context.Context, ids []uuid.UUID) ([]User, error)
+	// ListUsers returns up to limit accounts after a place, newest first, and
+	// how many match in all.
+	ListUsers(ctx context.Context, query string, after *Place, limit int) ([]User, int, error)
+	// ChangeUser locks an account, lets change judge and alter it, writes its
+	// roles and block and, if change gives a reason, ends its sessions and
+	// returns their ids. otherAdmin says whether another account is an admin.
+	ChangeUser(ctx context.Context, id uuid.UUID, at time.Time, change func(u *User, otherAdmin bool) (endReason string, err error)) (ended []uuid.UUID, err error)
+
+	// Profiles finds profiles; those that are not there are left out.
+	Profiles(ctx context.Context, ids []uuid.UUID) ([]Profile, error)
+	// ProfilesOf returns the profiles of the accounts, oldest first.
+	ProfilesOf(ctx context.Context, users []uuid.UUID) ([]Profile, error)
+	// ChangeProfiles locks an account's profiles, oldest first, lets change
+	// judge them, and does what it returns.
+	ChangeProfiles(ctx context.Context, user uuid.UUID, change func(all []Profile) (ProfileChange, error)) error
+
+	// CreateSession adds a session unless its account is blocked or gone:
+	// ErrNotFound then. It holds against a block that comes at that moment.
+	CreateSession(ctx context.Context, s Session) error
+	// ChangeSession locks a session, lets change judge and alter it, and
+	// writes what it left. An error of change is returned, nothing written.
+	ChangeSession(ctx context.Context, id uuid.UUID, change func(s *Session, u *User) error) error
+	// EndSessions ends the live sessions of an account and returns their ids.
+	EndSessions(ctx context.Context, user uuid.UUID, reason string, at time.Time) ([]uuid.UUID, error)
+	// EndedSince returns the sessions that have ended since a moment.
+	EndedSince(ctx context.Context, since time.Time) ([]EndedSession, error)
+	// PruneSessions deletes up to limit sessions that ended or expired before
+	// a moment and says how many.
+	PruneSessions(ctx context.Context, before time.Time, limit int) (int, error)
+
+	// SigningKeys returns the sealed keys, oldest first.
+	SigningKeys(ctx context.Context) ([]SealedKey, error)
+	// ReplaceSigningKeys, under a lock, hands all keys to change, adds the one
+	// it returns, if any, and deletes those it names.
+	ReplaceSigningKeys(ctx context.Context, change func(all []SealedKey) (add *SealedKey, remove []string, err error)) error
+
+	// CreateDemo adds demo accounts with their profiles; a login that has an
+	// account is passed over.
+	CreateDemo(ctx context.Context, users []User, profiles []Profile) error
+	// DeleteDemo deletes the demo accounts and says how many.
+	DeleteDemo(ctx context.Context) (int, error)
+}
+
+// Place is where a page of accounts begins: after this one.
+type Place struct {
+	CreatedAt time.Time
+	ID        uuid.UUID
+}
+
+// ProfileChange is what ChangeProfiles does.
+type ProfileChange struct {
+	Add    *Profile
+	Update *Profile
+	Delete uuid.UUID
+}
+
+// EndedSession is a session that ended at a moment.
+type EndedSession struct {
+	ID uuid.UUID
+	At time.Time
+}
+
+// SealedKey is a signing key as it is kept: encrypted under the secret.
+type SealedKey struct {
+	ID         string
+	Sealed     []byte
+	ActiveFrom time.Time
+}
+
+// What a Store says.
+var (
+	ErrNotFound   = errors.New("auth: not found")
+	ErrLoginTaken = errors.New("auth: the login has an account")
+)
+
+// Event is what the auth subgraph tells about an account for the statistics.
+type Event struct {
+	Name      string // SignedUp or SignedIn
+	At        time.Time
+	UserID    uuid.UUID
+	ProfileID uuid.UUID
+	SessionID uuid.UUID
+	UserAgent string
+	Locale    string // of the profile; empty when it has none
+}
+
+// Names of events.
+const (
+	SignedUp = "signed_up"
+	SignedIn = "signed_in"
+)
+
+// Recorder takes events. It must not block and must not fail a sign-in.
+type Recorder interface {
+	Record(ctx context.Context, e Event)
+}
+
+// Limits of attempts; see DefaultLimits.
+type Limits struct {
+	// SignInPair is by login and address, SignInAddress by address,
+	// SignInLogin by login wherever the attempts come from.
+	SignInPair, SignInAddress, SignInLogin limit.Rate
+	// SignUpAddress is by address.
+	SignUpAddress limit.Rate
+	// RefreshAddress is by address.
+	RefreshAddress limit.Rate
+}
+
+// DefaultLimits let a household behind one address sign in and stop a guesser.
+// The one by login is wide, so that a stranger who spends it shuts the owner
+// out for seconds only, and spends many addresses on it.
+func DefaultLimits() Limits {
+	return Limits{
+		SignInPair:     limit.Rate{Limit: 10, Per: time.Minute, Burst: 10},
+		SignInAddress:  limit.Rate{Limit: 60, Per: time.Minute, Burst: 60},
+		SignInLogin:    limit.Rate{Limit: 100, Per: time.Minute, Burst: 100},
+		SignUpAddress:  limit.Rate{Limit: 60, Per: time.Hour, Burst: 30},
+		RefreshAddress: limit.Rate{Limit: 600, Per: time.Minute, Burst: 300},
+	}
+}
+
+// Deps of New. All are required but those that say otherwise.
+type Deps struct {
+	Store    Store
+	Bus      bus.Bus
+	Limiter  limit.Limiter
+	Activity Recorder
+	Logger   *slog.Logger
+	// Secret is 32 bytes or more that never change: refresh tokens and the
+	// signing keys at rest hang on it. Losing it signs everyone out.
+	Secret []byte
+	// Limits; DefaultLimits if zero.
+	Limits Limits
+	// Now and Random; the system's if nil.
+	Now    func() time.Time
+	Random io.Reader
+}
+
+// Accounts is the auth subgraph's rules. Init must have returned before it
+// serves; Run keeps it tidy.
+type Accounts struct {
+	store    Store
+	bus      bus.Bus
+	limiter  limit.Limiter
+	activity Recorder
+	log      *slog.Logger
+	limits   Limits
+	now      func() time.Time
+	random   io.Reader
+
+	signer     *authn.Signer
+	hasher     *hasher
+	refreshKey []byte
+	sealKey    []byte
+}
+
+// New makes the service. It does no work: call Init.
+func New(d Deps) (*Accounts, error) {
+	var missing []error
+	for name, absent := range map[string]bool{
+		"Store": d.Store == nil, "Bus": d.Bus == nil, "Limiter": d.Limiter == nil,
+		"Activity": d.Activity == nil, "Logger": d.Logger == nil,
+	} {
+		if absent {
+			missing = append(missing, fmt.Errorf("auth: %s is required", name))
+		}
+	}
+	if len(d.Secret) < 32 {
+		missing = append(missing, errors.New("auth: Secret must be 32 bytes or more"))
+	}
+	if err := errors.Join(missing...); err != nil {
+		return nil, err
+	}
+	if d.Limits == (Limits{}) {
+		d.Limits = DefaultLimits()
+	}
+	if d.Now == nil {
+		d.Now = time.Now
+	}
+	if d.Random == nil {
+		d.Random = rand.Reader
+	}
+	s := &Accounts{
+		store: d.Store, bus: d.Bus, limiter: d.Limiter, activity: d.Activity, log: d.Logger,
+		limits: d.Limits, now: func() time.Time { return d.Now().UTC().Truncate(time.Microsecond) }, random: d.Random,
+	}
+	var err error
+	// One secret, several uses: each gets a key of its own (RFC 5869).
+	if s.refreshKey, err = hkdf.Key(sha256.New, d.Secret, nil, "cinema auth refresh token v1", 32); err != nil {
+		return nil, fmt.Errorf("auth: %w", err)
+	}
+	if s.sealKey, err = hkdf.Key(sha256.New, d.Secret, nil, "cinema auth signing key v1", 32); err != nil {
+		return nil, fmt.Errorf("auth: %w", err)
+	}
+	if s.hasher, err = newHasher(d.Random); err != nil {
+		return nil, err
+	}
+	if s.signer, err = authn.NewSigner(s.now); err != nil {
+		return nil, err
+	}
+	return s, nil
+}
+
+// Signer gives the public keys: as JWKS for a Verifier in this process and as
+// the handler of /.well-known/jwks.json.
+func (s *Accounts) Signer() *authn.Signer { return s.signer }
+
+// Init reads the signing keys and makes the first one.
+func (s *Accounts) Init(ctx context.Context) error { return s.tendKeys(ctx) }
+
+const (
+	keysEvery  = time.Minute
+	pruneEvery = time.Hour
+	// keepEnded is how long an ended session is kept for the sign-in history.
+	keepEnded  = 30 * 24 * time.Hour
+	pruneBatch = 1000
+)
+
+// Run keeps the keys and the sessions tidy until ctx ends.
+func (s *Accounts) Run(ctx context.Context) error {
+	keys, prune := time.NewTicker(keysEvery), time.NewTicker(pruneEvery)
+	defer keys.Stop()
+	defer prune.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-keys.C:
+			if err := s.tendKeys(ctx); err != nil && ctx.Err() == nil {
+				s.log.ErrorContext(ctx, "auth: signing keys", "error", err)
+			}
+		case <-prune.C:
+			if err := s.pruneSessions(ctx); err != nil && ctx.Err() == nil {
+				s.log.ErrorContext(ctx, "auth: prune sessions", "error", err)
+			}
+		}
+	}
+}
+
+func (s *Accounts) pruneSessions(ctx context.Context) error {
+	for {
+		n, err := s.store.PruneSessions(ctx, s.now().Add(-keepEnded), pruneBatch)
+		if err != nil || n < pruneBatch {
+			return err
+		}
+	}
+}
+
+// Revocations lists the sessions whose tokens may still be about, for
+// authn.NewRevocations.
+func (s *Accounts) Revocations(ctx context.Context) ([]authn.Revocation, error) {
+	ended, err := s.store.EndedSince(ctx, s.now().Add(-authn.RevocationTTL))
+	if err != nil {
+		return nil, err
+	}
+	list := make([]authn.Revocation, 0, len(ended))
+	for _, e := range ended {
+		list = append(list, authn.Revocation{SessionID: e.ID, Until: e.At.Add(authn.RevocationTTL)})
+	}
+	return list, nil
+}
+
+// announce tells everyone that sessions have ended. It is already written, so
+// a failure here is logged: the list of Revocations makes up for it.
+func (s *Accounts) announce(ctx context.Context, sessions ...uuid.UUID) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
+	defer cancel()
+	if err := authn.Publish(ctx, s.bus, s.now().Add(authn.RevocationTTL), sessions...); err != nil {
+		s.log.ErrorContext(ctx, "auth: revocations were not announced at once", "error", err)
+	}
+}
+
+func (s *Accounts) newID() (uuid.UUID, error) {
+	id, err := uuid.NewV7FromReader(s.random)
+	if err != nil {
+		return uuid.Nil, fmt.Errorf("auth: randomness: %w", err)
+	}
+	return id, nil
+}

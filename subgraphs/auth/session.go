@@ -1,0 +1,421 @@
+package auth
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"math"
+	"net/netip"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"github.com/google/uuid"
+
+	"github.com/netflixathome/cinema/internal/authn"
+	"github.com/netflixathome/cinema/internal/fault"
+	"github.com/netflixathome/cinema/internal/gid"
+	"github.com/netflixathome/cinema/internal/limit"
+)
+
+// Client is where a request comes from.
+type Client struct {
+	// Address is the viewer's IP address as the router saw it.
+	Address   string
+	UserAgent string
+}
+
+// SignedInSession is what a sign-in leads to.
+type SignedInSession struct {
+	AccessToken  string
+	ExpiresAt    time.Time
+	RefreshToken string
+	// RefreshUntil is when the refresh token ends unless it is used.
+	RefreshUntil time.Time
+	User         *User
+	Profile      *Profile
+}
+
+// Throttled is the cause of a fault of kind RateLimited.
+type Throttled struct{ RetryAfter time.Duration }
+
+func (t *Throttled) Error() string { return "retry after " + t.RetryAfter.String() }
+
+var (
+	errCredentials = fault.New(fault.Unauthenticated, "Login or password is wrong.").WithReason("WRONG_CREDENTIALS")
+	errBlocked     = fault.New(fault.Forbidden, "This account is blocked. Ask an administrator.").WithReason("ACCOUNT_BLOCKED")
+	errNoSession   = authn.ErrUnauthenticated.WithReason("NO_SESSION")
+	errReplayed    = fault.New(fault.Unauthenticated, "This sign-in was used from two places and has been ended to be safe. Sign in again.").WithReason("SESSION_REPLAYED")
+	errTaken       = fault.New(fault.Conflict, "This login is taken.").At("input.login").WithReason("LOGIN_TAKEN")
+)
+
+// SignUp makes an account with a first profile and signs it in.
+func (s *Accounts) SignUp(ctx context.Context, login, password, name string, locale *string, from Client) (*SignedInSession, error) {
+	if err := s.spend(ctx, spending{"signup:address:" + addressKey(from.Address), s.limits.SignUpAddress}); err != nil {
+		return nil, err
+	}
+	u, p, err := s.newAccount(login, name, locale, []Role{RoleViewer})
+	if err != nil {
+		return nil, err
+	}
+	password, err = normalizePassword(password)
+	if err != nil {
+		return nil, err
+	}
+	if err := checkNewPassword(password, u.Login); err != nil {
+		return nil, err
+	}
+	// Hashed before the login is looked at: a taken one takes the same time.
+	hash, err := s.hasher.hash(ctx, password)
+	if err != nil {
+		return nil, err
+	}
+	if err := s.store.CreateAccount(ctx, u, hash, p); errors.Is(err, ErrLoginTaken) {
+		return nil, errTaken
+	} else if err != nil {
+		return nil, fmt.Errorf("auth: sign up: %w", err)
+	}
+	return s.open(ctx, &u, &p, from, SignedUp)
+}
+
+// newAccount builds a checked account and its first profile.
+func (s *Accounts) newAccount(login, name string, locale *string, roles []Role) (User, Profile, error) {
+	normal, err := NormalizeLogin(login)
+	if err != nil {
+		var f *fault.Error
+		if errors.As(err, &f) {
+			err = f.At("input.login")
+		}
+		return User{}, Profile{}, err
+	}
+	if strings.TrimSpace(name) == "" {
+		name, _, _ = strings.Cut(strings.TrimSpace(login), "@")
+		if r := []rune(name); len(r) > maxName {
+			name = string(r[:maxName])
+		}
+	}
+	if name, err = cleanName(name, "input.name"); err != nil {
+		return User{}, Profile{}, err
+	}
+	user, err := s.newID()
+	if err != nil {
+		return User{}, Profile{}, err
+	}
+	profile, err := s.newID()
+	if err != nil {
+		return User{}, Profile{}, err
+	}
+	now := s.now()
+	return User{ID: gid.Of(gid.User, user), Login: normal, Name: name, Roles: roles, CreatedAt: now},
+		Profile{
+			ID: gid.Of(gid.Profile, profile), UserID: user, Name: name,
+			Colour: palette[int(profile[15])%len(palette)], Language: locale, CreatedAt: now,
+		}, nil
+}
+
+// SignIn opens a session for whoever knows the password.
+func (s *Accounts) SignIn(ctx context.Context, login, password string, from Client) (*SignedInSession, error) {
+	if len(password) > maxPassword || len(login) > 4*maxEmail {
+		// No account has such a one, and no work is done on it.
+		return nil, s.spendOr(ctx, errCredentials, spending{"signin:address:" + addressKey(from.Address), s.limits.SignInAddress})
+	}
+	normal, loginErr := NormalizeLogin(login)
+	if loginErr != nil {
+		normal = login
+	}
+	account := shortHash(normal)
+	address := addressKey(from.Address)
+	if err := s.spend(ctx,
+		spending{"signin:address:" + address, s.limits.SignInAddress},
+		spending{"signin:pair:" + account + ":" + address, s.limits.SignInPair},
+		spending{"signin:login:" + account, s.limits.SignInLogin},
+	); err != nil {
+		return nil, err
+	}
+	password, err := normalizePassword(password)
+	if err != nil {
+		return nil, errCredentials
+	}
+	var u User
+	var hash string
+	if loginErr == nil {
+		u, hash, err = s.store.Password(ctx, normal)
+		if err != nil && !errors.Is(err, ErrNotFound) {
+			return nil, fmt.Errorf("auth: sign in: %w", err)
+		}
+	}
+	ok, stale, err := s.hasher.verify(ctx, password, hash)
+	if err != nil {
+		return nil, err
+	}
+	if !ok {
+		return nil, errCredentials
+	}
+	if u.Blocked {
+		// Only said to one who knows the password.
+		return nil, errBlocked
+	}
+	if stale {
+		if fresh, err := s.hasher.hash(ctx, password); err != nil {
+			s.log.WarnContext(ctx, "auth: the password was not hashed anew", "error", err)
+		} else if err := s.store.SetPassword(ctx, u.ID.UUID, hash, fresh); err != nil && !errors.Is(err, ErrNotFound) {
+			s.log.WarnContext(ctx, "auth: the password was not hashed anew", "error", err)
+		}
+	}
+	profiles, err := s.store.ProfilesOf(ctx, []uuid.UUID{u.ID.UUID})
+	if err != nil {
+		return nil, fmt.Errorf("auth: sign in: %w", err)
+	}
+	if len(profiles) == 0 {
+		return nil, fmt.Errorf("auth: sign in: account %s has no profile", u.ID)
+	}
+	return s.open(ctx, &u, &profiles[0], from, SignedIn)
+}
+
+// open begins a session.
+func (s *Accounts) open(ctx context.Context, u *User, p *Profile, from Client, event string) (*SignedInSession, error) {
+	id, err := s.newID()
+	if err != nil {
+		return nil, err
+	}
+	now := s.now()
+	session := Session{
+		ID: id, UserID: u.ID.UUID, ProfileID: p.ID.UUID,
+		CreatedAt: now, UsedAt: now, RotatedAt: now, ExpiresAt: expiry(now, now),
+		UserAgent: cut(from.UserAgent, 512), Address: cut(from.Address, 64),
+		Seed: make([]byte, seedLen), Generation: 1,
+	}
+	if _, err := io.ReadFull(s.random, session.Seed); err != nil {
+		return nil, fmt.Errorf("auth: randomness: %w", err)
+	}
+	session.TokenHash = tokenHash(refreshToken(s.refreshKey, &session, session.Generation))
+	if err := s.store.CreateSession(ctx, session); errors.Is(err, ErrNotFound) {
+		return nil, errBlocked
+	} else if err != nil {
+		return nil, fmt.Errorf("auth: open a session: %w", err)
+	}
+	e := Event{
+		Name: event, At: now, UserID: session.UserID, ProfileID: session.ProfileID, SessionID: id,
+		UserAgent: session.UserAgent,
+	}
+	if p.Language != nil {
+		e.Locale = *p.Language
+	}
+	s.activity.Record(ctx, e)
+	return s.signedIn(&session, u, p)
+}
+
+// signedIn makes the tokens of a session's present state.
+func (s *Accounts) signedIn(session *Session, u *User, p *Profile) (*SignedInSession, error) {
+	c := &authn.Claims{
+		UserID: u.ID.UUID, ProfileID: p.ID.UUID, SessionID: session.ID,
+		Child: p.IsChild, Scopes: map[string]bool{},
+	}
+	if !p.IsChild {
+		// A child who watches with an administrator's account administers nothing.
+		for _, scope := range u.Permissions() {
+			c.Scopes[scope] = true
+		}
+	}
+	token, err := s.signer.Sign(c)
+	if err != nil {
+		return nil, err
+	}
+	return &SignedInSession{
+		AccessToken: token, ExpiresAt: c.ExpiresAt, User: u, Profile: p,
+		RefreshToken: refreshToken(s.refreshKey, session, session.Generation), RefreshUntil: session.ExpiresAt,
+	}, nil
+}
+
+// Refresh exchanges a refresh token for its successor and an access token.
+func (s *Accounts) Refresh(ctx context.Context, token string, from Client) (*SignedInSession, error) {
+	if err := s.spend(ctx, spending{"refresh:address:" + addressKey(from.Address), s.limits.RefreshAddress}); err != nil {
+		return nil, err
+	}
+	parsed, ok := parseRefreshToken(token)
+	if !ok {
+		return nil, errNoSession
+	}
+	var session Session
+	var user User
+	var v verdict
+	now := s.now()
+	err := s.store.ChangeSession(ctx, parsed.session, func(se *Session, u *User) error {
+		v = rotate(s.refreshKey, se, parsed, now)
+		if v == rotated {
+			if from.UserAgent != "" {
+				se.UserAgent = cut(from.UserAgent, 512)
+			}
+			se.Address = cut(from.Address, 64)
+		}
+		if v == refused || u.Blocked {
+			return errNoSession
+		}
+		session, user = *se, *u
+		return nil
+	})
+	switch {
+	case errors.Is(err, ErrNotFound):
+		return nil, errNoSession
+	case err != nil:
+		return nil, fmt.Errorf("auth: refresh: %w", err)
+	case v == replayed:
+		s.log.WarnContext(ctx, "auth: a refresh token was used again; its session has ended",
+			"session", session.ID, "user", user.ID, "generation", parsed.generation, "present", session.Generation)
+		s.announce(ctx, session.ID)
+		return nil, errReplayed
+	}
+	p, err := s.profileOf(ctx, &session)
+	if err != nil {
+		return nil, err
+	}
+	return s.signedIn(&session, &user, p)
+}
+
+// profileOf finds the session's profile; the account's oldest when it is gone.
+func (s *Accounts) profileOf(ctx context.Context, session *Session) (*Profile, error) {
+	all, err := s.store.ProfilesOf(ctx, []uuid.UUID{session.UserID})
+	if err != nil {
+		return nil, fmt.Errorf("auth: profiles: %w", err)
+	}
+	if len(all) == 0 {
+		return nil, fmt.Errorf("auth: account %s has no profile", session.UserID)
+	}
+	for i := range all {
+		if all[i].ID.UUID == session.ProfileID {
+			return &all[i], nil
+		}
+	}
+	return &all[0], nil
+}
+
+// SignOut ends the session of the refresh token and the one of the claims,
+// which are the same in a browser; either may be missing.
+func (s *Accounts) SignOut(ctx context.Context, token string, claims *authn.Claims) error {
+	if claims != nil {
+		if err := s.end(ctx, claims.SessionID, EndSignOut, func(*Session) bool { return true }); err != nil {
+			return err
+		}
+	}
+	parsed, ok := parseRefreshToken(token)
+	if !ok || claims != nil && claims.SessionID == parsed.session {
+		return nil
+	}
+	// Any genuine token will do, an old one too: it ends, it opens nothing.
+	return s.end(ctx, parsed.session, EndSignOut, func(se *Session) bool { return parsed.genuine(s.refreshKey, se) })
+}
+
+func (s *Accounts) end(ctx context.Context, id uuid.UUID, reason string, may func(*Session) bool) error {
+	ended := false
+	now := s.now()
+	err := s.store.ChangeSession(ctx, id, func(se *Session, _ *User) error {
+		if se.EndedAt == nil && may(se) {
+			se.EndedAt, se.EndReason = &now, reason
+			ended = true
+		}
+		return nil
+	})
+	if err != nil && !errors.Is(err, ErrNotFound) {
+		return fmt.Errorf("auth: end a session: %w", err)
+	}
+	if ended {
+		s.announce(ctx, id)
+	}
+	return nil
+}
+
+// SwitchProfile goes on with another profile of the account. The refresh token
+// stays as it is.
+func (s *Accounts) SwitchProfile(ctx context.Context, claims *authn.Claims, profile gid.ID) (*SignedInSession, error) {
+	found, err := s.store.Profiles(ctx, []uuid.UUID{profile.UUID})
+	if err != nil {
+		return nil, fmt.Errorf("auth: switch profile: %w", err)
+	}
+	if !profile.Is(gid.Profile) || len(found) == 0 || found[0].UserID != claims.UserID {
+		return nil, errNoProfile.At("input.profileId")
+	}
+	var session Session
+	var user User
+	now := s.now()
+	err = s.store.ChangeSession(ctx, claims.SessionID, func(se *Session, u *User) error {
+		if !se.Live(now) || u.Blocked {
+			return errNoSession
+		}
+		se.ProfileID, se.UsedAt = profile.UUID, now
+		session, user = *se, *u
+		return nil
+	})
+	if errors.Is(err, ErrNotFound) {
+		return nil, errNoSession
+	} else if err != nil {
+		return nil, fmt.Errorf("auth: switch profile: %w", err)
+	}
+	return s.signedIn(&session, &user, &found[0])
+}
+
+type spending struct {
+	key  string
+	rate limit.Rate
+}
+
+// spend counts one attempt with each key. An answer that is not known refuses:
+// without limits, guessing would be free.
+func (s *Accounts) spend(ctx context.Context, keys ...spending) error {
+	for _, k := range keys {
+		r, err := s.limiter.Allow(ctx, "auth:"+k.key, k.rate, 1)
+		if err != nil {
+			if ctx.Err() != nil {
+				return ctx.Err()
+			}
+			return fault.New(fault.Unavailable, "Sign-in is not possible at the moment. Try again shortly.").Because(err)
+		}
+		if !r.Allowed {
+			seconds := int(math.Ceil(r.RetryAfter.Seconds()))
+			return fault.New(fault.RateLimited, "Too many attempts. Try again in %d s.", seconds).Because(&Throttled{RetryAfter: r.RetryAfter})
+		}
+	}
+	return nil
+}
+
+func (s *Accounts) spendOr(ctx context.Context, otherwise error, keys ...spending) error {
+	if err := s.spend(ctx, keys...); err != nil {
+		return err
+	}
+	return otherwise
+}
+
+// addressKey is the address by which attempts are counted: all of v4, the /64
+// of v6, which one customer has to himself.
+func addressKey(address string) string {
+	a, err := netip.ParseAddr(address)
+	if err != nil {
+		return "unknown"
+	}
+	a = a.Unmap().WithZone("")
+	if a.Is6() {
+		if p, err := a.Prefix(64); err == nil {
+			return p.String()
+		}
+	}
+	return a.String()
+}
+
+func shortHash(s string) string {
+	sum := sha256.Sum256([]byte(s))
+	return hex.EncodeToString(sum[:16])
+}
+
+// cut makes text from outside fit to be kept: bounded, valid, without NUL.
+func cut(s string, most int) string {
+	if len(s) > most {
+		s = s[:most]
+	}
+	s = strings.ReplaceAll(s, "\x00", "")
+	if !utf8.ValidString(s) {
+		s = strings.ToValidUTF8(s, "")
+	}
+	return s
+}
