@@ -1,0 +1,292 @@
+package collectors
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"math"
+	"time"
+
+	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
+	"github.com/google/uuid"
+
+	"github.com/netflixathome/cinema/internal/ch"
+	"github.com/netflixathome/cinema/internal/eventlog"
+	"github.com/netflixathome/cinema/internal/events"
+	"github.com/netflixathome/cinema/internal/gid"
+)
+
+const (
+	// activityGroup is the consumer group that writes ClickHouse.
+	activityGroup = "collector-activity"
+	// maxRows and maxWait end a batch: large enough for ClickHouse, soon
+	// enough that an event can be queried within a second.
+	maxRows = 20_000
+	maxWait = 500 * time.Millisecond
+)
+
+// Log is the event log as the collectors use it.
+type Log interface {
+	Append(ctx context.Context, list []eventlog.Message) error
+	Consume(ctx context.Context, r eventlog.Reader) error
+}
+
+// Activity copies the event log into ClickHouse.
+type Activity struct {
+	db     *ch.DB
+	log    Log
+	slog   *slog.Logger
+	roller *Roller
+}
+
+// NewActivity makes the collector; all arguments are required.
+func NewActivity(db *ch.DB, log Log, logger *slog.Logger) (*Activity, error) {
+	if db == nil || log == nil || logger == nil {
+		return nil, errors.New("collectors: Activity needs ClickHouse, the event log and a logger")
+	}
+	roller, err := NewRoller(db, logger)
+	if err != nil {
+		return nil, err
+	}
+	return &Activity{db: db, log: log, slog: logger, roller: roller}, nil
+}
+
+// Run brings ClickHouse's tables up to date, however long it takes to answer,
+// and then collects and rolls up until ctx ends. Meanwhile events wait in the log.
+func (a *Activity) Run(ctx context.Context) error {
+	for wait := 250 * time.Millisecond; ; wait = min(2*wait, 10*time.Second) {
+		err := a.db.Migrate(ctx)
+		if err == nil {
+			break
+		}
+		if ctx.Err() != nil {
+			return nil
+		}
+		a.slog.WarnContext(ctx, "ClickHouse is not ready; events wait in the log", "error", err, "retry", wait)
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-time.After(wait):
+		}
+	}
+	rolling := make(chan struct{})
+	go func() {
+		defer close(rolling)
+		a.roller.Run(ctx)
+	}()
+	err := a.log.Consume(ctx, eventlog.Reader{
+		Group: activityGroup, Topics: events.Topics(), MaxRecords: maxRows, MaxWait: maxWait, Handle: a.Handle,
+	})
+	<-rolling
+	return err
+}
+
+// row is an event on its way, with the place it came from.
+type row struct {
+	event  events.Event
+	record *eventlog.Record
+}
+
+// Handle stores a batch. When it returns nil every record is in ClickHouse or
+// among the dead letters. It may be called again with the same records.
+func (a *Activity) Handle(ctx context.Context, batch []eventlog.Record) error {
+	rows := make([]row, 0, len(batch))
+	var dead []eventlog.Message
+	for i := range batch {
+		e, err := read(batch[i].Value)
+		if err != nil {
+			letter, err := deadLetter(&batch[i], err)
+			if err != nil {
+				return err
+			}
+			dead = append(dead, letter)
+			continue
+		}
+		rows = append(rows, row{e, &batch[i]})
+	}
+	refused, err := a.store(ctx, rows)
+	if err != nil {
+		return err
+	}
+	dead = append(dead, refused...)
+	if len(dead) > 0 {
+		a.slog.WarnContext(ctx, "events went to the dead letters", "count", len(dead))
+		if err := a.log.Append(ctx, dead); err != nil {
+			return fmt.Errorf("dead letters: %w", err)
+		}
+	}
+	return a.markDirty(ctx, rows)
+}
+
+// read decodes and checks an event; its error is final.
+func read(value []byte) (events.Event, error) {
+	e, err := events.Decode(value)
+	if err == nil {
+		err = e.Validate()
+	}
+	return e, err
+}
+
+func deadLetter(r *eventlog.Record, why error) (eventlog.Message, error) {
+	d := events.DeadLetter{
+		Version: 1, Reason: "REFUSED", Message: why.Error(), At: time.Now().UTC(),
+		Topic: r.Topic, Partition: r.Partition, Offset: r.Offset, Key: r.Key, Value: r.Value,
+	}
+	if bad, ok := events.AsInvalid(why); ok {
+		d.Reason, d.Message = bad.Code, bad.Message
+	}
+	if len(d.Value) > 256<<10 { // base64 of it must stay below the broker's limit
+		d.Value = d.Value[:256<<10]
+	}
+	b, err := d.Encode()
+	return eventlog.Message{Topic: events.TopicDead, Key: r.Key, Value: b}, err
+}
+
+// store inserts the rows. When ClickHouse refuses the data itself, halves of
+// the batch are tried until the rows at fault stand alone; those come back as
+// dead letters. Copies that a half-done attempt leaves are the same rows again.
+func (a *Activity) store(ctx context.Context, rows []row) ([]eventlog.Message, error) {
+	if len(rows) == 0 {
+		return nil, nil
+	}
+	err := a.insert(ctx, rows)
+	if err == nil || !ch.IsRefused(err) {
+		return nil, err
+	}
+	if len(rows) == 1 {
+		letter, err := deadLetter(rows[0].record, err)
+		return []eventlog.Message{letter}, err
+	}
+	left, err := a.store(ctx, rows[:len(rows)/2])
+	if err != nil {
+		return nil, err
+	}
+	right, err := a.store(ctx, rows[len(rows)/2:])
+	return append(left, right...), err
+}
+
+// markDirty notes the days whose rollups are now behind. A kill between the
+// insert and this leaves the offsets uncommitted, and the replay marks them.
+func (a *Activity) markDirty(ctx context.Context, rows []row) error {
+	days := map[time.Time]bool{}
+	for i := range rows {
+		day := dayOf(rows[i].event.At)
+		days[day] = true
+		// What is watched over midnight counts where its interval ends: an event
+		// that comes late to the end of a day can open one.
+		if next := dayOf(rows[i].event.At.Add(maxGap)); next != day {
+			days[next] = true
+		}
+	}
+	if len(days) == 0 {
+		return nil
+	}
+	err := a.db.Insert(ctx, "INSERT INTO dirty_day (day, token, sign)", func(b driver.Batch) error {
+		for day := range days {
+			if err := b.Append(day, uuid.New(), int8(1)); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return fmt.Errorf("mark days: %w", err)
+	}
+	return nil
+}
+
+func dayOf(t time.Time) time.Time { return t.UTC().Truncate(24 * time.Hour) }
+
+// columns is the order in which insert fills activity_event.
+const columns = `INSERT INTO activity_event (
+	id, session_id, user_id, profile_id, playable_id, title_id,
+	id_day, day, at, client_at, received_at,
+	name, playable_kind, title_kind, device_kind, device_system, device_browser, locale,
+	rendition, subtitle, reason, code, page, origin, query, filters,
+	demo, playing, listed, rate, rating, version, keep,
+	position_ms, duration_ms, from_ms, first_frame_ms, stalled_ms, watched_ms, buffered_ms,
+	results, elapsed_ms, rank, every_ms)`
+
+// insert sends the rows as one block, column by column, which costs a fraction
+// of appending row by row.
+func (a *Activity) insert(ctx context.Context, rows []row) error {
+	err := a.db.Insert(ctx, columns, func(b driver.Batch) error {
+		f := filler{b: b, rows: rows}
+		fill(&f, func(e *events.Event) uuid.UUID { return e.ID })
+		fill(&f, func(e *events.Event) uuid.UUID { return e.SessionID })
+		fill(&f, func(e *events.Event) uuid.UUID { return e.UserID })
+		fill(&f, func(e *events.Event) uuid.UUID { return e.ProfileID })
+		fill(&f, func(e *events.Event) uuid.UUID { return e.Playable.UUID })
+		fill(&f, func(e *events.Event) uuid.UUID { return e.Title.UUID })
+		fill(&f, func(e *events.Event) time.Time { return dayOf(events.TimeOf(e.ID)) })
+		fill(&f, func(e *events.Event) time.Time { return dayOf(e.At) })
+		fill(&f, func(e *events.Event) time.Time { return e.At })
+		fill(&f, func(e *events.Event) time.Time { return e.ClientAt })
+		fill(&f, func(e *events.Event) time.Time { return e.ReceivedAt })
+		fill(&f, func(e *events.Event) string { return string(e.Name) })
+		fill(&f, func(e *events.Event) string { return kindText(e.Playable) })
+		fill(&f, func(e *events.Event) string { return kindText(e.Title) })
+		fill(&f, func(e *events.Event) string { return e.Device.Kind })
+		fill(&f, func(e *events.Event) string { return e.Device.System })
+		fill(&f, func(e *events.Event) string { return e.Device.Browser })
+		fill(&f, func(e *events.Event) string { return e.Locale })
+		fill(&f, func(e *events.Event) string { return e.Rendition })
+		fill(&f, func(e *events.Event) string { return e.Subtitle })
+		fill(&f, func(e *events.Event) string { return e.Reason })
+		fill(&f, func(e *events.Event) string { return e.Code })
+		fill(&f, func(e *events.Event) string { return e.Page })
+		fill(&f, func(e *events.Event) string { return e.Origin })
+		fill(&f, func(e *events.Event) string { return e.Query })
+		fill(&f, func(e *events.Event) string { return e.Filters })
+		fill(&f, func(e *events.Event) bool { return e.Demo })
+		fill(&f, func(e *events.Event) bool { return e.Playing })
+		fill(&f, func(e *events.Event) bool { return e.On })
+		fill(&f, func(e *events.Event) float64 { return e.Rate })
+		fill(&f, func(e *events.Event) uint8 { return uint8(e.Rating) })
+		fill(&f, func(e *events.Event) uint16 { return uint16(e.Version) })
+		fill(&f, func(e *events.Event) uint64 { return uint64(math.MaxInt64 - e.ReceivedAt.UnixMicro()) })
+		for _, get := range []func(e *events.Event) int{
+			func(e *events.Event) int { return e.PositionMs },
+			func(e *events.Event) int { return e.DurationMs },
+			func(e *events.Event) int { return e.FromMs },
+			func(e *events.Event) int { return e.FirstFrameMs },
+			func(e *events.Event) int { return e.StalledMs },
+			func(e *events.Event) int { return e.WatchedMs },
+			func(e *events.Event) int { return e.BufferedMs },
+			func(e *events.Event) int { return e.Results },
+			func(e *events.Event) int { return e.ElapsedMs },
+			func(e *events.Event) int { return e.Rank },
+			func(e *events.Event) int { return e.EveryMs },
+		} {
+			fill(&f, func(e *events.Event) uint32 { return uint32(get(e)) })
+		}
+		return f.err
+	})
+	if err != nil {
+		return fmt.Errorf("insert %d events: %w", len(rows), err)
+	}
+	return nil
+}
+
+func kindText(id gid.ID) string { return string(id.Kind) }
+
+// filler appends columns in turn; the first error stays.
+type filler struct {
+	b    driver.Batch
+	rows []row
+	n    int
+	err  error
+}
+
+func fill[T any](f *filler, get func(*events.Event) T) {
+	if f.err != nil {
+		return
+	}
+	column := make([]T, len(f.rows))
+	for i := range f.rows {
+		column[i] = get(&f.rows[i].event)
+	}
+	f.err = f.b.Column(f.n).Append(column)
+	f.n++
+}

@@ -1,0 +1,715 @@
+package catalog
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pglogrepl"
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5/pgproto3"
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"github.com/netflixathome/cinema/internal/fault"
+	"github.com/netflixathome/cinema/internal/search"
+)
+
+// Name is that of the slot and of the publication, where Deps names no other.
+const Name = "cinema_etl"
+
+const (
+	// window is how long changes are collected before they are applied: a
+	// save of a form is several, and the index likes batches.
+	window = 50 * time.Millisecond
+	// windowSize applies them sooner.
+	windowSize = 500
+	// chunk bounds the documents that are made and applied at once.
+	chunk = 200
+	// statusEvery is how often Postgres hears from us; it gives up on one who
+	// is silent for wal_sender_timeout (60 s).
+	statusEvery = 5 * time.Second
+	// idleEvery is how often the position moves on over what is none of ours
+	// (other tables, other databases), so that Postgres need not keep it.
+	idleEvery = 10 * time.Second
+	// The pause after a failure grows from the first to the second.
+	pauseMin, pauseMax = 100 * time.Millisecond, 15 * time.Second
+	// callTimeout bounds a call to the index or to Postgres.
+	callTimeout = 5 * time.Minute
+)
+
+// Deps of New. Slot and Publication have a default, the rest is required.
+type Deps struct {
+	// Pool of the database "catalog", migrated; its user may replicate.
+	Pool  *pgxpool.Pool
+	Index search.Writer
+	Log   *slog.Logger
+	// Slot and Publication; Name if empty. Slots are named in the whole
+	// server: two programs on one server want two names.
+	Slot, Publication string
+}
+
+// ETL carries changes; make it with New.
+type ETL struct {
+	pool        *pgxpool.Pool
+	index       search.Writer
+	log         *slog.Logger
+	slot        string
+	publication string
+
+	mu     sync.Mutex
+	status Status
+}
+
+// State is what the ETL is doing.
+type State string
+
+// The states.
+const (
+	Starting   State = "starting"
+	Rebuilding State = "rebuilding"
+	Following  State = "following"
+	StandingBy State = "standing by" // another instance follows
+	Failing    State = "failing"     // will be tried again
+)
+
+// Status is for health checks and metrics.
+type Status struct {
+	State State
+	// Position is the place in the log up to which the index is durable.
+	Position string
+	// Titles, People and Genres count documents written or deleted since the start.
+	Titles, People, Genres int64
+	// Rebuilds counts rebuilt indexes since the start.
+	Rebuilds int64
+	// Skipped are the records that could not be indexed, the last hundred.
+	Skipped []string
+	// Behind is when the oldest change was committed that is not yet
+	// searchable; zero when all are.
+	Behind time.Time
+	// LastError is why it is Failing.
+	LastError string
+}
+
+// New refuses missing dependencies and starts nothing.
+func New(d Deps) (*ETL, error) {
+	if d.Pool == nil || d.Index == nil || d.Log == nil {
+		return nil, errors.New("etl/catalog: Pool, Index and Log are required")
+	}
+	e := &ETL{pool: d.Pool, index: d.Index, log: d.Log, slot: d.Slot, publication: d.Publication, status: Status{State: Starting}}
+	if e.slot == "" {
+		e.slot = Name
+	}
+	if e.publication == "" {
+		e.publication = Name
+	}
+	for _, n := range []string{e.slot, e.publication} {
+		if strings.Trim(n, "abcdefghijklmnopqrstuvwxyz0123456789_") != "" || len(n) > 63 {
+			return nil, fmt.Errorf("etl/catalog: %q is no name for a slot or publication", n)
+		}
+	}
+	return e, nil
+}
+
+// Status is a copy of how things stand.
+func (e *ETL) Status() Status {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	s := e.status
+	s.Skipped = slices.Clone(s.Skipped)
+	return s
+}
+
+// Lag is how long the oldest change has been waiting that was received and is
+// not yet searchable; 0 when there is none. While Status says Failing or
+// Starting there may be changes that were not received yet.
+func (e *ETL) Lag() time.Duration {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.status.Behind.IsZero() {
+		return 0
+	}
+	return max(0, time.Since(e.status.Behind))
+}
+
+func (e *ETL) set(f func(*Status)) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	f(&e.status)
+}
+
+// Run carries changes until ctx ends. It returns only then, with nil: a
+// failure is logged and retried from the last durable position.
+func (e *ETL) Run(ctx context.Context) error {
+	pause := pauseMin
+	for {
+		began := time.Now()
+		err := e.session(ctx)
+		if ctx.Err() != nil {
+			return nil
+		}
+		if time.Since(began) > time.Minute {
+			pause = pauseMin
+		}
+		var pe *pgconn.PgError
+		if errors.As(err, &pe) && pe.Code == "55006" { // the slot is in use
+			e.set(func(s *Status) { s.State, s.LastError = StandingBy, "" })
+			e.log.DebugContext(ctx, "another instance follows the catalogue's log; standing by")
+		} else {
+			e.set(func(s *Status) { s.State, s.LastError = Failing, err.Error() })
+			e.log.ErrorContext(ctx, "the catalogue is not being carried into the index; it will be tried again", "error", err, "pause", pause)
+		}
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-time.After(pause + rand.N(pause/2)):
+		}
+		pause = min(2*pause, pauseMax)
+	}
+}
+
+// position is a place in the log of one server.
+type position struct {
+	documents int    // documentVersion
+	system    string // the server's identifier, which a restored copy lacks
+	database  string
+	lsn       pglogrepl.LSN
+}
+
+func (p position) String() string {
+	return fmt.Sprintf("%d %s %s %s", p.documents, p.system, p.lsn, p.database)
+}
+
+func parsePosition(s string) (position, bool) {
+	var p position
+	var lsn string
+	if _, err := fmt.Sscanf(s, "%d %s %s %s", &p.documents, &p.system, &lsn, &p.database); err != nil {
+		return p, false
+	}
+	var err error
+	p.lsn, err = pglogrepl.ParseLSN(lsn)
+	return p, err == nil
+}
+
+// session is one connection's life.
+func (e *ETL) session(ctx context.Context) error {
+	cfg := e.pool.Config().ConnConfig.Config.Copy()
+	cfg.RuntimeParams["replication"] = "database"
+	cfg.RuntimeParams["application_name"] = e.slot
+	conn, err := pgconn.ConnectConfig(ctx, cfg)
+	if err != nil {
+		return fmt.Errorf("connect: %w", err)
+	}
+	streaming := false
+	defer func() {
+		bye, cancel := context.WithTimeout(context.WithoutCancel(ctx), 2*time.Second)
+		defer cancel()
+		leave(bye, conn, streaming)
+	}()
+	system, err := pglogrepl.IdentifySystem(ctx, conn)
+	if err != nil {
+		return fmt.Errorf("identify system: %w", err)
+	}
+	withMedia, err := e.publish(ctx)
+	if err != nil {
+		return err
+	}
+	here := position{documents: documentVersion, system: system.SystemID, database: system.DBName}
+	at, reason, err := e.where(ctx, here, system.XLogPos)
+	if err != nil {
+		return err
+	}
+	if reason != "" {
+		e.log.InfoContext(ctx, "the index is rebuilt", "reason", reason)
+		if at, err = e.rebuild(ctx, conn, here, withMedia); err != nil {
+			return fmt.Errorf("rebuild: %w", err)
+		}
+	}
+	err = pglogrepl.StartReplication(ctx, conn, e.slot, at.lsn, pglogrepl.StartReplicationOptions{
+		Mode:       pglogrepl.LogicalReplication,
+		PluginArgs: []string{"proto_version '1'", "publication_names '" + e.publication + "'"},
+	})
+	if err != nil {
+		return fmt.Errorf("start replication: %w", err)
+	}
+	streaming = true
+	e.set(func(s *Status) { s.State, s.LastError, s.Position = Following, "", at.lsn.String() })
+	f := &follower{e: e, conn: conn, media: withMedia, durable: at, seen: at.lsn, pending: newChanges(), decoder: decoder{map[uint32]*pglogrepl.RelationMessage{}}}
+	return f.run(ctx)
+}
+
+// leave ends the stream in due form, so that the server has the slot free
+// sooner and logs no lost client. Whatever was not confirmed comes again.
+func leave(ctx context.Context, conn *pgconn.PgConn, streaming bool) {
+	if streaming && !conn.IsClosed() {
+		conn.Frontend().Send(&pgproto3.CopyDone{})
+		if conn.Frontend().Flush() == nil {
+			for {
+				m, err := conn.ReceiveMessage(ctx)
+				if _, ready := m.(*pgproto3.ReadyForQuery); ready || err != nil {
+					break
+				}
+			}
+		}
+	}
+	_ = conn.Close(ctx)
+}
+
+// publish makes the publication hold exactly the tables that are there, and
+// reports whether the media ETL's are. What was not published is not in the
+// log, so a change of the set gives the slot up, and with it the index.
+func (e *ETL) publish(ctx context.Context) (withMedia bool, err error) {
+	err = pgx.BeginFunc(ctx, e.pool, func(tx pgx.Tx) error {
+		if _, err := tx.Exec(ctx, `SELECT pg_advisory_xact_lock(hashtext('etl/catalog'))`); err != nil {
+			return err
+		}
+		names := make([]string, 0, len(tables))
+		for n := range tables {
+			names = append(names, n)
+		}
+		rows, err := tx.Query(ctx, `SELECT n FROM unnest($1::text[]) n WHERE to_regclass(n) IS NOT NULL ORDER BY n`, names)
+		if err != nil {
+			return err
+		}
+		want, err := pgx.CollectRows(rows, pgx.RowTo[string])
+		if err != nil {
+			return err
+		}
+		withMedia = slices.Contains(want, "media_asset") && slices.Contains(want, "rendition")
+		if missing := len(names) - len(want); missing > 2 || missing > 0 && withMedia {
+			return fmt.Errorf("the database lacks tables of the catalogue: run its migrations first")
+		}
+		if withMedia {
+			// A row of media_asset that goes must say whose it was.
+			var identity string
+			if err := tx.QueryRow(ctx, `SELECT relreplident::text FROM pg_class WHERE oid = 'media_asset'::regclass`).Scan(&identity); err != nil {
+				return err
+			}
+			if identity != "f" {
+				if _, err := tx.Exec(ctx, `ALTER TABLE media_asset REPLICA IDENTITY FULL`); err != nil {
+					return err
+				}
+			}
+		}
+		rows, err = tx.Query(ctx, `SELECT tablename::text FROM pg_publication_tables WHERE pubname = $1 ORDER BY tablename`, e.publication)
+		if err != nil {
+			return err
+		}
+		have, err := pgx.CollectRows(rows, pgx.RowTo[string])
+		if err != nil {
+			return err
+		}
+		slices.Sort(want)
+		slices.Sort(have)
+		if slices.Equal(want, have) {
+			return nil
+		}
+		if err := dropSlot(ctx, tx, e.slot); err != nil {
+			return err
+		}
+		var exists bool
+		if err := tx.QueryRow(ctx, `SELECT EXISTS (SELECT FROM pg_publication WHERE pubname = $1)`, e.publication).Scan(&exists); err != nil {
+			return err
+		}
+		sql := `CREATE PUBLICATION ` + e.publication + ` FOR TABLE `
+		if exists {
+			sql = `ALTER PUBLICATION ` + e.publication + ` SET TABLE `
+		}
+		_, err = tx.Exec(ctx, sql+strings.Join(want, ", "))
+		return err
+	})
+	if err != nil {
+		return false, fmt.Errorf("publication: %w", err)
+	}
+	return withMedia, nil
+}
+
+type execer interface {
+	Exec(ctx context.Context, sql string, args ...any) (pgconn.CommandTag, error)
+}
+
+// dropSlot is refused while another instance uses the slot.
+func dropSlot(ctx context.Context, q execer, slot string) error {
+	_, err := q.Exec(ctx, `SELECT pg_drop_replication_slot(slot_name) FROM pg_replication_slots WHERE slot_name = $1`, slot)
+	if err != nil {
+		return fmt.Errorf("drop slot: %w", err)
+	}
+	return nil
+}
+
+// where says from where the log goes on, or why the index must be rebuilt.
+func (e *ETL) where(ctx context.Context, here position, end pglogrepl.LSN) (at position, rebuild string, err error) {
+	text, err := e.index.Position(ctx)
+	if err != nil {
+		return at, "", fmt.Errorf("position of the index: %w", err)
+	}
+	var database, status string
+	var confirmed *string
+	err = e.pool.QueryRow(ctx, `SELECT coalesce(database, ''), coalesce(wal_status, 'lost'), confirmed_flush_lsn::text FROM pg_replication_slots WHERE slot_name = $1`, e.slot).
+		Scan(&database, &status, &confirmed)
+	noSlot := errors.Is(err, pgx.ErrNoRows)
+	if err != nil && !noSlot {
+		return at, "", fmt.Errorf("read slot: %w", err)
+	}
+	if !noSlot && database != here.database {
+		return at, "", fmt.Errorf("the slot %s belongs to the database %q: two programs share a server and need different slots", e.slot, database)
+	}
+	at, ok := parsePosition(text)
+	switch {
+	case text == "":
+		return at, "the index is new", nil
+	case !ok || at.documents != here.documents:
+		return at, "the index was made by another version", nil
+	case at.system != here.system || at.database != here.database:
+		return at, "the index was made from another database", nil
+	case noSlot:
+		return at, "there is no replication slot", nil
+	case status == "lost" || confirmed == nil:
+		return at, "the replication slot is lost", nil
+	case at.lsn > end:
+		return at, "the database went back in time", nil
+	}
+	lsn, err := pglogrepl.ParseLSN(*confirmed)
+	if err != nil {
+		return at, "", fmt.Errorf("read slot: %w", err)
+	}
+	if lsn > at.lsn {
+		return at, "the replication slot is ahead of the index", nil
+	}
+	return at, "", nil
+}
+
+// rebuild fills a new index from the snapshot that a new slot exports.
+func (e *ETL) rebuild(ctx context.Context, conn *pgconn.PgConn, here position, withMedia bool) (position, error) {
+	e.set(func(s *Status) { s.State = Rebuilding })
+	if err := dropSlot(ctx, e.pool, e.slot); err != nil {
+		return here, err
+	}
+	slot, err := pglogrepl.CreateReplicationSlot(ctx, conn, e.slot, "pgoutput", pglogrepl.CreateReplicationSlotOptions{
+		Mode: pglogrepl.LogicalReplication, SnapshotAction: "EXPORT_SNAPSHOT",
+	})
+	if err != nil {
+		return here, fmt.Errorf("create slot: %w", err)
+	}
+	if here.lsn, err = pglogrepl.ParseLSN(slot.ConsistentPoint); err != nil {
+		return here, fmt.Errorf("create slot: %w", err)
+	}
+	began := time.Now()
+	next, err := e.index.Rebuild(ctx)
+	if err != nil {
+		return here, err
+	}
+	n := 0
+	// The snapshot lives until the replication connection does something else.
+	err = pgx.BeginTxFunc(ctx, e.pool, pgx.TxOptions{IsoLevel: pgx.RepeatableRead, AccessMode: pgx.ReadOnly}, func(tx pgx.Tx) error {
+		if _, err := tx.Exec(ctx, `SET TRANSACTION SNAPSHOT '`+strings.ReplaceAll(slot.SnapshotName, "'", "")+`'`); err != nil {
+			return err
+		}
+		r := reader{tx, withMedia}
+		for _, table := range []string{"genre", "person", "title"} {
+			last := uuid.Nil
+			for {
+				ids, err := r.ids(ctx, table, `SELECT id FROM `+table+` WHERE id > $1 ORDER BY id LIMIT $2`, last, chunk)
+				if err != nil {
+					return err
+				}
+				if len(ids) == 0 {
+					break
+				}
+				last = ids[len(ids)-1]
+				var of [3][]uuid.UUID
+				of[map[string]int{"title": 0, "person": 1, "genre": 2}[table]] = ids
+				b, err := r.batch(ctx, of[0], of[1], of[2], e.skip)
+				if err != nil {
+					return err
+				}
+				// A new index holds nothing that could be deleted.
+				b.DeleteTitles, b.DeletePeople, b.DeleteGenres = nil, nil, nil
+				if err := e.apply(ctx, next, b); err != nil {
+					return err
+				}
+				n += len(b.PutTitles) + len(b.PutPeople) + len(b.PutGenres)
+			}
+		}
+		return nil
+	})
+	if err == nil {
+		err = next.Swap(ctx, here.String())
+	}
+	if err != nil {
+		tidy, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
+		defer cancel()
+		return here, errors.Join(err, next.Discard(tidy))
+	}
+	e.set(func(s *Status) { s.Rebuilds, s.Behind = s.Rebuilds+1, time.Time{} })
+	e.log.InfoContext(ctx, "the index is rebuilt and in use", "documents", n, "took", time.Since(began))
+	return here, nil
+}
+
+// skip notes a record that cannot be indexed, loudly.
+func (e *ETL) skip(kind string, id uuid.UUID, err error) {
+	e.log.Error("A RECORD IS LEFT OUT OF THE INDEX: viewers do not see its last change", "kind", kind, "id", id, "error", err)
+	e.set(func(s *Status) {
+		s.Skipped = append(s.Skipped, kind+" "+id.String())
+		if n := len(s.Skipped); n > 100 {
+			s.Skipped = slices.Delete(s.Skipped, 0, n-100)
+		}
+	})
+}
+
+type applier interface {
+	Apply(ctx context.Context, b search.Batch) error
+}
+
+// apply writes a batch; where the index refuses a document of it, all others.
+func (e *ETL) apply(ctx context.Context, to applier, b search.Batch) error {
+	ctx, cancel := context.WithTimeout(ctx, callTimeout)
+	defer cancel()
+	err := to.Apply(ctx, b)
+	if err == nil || fault.KindOf(err) != fault.Invalid {
+		return err
+	}
+	one := func(kind string, id uuid.UUID, b search.Batch) error {
+		err := to.Apply(ctx, b)
+		if fault.KindOf(err) == fault.Invalid && err != nil {
+			e.skip(kind, id, err)
+			return nil
+		}
+		return err
+	}
+	for _, d := range b.PutTitles {
+		if err := one("title", d.ID, search.Batch{PutTitles: []*search.Title{d}}); err != nil {
+			return err
+		}
+	}
+	for _, d := range b.PutPeople {
+		if err := one("person", d.ID, search.Batch{PutPeople: []*search.Person{d}}); err != nil {
+			return err
+		}
+	}
+	for _, d := range b.PutGenres {
+		if err := one("genre", d.ID, search.Batch{PutGenres: []*search.Genre{d}}); err != nil {
+			return err
+		}
+	}
+	return to.Apply(ctx, search.Batch{DeleteTitles: b.DeleteTitles, DeletePeople: b.DeletePeople, DeleteGenres: b.DeleteGenres})
+}
+
+// follower reads the log on one connection.
+type follower struct {
+	e     *ETL
+	conn  *pgconn.PgConn
+	media bool
+	decoder
+
+	durable position      // applied, and noted in the index
+	seen    pglogrepl.LSN // every transaction that ended before it was received whole
+	inTx    bool
+	current *changes // of the transaction that is being received
+	pending *changes // of complete transactions
+	dueAt   time.Time
+	told    time.Time // when Postgres heard of durable
+	moved   time.Time // when durable moved on
+}
+
+var errTruncated = errors.New("a table was truncated: the index is rebuilt")
+
+func (f *follower) run(ctx context.Context) error {
+	f.moved = time.Now()
+	if err := f.tell(ctx); err != nil {
+		return err
+	}
+	for {
+		if err := f.receive(ctx); err != nil {
+			return err
+		}
+		now := time.Now()
+		if !f.pending.empty() && (!now.Before(f.dueAt) || f.pending.size() >= windowSize) {
+			if err := f.flush(ctx); err != nil {
+				return err
+			}
+		}
+		if f.pending.empty() && !f.inTx && f.seen > f.durable.lsn && now.Sub(f.moved) >= idleEvery {
+			if err := f.confirm(ctx); err != nil {
+				return err
+			}
+		}
+		if now.Sub(f.told) >= statusEvery {
+			if err := f.tell(ctx); err != nil {
+				return err
+			}
+		}
+	}
+}
+
+// receive takes the next message, or none if something is due before.
+func (f *follower) receive(ctx context.Context) error {
+	until := f.told.Add(statusEvery)
+	if !f.pending.empty() && f.dueAt.Before(until) {
+		until = f.dueAt
+	}
+	wait, cancel := context.WithDeadline(ctx, until)
+	raw, err := f.conn.ReceiveMessage(wait)
+	cancel()
+	if err != nil {
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+		if pgconn.Timeout(err) {
+			return nil
+		}
+		return fmt.Errorf("read the log: %w", err)
+	}
+	switch m := raw.(type) {
+	case *pgproto3.ErrorResponse:
+		return fmt.Errorf("read the log: %w", pgconn.ErrorResponseToPgError(m))
+	case *pgproto3.CopyData:
+		return f.message(ctx, m.Data)
+	case *pgproto3.CopyDone:
+		return errors.New("read the log: the server ended it")
+	}
+	return nil
+}
+
+func (f *follower) message(ctx context.Context, data []byte) error {
+	if len(data) == 0 {
+		return errors.New("read the log: an empty message")
+	}
+	switch data[0] {
+	case pglogrepl.PrimaryKeepaliveMessageByteID:
+		k, err := pglogrepl.ParsePrimaryKeepaliveMessage(data[1:])
+		if err != nil {
+			return fmt.Errorf("read the log: %w", err)
+		}
+		if !f.inTx {
+			f.seen = max(f.seen, k.ServerWALEnd)
+		}
+		if k.ReplyRequested {
+			return f.tell(ctx)
+		}
+	case pglogrepl.XLogDataByteID:
+		x, err := pglogrepl.ParseXLogData(data[1:])
+		if err != nil {
+			return fmt.Errorf("read the log: %w", err)
+		}
+		m, err := pglogrepl.Parse(x.WALData)
+		if err != nil {
+			return fmt.Errorf("read the log: %w", err)
+		}
+		switch m := m.(type) {
+		case *pglogrepl.BeginMessage:
+			f.inTx, f.current = true, newChanges()
+		case *pglogrepl.CommitMessage:
+			if f.current.all {
+				// The position is given up, so the next session rebuilds.
+				if err := f.e.index.SetPosition(ctx, "truncated"); err != nil {
+					return err
+				}
+				return errTruncated
+			}
+			if f.pending.empty() && !f.current.empty() {
+				f.dueAt = time.Now().Add(window)
+				f.e.set(func(s *Status) { s.Behind = m.CommitTime })
+			}
+			f.pending.merge(f.current, m.CommitTime)
+			f.inTx, f.current = false, nil
+			f.seen = max(f.seen, m.TransactionEndLSN)
+		default:
+			if f.current == nil {
+				f.current = newChanges() // a relation may be described before a transaction
+			}
+			return f.add(f.current, m)
+		}
+	}
+	return nil
+}
+
+// flush brings the index up to date with the pending changes, then confirms.
+func (f *follower) flush(ctx context.Context) error {
+	var titles, people, genres []uuid.UUID
+	if err := f.read(ctx, func(r reader) (err error) {
+		titles, people, genres, err = r.affected(ctx, f.pending)
+		return err
+	}); err != nil {
+		return err
+	}
+	nt, np, ng := len(titles), len(people), len(genres)
+	for len(titles)+len(people)+len(genres) > 0 {
+		var b search.Batch
+		t, p, g := take(&titles), take(&people), take(&genres)
+		if err := f.read(ctx, func(r reader) (err error) {
+			b, err = r.batch(ctx, t, p, g, f.e.skip)
+			return err
+		}); err != nil {
+			return err
+		}
+		if err := f.e.apply(ctx, f.e.index, b); err != nil {
+			return fmt.Errorf("apply: %w", err)
+		}
+		if time.Since(f.told) >= statusEvery {
+			if err := f.tell(ctx); err != nil { // many chunks: we are still there
+				return err
+			}
+		}
+	}
+	f.pending = newChanges()
+	if err := f.confirm(ctx); err != nil {
+		return err
+	}
+	f.e.set(func(s *Status) {
+		s.Titles += int64(nt)
+		s.People += int64(np)
+		s.Genres += int64(ng)
+	})
+	return nil
+}
+
+func take(ids *[]uuid.UUID) []uuid.UUID {
+	n := min(chunk, len(*ids))
+	out := (*ids)[:n]
+	*ids = (*ids)[n:]
+	return out
+}
+
+func (f *follower) read(ctx context.Context, g func(reader) error) error {
+	ctx, cancel := context.WithTimeout(ctx, callTimeout)
+	defer cancel()
+	return pgx.BeginTxFunc(ctx, f.e.pool, pgx.TxOptions{IsoLevel: pgx.RepeatableRead, AccessMode: pgx.ReadOnly}, func(tx pgx.Tx) error {
+		return g(reader{tx, f.media})
+	})
+}
+
+// confirm notes in the index that all that was seen is applied, and only then
+// lets Postgres forget it. Nothing may be pending.
+func (f *follower) confirm(ctx context.Context) error {
+	next := f.durable
+	next.lsn = f.seen
+	if next.lsn > f.durable.lsn {
+		if err := f.e.index.SetPosition(ctx, next.String()); err != nil {
+			return fmt.Errorf("set position: %w", err)
+		}
+		f.durable = next
+		f.e.set(func(s *Status) { s.Position, s.Behind = next.lsn.String(), time.Time{} })
+	}
+	f.moved = time.Now()
+	return f.tell(ctx)
+}
+
+// tell sends Postgres the durable position.
+func (f *follower) tell(ctx context.Context) error {
+	err := pglogrepl.SendStandbyStatusUpdate(ctx, f.conn, pglogrepl.StandbyStatusUpdate{
+		WALWritePosition: f.durable.lsn, WALFlushPosition: f.durable.lsn, WALApplyPosition: f.durable.lsn,
+	})
+	if err != nil {
+		return fmt.Errorf("confirm: %w", err)
+	}
+	f.told = time.Now()
+	return nil
+}
