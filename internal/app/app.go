@@ -1,0 +1,322 @@
+// Package app wires the program together. It is the only package that knows
+// which shape the program runs in, which engines are embedded, and which
+// adapter stands behind a port.
+//
+// Read Run from top to bottom: doors, engines, databases, services, then the
+// work in the background until the context ends, then the way back in reverse.
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"runtime/debug"
+	"slices"
+	"sync/atomic"
+	"time"
+
+	"github.com/jackc/pgx/v5/pgxpool"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/netflixathome/cinema/engines"
+	"github.com/netflixathome/cinema/etl/media"
+	"github.com/netflixathome/cinema/internal/authn"
+	"github.com/netflixathome/cinema/internal/blob"
+	"github.com/netflixathome/cinema/internal/blob/files"
+	"github.com/netflixathome/cinema/internal/bus"
+	busmemory "github.com/netflixathome/cinema/internal/bus/memory"
+	"github.com/netflixathome/cinema/internal/ch"
+	"github.com/netflixathome/cinema/internal/demo"
+	"github.com/netflixathome/cinema/internal/eventlog"
+	"github.com/netflixathome/cinema/internal/limit"
+	limitmemory "github.com/netflixathome/cinema/internal/limit/memory"
+	"github.com/netflixathome/cinema/internal/mediaurl"
+	"github.com/netflixathome/cinema/internal/search/bleve"
+	"github.com/netflixathome/cinema/router"
+	"github.com/netflixathome/cinema/router/inprocess"
+	"github.com/netflixathome/cinema/subgraphs/admin/records"
+	"github.com/netflixathome/cinema/subgraphs/auth"
+	telemetrypostgres "github.com/netflixathome/cinema/subgraphs/telemetry/postgres"
+)
+
+// How long the way back may take, part by part; together within 30 s.
+const (
+	drainHTTP     = 10 * time.Second
+	drainServices = 15 * time.Second
+	stopEngines   = 30 * time.Second
+)
+
+// gcPercent is by how much the heap grows between collections. Some 30 MB live,
+// and a page of the catalogue allocates a megabyte: at Go's 100 an eighth of
+// the time under load went into collecting. At 200 a page costs 15 % less time
+// and the program some 30 MB more; at 400 it costs no less and takes 190 MB.
+const gcPercent = 200
+
+// app is the program while it is put together and runs.
+type app struct {
+	cfg     *Config
+	log     *slog.Logger
+	out     io.Writer
+	version string
+
+	engines *engines.Set
+	bus     bus.Bus
+	limiter limit.Limiter
+	blobs   blob.Store
+	signer  *mediaurl.Signer
+
+	verifier authn.Verifier
+	revoked  *authn.Revocations
+
+	auth        *auth.Accounts
+	demo        *demo.Seeder
+	catalogPool *pgxpool.Pool // the database behind the catalogue
+	index       *bleve.Index  // embedded, where the catalog runs here
+	records     *records.Service
+	library     *media.Library
+	queue       *media.Queue
+	tools       *media.Tools
+	ffmpeg      string
+
+	events     *eventlog.Log
+	activity   *activity
+	watching   *telemetrypostgres.Store
+	clickhouse *ch.DB // nil where this machine cannot run it
+
+	subgraphs map[string]http.Handler // of this process, by name
+	media     http.Handler            // /media/, where the catalog runs here
+	uploads   http.Handler            // /uploads/, where admin runs here
+
+	// background is work that lasts until the program ends: name and Run.
+	background []task
+	health     []check
+	closers    []func()
+
+	transport *inprocess.Transport // reaches the subgraphs from the router
+	router    *router.Router       // nil where it runs elsewhere
+	metrics   *metrics
+	opened    atomic.Bool // the entrance serves
+}
+
+type task struct {
+	name string
+	run  func(ctx context.Context) error
+}
+
+type check struct {
+	name  string
+	check func(ctx context.Context) error
+	// optional parts may fail without the program being unready.
+	optional bool
+}
+
+func (a *app) run(name string, f func(ctx context.Context) error) {
+	a.background = append(a.background, task{name, f})
+}
+
+// Run runs the program until ctx ends.
+func Run(ctx context.Context, cfg *Config, version string, out io.Writer) error {
+	return run(ctx, cfg, version, out, func() {})
+}
+
+func run(ctx context.Context, cfg *Config, version string, out io.Writer, ready func()) (err error) {
+	a := &app{
+		cfg: cfg, log: newLogger(cfg.Log, os.Stderr), out: out, version: version,
+		subgraphs: map[string]http.Handler{}, bus: busmemory.New(), metrics: newMetrics(),
+	}
+	if a.limiter, err = limitmemory.New(100_000, time.Now); err != nil {
+		return err
+	}
+	began := time.Now()
+	if os.Getenv("GOGC") == "" {
+		debug.SetGCPercent(gcPercent)
+	}
+
+	// Doors first: a port that is taken is said before anything is written.
+	public, err := listen(ctx, "CINEMA_LISTEN", cfg.HTTP.Listen)
+	if err != nil {
+		return err
+	}
+	defer public.Close()
+	var ops net.Listener
+	if cfg.HTTP.OpsListen != "" {
+		if ops, err = listen(ctx, "CINEMA_OPS_LISTEN", cfg.HTTP.OpsListen); err != nil {
+			return err
+		}
+		defer ops.Close()
+	}
+	if cfg.DataDir, err = filepath.Abs(cfg.DataDir); err != nil {
+		return fmt.Errorf("the data folder: %w", err)
+	}
+	first := isEmpty(cfg.DataDir)
+	if err := a.startEngines(ctx); err != nil {
+		return err
+	}
+	engineCtx, engineEnd := context.WithCancel(context.WithoutCancel(ctx))
+	engineDone := make(chan error, 1)
+	go func() { engineDone <- a.engines.Run(engineCtx) }()
+	defer func() {
+		engineEnd()
+		err = errors.Join(err, <-engineDone)
+	}()
+	defer func() {
+		for _, c := range slices.Backward(a.closers) {
+			c()
+		}
+	}()
+
+	if err := a.wire(ctx); err != nil {
+		return err
+	}
+	handler, err := a.front()
+	if err != nil {
+		return err
+	}
+
+	// Services run under their own context, so that at the end requests are
+	// answered before what answers them is stopped.
+	servicesCtx, servicesEnd := context.WithCancel(context.WithoutCancel(ctx))
+	defer servicesEnd()
+	services, servicesCtx := errgroup.WithContext(servicesCtx)
+	for _, t := range a.background {
+		services.Go(func() error {
+			if err := t.run(servicesCtx); err != nil && servicesCtx.Err() == nil {
+				return fmt.Errorf("%s: %w", t.name, err)
+			}
+			return nil
+		})
+	}
+	services.Go(func() error { return serveControl(servicesCtx, a, a.log) })
+
+	doors, doorsCtx := errgroup.WithContext(ctx)
+	entrance := &door{}
+	doors.Go(func() error { return serve(doorsCtx, public, entrance, drainHTTP) })
+	if a.router != nil { // its drain goes with the door's: open subscriptions are told to go
+		doors.Go(func() error { return a.router.Run(doorsCtx) })
+	}
+	if ops != nil {
+		doors.Go(func() error { return serve(doorsCtx, ops, a.ops(), time.Second) })
+	}
+	doors.Go(func() error { // an engine or a service that ends takes the program along
+		select {
+		case <-doorsCtx.Done():
+			return nil
+		case err := <-engineDone:
+			engineDone <- err
+			return fmt.Errorf("an engine ended: %w", err)
+		case <-servicesCtx.Done():
+			return context.Cause(servicesCtx)
+		}
+	})
+	entrance.open(handler)
+	doors.Go(func() error {
+		if err := a.opening(doorsCtx, first, began); err != nil {
+			return err
+		}
+		ready()
+		return nil
+	})
+	err = doors.Wait()
+	servicesEnd()
+	ended := make(chan error, 1)
+	go func() { ended <- services.Wait() }()
+	select {
+	case serviceErr := <-ended:
+		if err == nil || errors.Is(err, context.Canceled) {
+			err = serviceErr
+		}
+	case <-time.After(drainServices):
+		a.log.Warn("some work did not end in time and is given up")
+	}
+	if ctx.Err() != nil && (err == nil || errors.Is(err, context.Canceled)) {
+		return nil
+	}
+	return err
+}
+
+// isEmpty reports whether a data folder holds nothing yet.
+func isEmpty(dir string) bool {
+	entries, err := os.ReadDir(dir)
+	return err != nil || len(entries) == 0
+}
+
+// startEngines starts those that are needed here and have no address.
+func (a *app) startEngines(ctx context.Context) error {
+	c := a.cfg
+	o := engines.Options{DataDir: c.DataDir, EnginesDir: engines.FindDir(c.EnginesDir), Log: a.log}
+	var databases []string
+	for name, dsn := range map[string]string{"auth": c.Postgres.Auth, "catalog": c.Postgres.Catalog, "telemetry": c.Postgres.Telemetry} {
+		if dsn == "" && a.needsDatabase(name) {
+			databases = append(databases, name)
+		}
+	}
+	if len(databases) > 0 {
+		slices.Sort(databases)
+		o.Postgres = &engines.PostgresOptions{Databases: databases}
+	}
+	events := c.Has("telemetry") || c.Has("collectors") || c.Has("auth") || c.Has("admin")
+	if len(c.Kafka.Brokers) == 0 && events {
+		o.Kafka = &engines.KafkaOptions{}
+	}
+	if c.ClickHouse.Addr == "" && (c.Has("telemetry") || c.Has("collectors")) {
+		o.ClickHouse = &engines.ClickHouseOptions{}
+	}
+	ctx, cancel := context.WithTimeout(ctx, time.Minute)
+	defer cancel()
+	set, err := engines.Start(ctx, o)
+	if err != nil {
+		return err
+	}
+	a.engines = set
+	return nil
+}
+
+// needsDatabase reports whether a target of this process uses the database.
+func (a *app) needsDatabase(name string) bool {
+	switch name {
+	case "auth":
+		return a.cfg.Has("auth")
+	case "catalog":
+		return a.cfg.Has("admin") || a.cfg.Has("etl") || a.cfg.Has("catalog")
+	default:
+		return a.cfg.Has("telemetry") || a.cfg.Has("collectors")
+	}
+}
+
+// dsn is the address of a database, embedded or not.
+func (a *app) dsn(name string) string {
+	configured := map[string]string{"auth": a.cfg.Postgres.Auth, "catalog": a.cfg.Postgres.Catalog, "telemetry": a.cfg.Postgres.Telemetry}[name]
+	if configured != "" {
+		return configured
+	}
+	return a.engines.Postgres(name)
+}
+
+// brokers are the addresses of the event log, embedded or not.
+func (a *app) brokers() []string {
+	if len(a.cfg.Kafka.Brokers) > 0 {
+		return a.cfg.Kafka.Brokers
+	}
+	return a.engines.Kafka()
+}
+
+// openBlobs opens the object store and the signer of its addresses.
+func (a *app) openBlobs() error {
+	store, err := files.New(filepath.Join(a.cfg.DataDir, "objects"))
+	if err != nil {
+		return err
+	}
+	a.blobs = store
+	key, err := secret(a.cfg.DataDir, "media-signing-key", a.cfg.Media.SigningKey)
+	if err != nil {
+		return err
+	}
+	a.signer, err = mediaurl.NewSigner(key, time.Now)
+	return err
+}

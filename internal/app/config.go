@@ -1,0 +1,325 @@
+package app
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/url"
+	"os"
+	"slices"
+	"sort"
+	"strconv"
+	"strings"
+)
+
+// Targets are the services a process can run; "all" stands for every one.
+var Targets = []string{"router", "auth", "catalog", "admin", "telemetry", "etl", "collectors"}
+
+// Config is all that can be set. Every field has an environment variable;
+// those a person at home wants have a flag too.
+type Config struct {
+	Targets    []string
+	DataDir    string
+	EnginesDir string
+	Demo       bool
+	HTTP       HTTPConfig
+	Log        LogConfig
+	Postgres   PostgresConfig
+	ClickHouse ClickHouseConfig
+	Kafka      KafkaConfig
+	Subgraphs  map[string]string // address by name, of those that run elsewhere
+	Media      MediaConfig
+}
+
+// HTTPConfig is where the process listens.
+type HTTPConfig struct {
+	Listen    string // the public address
+	OpsListen string // health and metrics; never public
+	PublicURL string // how browsers reach it
+}
+
+// LogConfig is what is logged and how.
+type LogConfig struct {
+	Level  string // debug, info, warn, error
+	Format string // text, json
+}
+
+// PostgresConfig holds a URL per database; empty ones are embedded.
+type PostgresConfig struct{ Auth, Catalog, Telemetry string }
+
+// ClickHouseConfig is the analytics store; without Addr it is embedded.
+type ClickHouseConfig struct{ Addr, Database, User, Password string }
+
+// KafkaConfig is the event log; without Brokers it is embedded.
+type KafkaConfig struct{ Brokers []string }
+
+// MediaConfig is about films and pictures.
+type MediaConfig struct {
+	FFmpeg  string // path; empty: found
+	FFprobe string
+	// SigningKey signs media addresses, 32 bytes in hexadecimal; empty:
+	// made at the first start and kept in the data folder.
+	SigningKey string
+}
+
+type setting struct {
+	env, def, doc string
+	secret        bool
+	set           func(c *Config, v string) error
+	get           func(c *Config) string
+}
+
+func text(env, def, doc string, field func(c *Config) *string) setting {
+	return setting{env: env, def: def, doc: doc,
+		set: func(c *Config, v string) error { *field(c) = v; return nil },
+		get: func(c *Config) string { return *field(c) }}
+}
+
+func hidden(s setting) setting { s.secret = true; return s }
+
+// settings is the one list from which the configuration is read, checked,
+// printed and documented.
+var settings = []setting{
+	{env: "CINEMA_TARGET", def: "all", doc: "what this process runs: all, or a list of " + strings.Join(Targets, ", "),
+		set: func(c *Config, v string) error {
+			c.Targets = nil
+			for _, t := range strings.Split(v, ",") {
+				t = strings.TrimSpace(t)
+				switch {
+				case t == "all":
+					c.Targets = slices.Clone(Targets)
+				case slices.Contains(Targets, t):
+					if !slices.Contains(c.Targets, t) {
+						c.Targets = append(c.Targets, t)
+					}
+				default:
+					return fmt.Errorf("%q is no target; there are all, %s", t, strings.Join(Targets, ", "))
+				}
+			}
+			return nil
+		},
+		get: func(c *Config) string { return strings.Join(c.Targets, ",") }},
+	text("CINEMA_DATA_DIR", "data", "folder for everything that must last", func(c *Config) *string { return &c.DataDir }),
+	text("CINEMA_ENGINES_DIR", "", "folder with the engines' programs; empty: beside the program", func(c *Config) *string { return &c.EnginesDir }),
+	{env: "CINEMA_DEMO", def: "true", doc: "whether the first start on an empty data folder makes the demo cinema",
+		set: func(c *Config, v string) error {
+			b, err := strconv.ParseBool(v)
+			if err != nil {
+				return errors.New("want true or false")
+			}
+			c.Demo = b
+			return nil
+		},
+		get: func(c *Config) string { return strconv.FormatBool(c.Demo) }},
+	text("CINEMA_LISTEN", "127.0.0.1:8080", "address for browsers; :8080 serves the whole network", func(c *Config) *string { return &c.HTTP.Listen }),
+	text("CINEMA_OPS_LISTEN", "127.0.0.1:9180", "address for health and metrics; keep it private; empty: none", func(c *Config) *string { return &c.HTTP.OpsListen }),
+	text("CINEMA_PUBLIC_URL", "", "how browsers reach it, such as https://cinema.example; empty: http and the listen address", func(c *Config) *string { return &c.HTTP.PublicURL }),
+	text("CINEMA_LOG_LEVEL", "info", "debug, info, warn or error", func(c *Config) *string { return &c.Log.Level }),
+	text("CINEMA_LOG_FORMAT", "text", "text or json", func(c *Config) *string { return &c.Log.Format }),
+	hidden(text("CINEMA_POSTGRES_AUTH_URL", "", "postgres:// address of the auth database; empty: embedded", func(c *Config) *string { return &c.Postgres.Auth })),
+	hidden(text("CINEMA_POSTGRES_CATALOG_URL", "", "postgres:// address of the catalog database; empty: embedded", func(c *Config) *string { return &c.Postgres.Catalog })),
+	hidden(text("CINEMA_POSTGRES_TELEMETRY_URL", "", "postgres:// address of the telemetry database; empty: embedded", func(c *Config) *string { return &c.Postgres.Telemetry })),
+	text("CINEMA_CLICKHOUSE_ADDR", "", "host:port of ClickHouse's native protocol; empty: embedded", func(c *Config) *string { return &c.ClickHouse.Addr }),
+	text("CINEMA_CLICKHOUSE_DATABASE", "cinema", "ClickHouse database", func(c *Config) *string { return &c.ClickHouse.Database }),
+	text("CINEMA_CLICKHOUSE_USER", "cinema", "ClickHouse user", func(c *Config) *string { return &c.ClickHouse.User }),
+	hidden(text("CINEMA_CLICKHOUSE_PASSWORD", "", "ClickHouse password", func(c *Config) *string { return &c.ClickHouse.Password })),
+	{env: "CINEMA_KAFKA_BROKERS", doc: "host:port list of Kafka; empty: embedded",
+		set: func(c *Config, v string) error {
+			c.Kafka.Brokers = nil
+			for _, b := range strings.Split(v, ",") {
+				if b = strings.TrimSpace(b); b == "" {
+					continue
+				}
+				if _, _, err := net.SplitHostPort(b); err != nil {
+					return fmt.Errorf("%q: want host:port", b)
+				}
+				c.Kafka.Brokers = append(c.Kafka.Brokers, b)
+			}
+			return nil
+		},
+		get: func(c *Config) string { return strings.Join(c.Kafka.Brokers, ",") }},
+	subgraphAddress("auth"), subgraphAddress("catalog"), subgraphAddress("admin"), subgraphAddress("telemetry"),
+	text("CINEMA_FFMPEG", "", "path of ffmpeg; empty: found on the PATH", func(c *Config) *string { return &c.Media.FFmpeg }),
+	text("CINEMA_FFPROBE", "", "path of ffprobe; empty: found on the PATH", func(c *Config) *string { return &c.Media.FFprobe }),
+	hidden(text("CINEMA_MEDIA_SIGNING_KEY", "", "64 hexadecimal digits that sign media addresses; empty: made and kept in the data folder", func(c *Config) *string { return &c.Media.SigningKey })),
+}
+
+func subgraphAddress(name string) setting {
+	return setting{env: "CINEMA_" + strings.ToUpper(name) + "_URL",
+		doc: "http address of the " + name + " service, where this process does not run it",
+		set: func(c *Config, v string) error {
+			if v == "" {
+				delete(c.Subgraphs, name)
+				return nil
+			}
+			u, err := url.Parse(v)
+			if err != nil || u.Host == "" || (u.Scheme != "http" && u.Scheme != "https") {
+				return errors.New("want http://host:port")
+			}
+			c.Subgraphs[name] = strings.TrimSuffix(v, "/")
+			return nil
+		},
+		get: func(c *Config) string { return c.Subgraphs[name] }}
+}
+
+// Load reads the configuration from flags (by variable name, as given) over
+// environment variables over defaults. A variable NAME can be given as
+// NAME_FILE, whose content is taken without its last line end. All faults are
+// reported in one error.
+func Load(flags map[string]string, lookup func(string) (string, bool)) (*Config, error) {
+	c := &Config{Subgraphs: map[string]string{}}
+	var faults []error
+	fault := func(env, format string, args ...any) {
+		faults = append(faults, fmt.Errorf("  %s: %s", env, fmt.Sprintf(format, args...)))
+	}
+	for _, s := range settings {
+		v := s.def
+		if e, ok := lookup(s.env); ok && e != "" {
+			v = e
+		}
+		if path, ok := lookup(s.env + "_FILE"); ok && path != "" {
+			b, err := os.ReadFile(path)
+			if err != nil {
+				fault(s.env+"_FILE", "the file cannot be read: %v", errors.Unwrap(err))
+				continue
+			}
+			v = strings.TrimRight(string(b), "\r\n")
+		}
+		if f, ok := flags[s.env]; ok {
+			v = f
+		}
+		if v == "" && s.set == nil {
+			continue
+		}
+		if v == "" && s.def == "" && s.get(c) == "" {
+			continue
+		}
+		if err := s.set(c, v); err != nil {
+			fault(s.env, "%v", err)
+		}
+	}
+	for _, f := range c.validate() {
+		fault(f.env, "%s", f.text)
+	}
+	if len(faults) > 0 {
+		return nil, fmt.Errorf("the configuration cannot be used:\n%w", errors.Join(faults...))
+	}
+	return c, nil
+}
+
+type configFault struct{ env, text string }
+
+func (c *Config) validate() (faults []configFault) {
+	add := func(env, format string, args ...any) {
+		faults = append(faults, configFault{env, fmt.Sprintf(format, args...)})
+	}
+	if c.DataDir == "" {
+		add("CINEMA_DATA_DIR", "want a folder")
+	}
+	for env, addr := range map[string]string{"CINEMA_LISTEN": c.HTTP.Listen, "CINEMA_OPS_LISTEN": c.HTTP.OpsListen} {
+		if addr == "" && env == "CINEMA_OPS_LISTEN" {
+			continue
+		}
+		_, port, err := net.SplitHostPort(addr)
+		n, numErr := strconv.Atoi(port)
+		if err != nil || numErr != nil || n < 0 || n > 65535 {
+			add(env, "%q: want host:port, such as 127.0.0.1:8080", addr)
+		}
+	}
+	if c.HTTP.PublicURL != "" {
+		u, err := url.Parse(c.HTTP.PublicURL)
+		if err != nil || u.Host == "" || (u.Scheme != "http" && u.Scheme != "https") || strings.Trim(u.Path, "/") != "" {
+			add("CINEMA_PUBLIC_URL", "%q: want http(s)://host without a path", c.HTTP.PublicURL)
+		}
+	}
+	if !slices.Contains([]string{"debug", "info", "warn", "error"}, c.Log.Level) {
+		add("CINEMA_LOG_LEVEL", "%q: want debug, info, warn or error", c.Log.Level)
+	}
+	if !slices.Contains([]string{"text", "json"}, c.Log.Format) {
+		add("CINEMA_LOG_FORMAT", "%q: want text or json", c.Log.Format)
+	}
+	for env, dsn := range map[string]string{
+		"CINEMA_POSTGRES_AUTH_URL": c.Postgres.Auth, "CINEMA_POSTGRES_CATALOG_URL": c.Postgres.Catalog,
+		"CINEMA_POSTGRES_TELEMETRY_URL": c.Postgres.Telemetry} {
+		if dsn == "" {
+			continue
+		}
+		u, err := url.Parse(dsn)
+		if err != nil || (u.Scheme != "postgres" && u.Scheme != "postgresql") || strings.Trim(u.Path, "/") == "" {
+			add(env, "want postgres://user:password@host:port/database")
+		}
+	}
+	if c.ClickHouse.Addr != "" {
+		if _, _, err := net.SplitHostPort(c.ClickHouse.Addr); err != nil {
+			add("CINEMA_CLICKHOUSE_ADDR", "%q: want host:port", c.ClickHouse.Addr)
+		}
+	}
+	if k := c.Media.SigningKey; k != "" && !isHex32(k) {
+		add("CINEMA_MEDIA_SIGNING_KEY", "want 64 hexadecimal digits")
+	}
+	if c.Has("router") {
+		for _, name := range []string{"auth", "catalog", "admin", "telemetry"} {
+			if !c.Has(name) && c.Subgraphs[name] == "" {
+				add("CINEMA_"+strings.ToUpper(name)+"_URL", "the router needs the address of the %s service, which this process does not run", name)
+			}
+		}
+	}
+	for _, name := range []string{"catalog", "admin", "telemetry"} {
+		if c.Has(name) && !c.Has("auth") && c.Subgraphs["auth"] == "" {
+			add("CINEMA_AUTH_URL", "the %s service checks tokens with the keys of the auth service: its address is needed", name)
+			break
+		}
+	}
+	sort.Slice(faults, func(i, j int) bool { return faults[i].env < faults[j].env })
+	return faults
+}
+
+func isHex32(s string) bool {
+	if len(s) != 64 {
+		return false
+	}
+	for _, r := range s {
+		if !strings.ContainsRune("0123456789abcdefABCDEF", r) {
+			return false
+		}
+	}
+	return true
+}
+
+// Has reports whether this process runs the target.
+func (c *Config) Has(target string) bool { return slices.Contains(c.Targets, target) }
+
+// PublicURL is how browsers reach the program.
+func (c *Config) PublicURL() string {
+	if c.HTTP.PublicURL != "" {
+		return strings.TrimSuffix(c.HTTP.PublicURL, "/")
+	}
+	host, port, _ := net.SplitHostPort(c.HTTP.Listen)
+	if ip := net.ParseIP(host); host == "" || (ip != nil && ip.IsUnspecified()) || host == "127.0.0.1" {
+		host = "localhost"
+	}
+	return "http://" + net.JoinHostPort(host, port)
+}
+
+// Print writes the effective configuration, secrets masked.
+func (c *Config) Print(w io.Writer) {
+	for _, s := range settings {
+		v := s.get(c)
+		if s.secret && v != "" {
+			v = "********"
+		}
+		_, _ = fmt.Fprintf(w, "%s=%s\n", s.env, v)
+	}
+}
+
+// Document writes the table of settings for people.
+func Document(w io.Writer) {
+	for _, s := range settings {
+		_, _ = fmt.Fprintf(w, "  %-32s %s", s.env, s.doc)
+		if s.def != "" {
+			_, _ = fmt.Fprintf(w, " (%s)", s.def)
+		}
+		_, _ = fmt.Fprintln(w)
+	}
+}

@@ -1,0 +1,70 @@
+package app
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+func env(pairs ...string) func(string) (string, bool) {
+	m := map[string]string{}
+	for i := 0; i < len(pairs); i += 2 {
+		m[pairs[i]] = pairs[i+1]
+	}
+	return func(k string) (string, bool) { v, ok := m[k]; return v, ok }
+}
+
+func TestLoadDefaults(t *testing.T) {
+	c, err := Load(nil, env())
+	require.NoError(t, err)
+	require.Equal(t, Targets, c.Targets)
+	require.True(t, c.Demo)
+	require.Equal(t, "http://localhost:8080", c.PublicURL())
+}
+
+func TestLoadReportsEveryFaultAtOnce(t *testing.T) {
+	_, err := Load(nil, env(
+		"CINEMA_TARGET", "router,cook",
+		"CINEMA_LISTEN", "nowhere",
+		"CINEMA_LOG_LEVEL", "loud",
+		"CINEMA_DEMO", "maybe",
+		"CINEMA_POSTGRES_AUTH_URL", "mysql://root:hunter2@db/auth",
+		"CINEMA_KAFKA_BROKERS", "kafka",
+		"CINEMA_MEDIA_SIGNING_KEY", "hunter2",
+		"CINEMA_CLICKHOUSE_PASSWORD_FILE", "/does/not/exist",
+	))
+	require.Error(t, err)
+	for _, name := range []string{"CINEMA_TARGET", "CINEMA_LISTEN", "CINEMA_LOG_LEVEL", "CINEMA_DEMO",
+		"CINEMA_POSTGRES_AUTH_URL", "CINEMA_KAFKA_BROKERS", "CINEMA_MEDIA_SIGNING_KEY", "CINEMA_CLICKHOUSE_PASSWORD_FILE"} {
+		require.Contains(t, err.Error(), name)
+	}
+	require.NotContains(t, err.Error(), "hunter2", "a secret must not be printed")
+}
+
+func TestLoadPrecedenceAndFiles(t *testing.T) {
+	secret := filepath.Join(t.TempDir(), "secret")
+	require.NoError(t, os.WriteFile(secret, []byte("s3cret\n"), 0o600))
+	c, err := Load(map[string]string{"CINEMA_LISTEN": ":1"}, env(
+		"CINEMA_LISTEN", ":2", "CINEMA_CLICKHOUSE_PASSWORD_FILE", secret))
+	require.NoError(t, err)
+	require.Equal(t, ":1", c.HTTP.Listen)
+	require.Equal(t, "s3cret", c.ClickHouse.Password)
+	var out strings.Builder
+	c.Print(&out)
+	require.NotContains(t, out.String(), "s3cret")
+	require.Contains(t, out.String(), "CINEMA_LISTEN=:1")
+}
+
+func TestSeparateServicesNeedEachOther(t *testing.T) {
+	_, err := Load(nil, env("CINEMA_TARGET", "router"))
+	require.ErrorContains(t, err, "CINEMA_CATALOG_URL")
+	_, err = Load(nil, env("CINEMA_TARGET", "catalog"))
+	require.ErrorContains(t, err, "CINEMA_AUTH_URL")
+	_, err = Load(nil, env("CINEMA_TARGET", "etl"))
+	require.NoError(t, err)
+	_, err = Load(nil, env("CINEMA_TARGET", "catalog", "CINEMA_AUTH_URL", "http://127.0.0.1:7000"))
+	require.NoError(t, err)
+}
