@@ -1,0 +1,156 @@
+import { Trans, useLingui } from '@lingui/react/macro';
+import { useNavigate } from '@tanstack/react-router';
+import { useState } from 'react';
+import { useFaultText } from '~/lib/faults';
+import { activate, keepLocale, localeStore, type Locale } from '~/lib/i18n';
+import { usePageTitle } from '~/lib/page';
+import { signOut, switchProfile, useUser, type Profile } from '~/lib/session';
+import { useStore } from '~/lib/store';
+import { setTheme, themeStore, type Theme } from '~/lib/theme';
+import { Avatar } from '~/ui/avatar';
+import { Button } from '~/ui/button';
+import { Field, Select } from '~/ui/field';
+import { toast } from '~/ui/toast';
+import { ProfileDialog } from './profile-dialog';
+
+const mostProfiles = 6;
+
+export function AccountPage() {
+  const { t } = useLingui();
+  const words = useFaultText();
+  const navigate = useNavigate();
+  const { user, profile } = useUser();
+  const theme = useStore(themeStore);
+  const locale = useStore(localeStore);
+  const [editing, setEditing] = useState<Profile | 'new' | null>(null);
+  usePageTitle(t`Account`);
+
+  const go = async (to: Profile) => {
+    try {
+      await switchProfile(to.id);
+      toast(t`${to.name} is watching now.`);
+    } catch (error) {
+      toast(words(error), { tone: 'danger' });
+    }
+  };
+  const leave = async () => {
+    try {
+      await signOut();
+      await navigate({ to: '/signin', search: {} });
+    } catch (error) {
+      toast(words(error), { tone: 'danger' });
+    }
+  };
+
+  return (
+    <main id="main" tabIndex={-1} className="gutter mx-auto max-w-4xl pt-24 pb-16">
+      <h1 className="text-xl font-semibold tracking-tight">
+        <Trans>Account</Trans>
+      </h1>
+      <p className="mt-1 text-sm text-text-2">
+        {user.name === user.login ? user.login : `${user.name} · ${user.login}`}
+      </p>
+
+      <section className="mt-10" aria-labelledby="profiles">
+        <h2 id="profiles" className="text-lg font-semibold tracking-tight">
+          <Trans>Profiles</Trans>
+        </h2>
+        <p className="mt-1 mb-4 text-sm text-text-2">
+          <Trans>Each has its own list, ratings and places in films.</Trans>
+        </p>
+        <ul className="divide-y divide-line rounded-md border border-line">
+          {user.profiles.map((p) => (
+            <li key={p.id} className="flex flex-wrap items-center gap-4 p-4">
+              <Avatar name={p.name} colour={p.colour} size={44} />
+              <div className="min-w-32 flex-1">
+                <div className="font-medium">{p.name}</div>
+                <div className="text-sm text-text-3">
+                  {[p.id === profile.id ? t`Watching now` : null, p.child ? t`Child` : null, p.locale === 'ru' ? 'Русский' : p.locale === 'en' ? 'English' : null]
+                    .filter(Boolean)
+                    .join(' · ')}
+                </div>
+              </div>
+              <div className="flex gap-2">
+                {p.id !== profile.id && (
+                  <Button onClick={() => void go(p)} aria-label={t`Switch to ${p.name}`}>
+                    <Trans>Switch</Trans>
+                  </Button>
+                )}
+                <Button variant="ghost" icon="pencil" onClick={() => setEditing(p)} aria-label={t`Edit ${p.name}`}>
+                  <Trans>Edit</Trans>
+                </Button>
+              </div>
+            </li>
+          ))}
+        </ul>
+        {user.profiles.length < mostProfiles ? (
+          <Button className="mt-4" icon="plus" onClick={() => setEditing('new')}>
+            <Trans>Add a profile</Trans>
+          </Button>
+        ) : (
+          <p className="mt-4 text-sm text-text-3">
+            <Trans>{mostProfiles} profiles are the most an account can have.</Trans>
+          </p>
+        )}
+      </section>
+
+      <section className="mt-12" aria-labelledby="device">
+        <h2 id="device" className="mb-4 text-lg font-semibold tracking-tight">
+          <Trans>On this device</Trans>
+        </h2>
+        <div className="grid gap-6 sm:grid-cols-2">
+          <Field label={<Trans>Theme</Trans>}>
+            {(control) => (
+              <Select {...control} value={theme} onChange={(event) => setTheme(event.target.value as Theme)}>
+                <option value="dark">{t`Dark`}</option>
+                <option value="light">{t`Light`}</option>
+                <option value="system">{t`As the system`}</option>
+              </Select>
+            )}
+          </Field>
+          <Field
+            label={<Trans>Language</Trans>}
+            hint={profile.locale ? <Trans>The language of this profile is set in the profile itself.</Trans> : undefined}
+          >
+            {(control) => (
+              <Select
+                {...control}
+                value={locale}
+                disabled={!!profile.locale}
+                onChange={(event) => {
+                  const next = event.target.value as Locale;
+                  keepLocale(next);
+                  void activate(next);
+                }}
+              >
+                <option value="ru" lang="ru">
+                  Русский
+                </option>
+                <option value="en" lang="en">
+                  English
+                </option>
+              </Select>
+            )}
+          </Field>
+        </div>
+      </section>
+
+      <section className="mt-12 border-t border-line pt-8">
+        <Button icon="out" onClick={() => void leave()}>
+          <Trans>Sign out</Trans>
+        </Button>
+      </section>
+
+      {editing && (
+        <ProfileDialog
+          key={editing === 'new' ? 'new' : editing.id}
+          profile={editing === 'new' ? null : editing}
+          nth={user.profiles.length}
+          last={user.profiles.length === 1}
+          current={editing !== 'new' && editing.id === profile.id}
+          onClose={() => setEditing(null)}
+        />
+      )}
+    </main>
+  );
+}

@@ -1,0 +1,132 @@
+import { Trans, useLingui } from '@lingui/react/macro';
+import { Link, useLocation, useNavigate } from '@tanstack/react-router';
+import { useEffect, useState } from 'react';
+import { signOut, switchProfile, useUser } from '~/lib/session';
+import { useFaultText } from '~/lib/faults';
+import { cx } from '~/ui/cx';
+import { Icon } from '~/ui/icon';
+import { LazyMenu } from '~/ui/lazy-menu';
+import { menuItemClass } from '~/ui/menu-class';
+import { toast } from '~/ui/toast';
+import { Avatar } from '~/ui/avatar';
+import { Brand } from '~/ui/brand';
+
+const link =
+  'inline-flex h-11 items-center gap-2 rounded-md px-2 text-sm font-medium whitespace-nowrap sm:px-3 text-text-2 transition-colors hover:text-text-1 data-[status=active]:text-text-1';
+
+/** May this account see the admin panel at all? What it may do there is asked there. */
+const manages = (roles: readonly string[]) => roles.some((role) => role !== 'VIEWER');
+
+export function Header() {
+  const { t } = useLingui();
+  const { user } = useUser();
+  const searching = useLocation({ select: (l) => l.pathname === '/search' });
+  const overlay = useLocation({ select: (l) => l.pathname === '/' });
+  const [scrolled, setScrolled] = useState(false);
+  useEffect(() => {
+    const note = () => setScrolled(window.scrollY > 8);
+    note();
+    window.addEventListener('scroll', note, { passive: true });
+    return () => window.removeEventListener('scroll', note);
+  }, []);
+  return (
+    <header
+      className={cx(
+        'fixed inset-x-0 top-0 z-40 border-b transition-colors text-text-1',
+        scrolled ? 'border-line bg-surface-0' : 'border-transparent bg-transparent',
+      )}
+      // On the hero's picture the header is dark in either theme.
+      data-theme={overlay && !scrolled ? 'dark' : undefined}
+    >
+      <div className="gutter flex h-16 items-center gap-1">
+        <Link to="/" aria-label={t`NetflixAtHome, home`} className="mr-2 flex h-11 items-center rounded-md sm:mr-5">
+          <Brand small />
+        </Link>
+        <nav aria-label={t`Main`} className="flex items-center">
+          <Link to="/" activeOptions={{ exact: true }} className={cx(link, 'max-sm:hidden')}>
+            <Trans>Home</Trans>
+          </Link>
+          <Link to="/list" className={link}>
+            <Trans>My list</Trans>
+          </Link>
+          {manages(user.roles) && (
+            <Link to="/admin" className={link}>
+              <Trans>Manage</Trans>
+            </Link>
+          )}
+        </nav>
+        <div className="flex-1" />
+        <Link
+          to="/search"
+          search={{}}
+          aria-keyshortcuts="/"
+          className={cx('inline-flex h-11 items-center gap-3 rounded-md px-3 text-sm text-text-2 transition-colors hover:text-text-1 md:border md:border-line-strong md:bg-surface-0/60 md:pr-2 pointer-fine:md:h-10', searching && 'invisible')}
+        >
+          <Icon name="search" />
+          <span className="sr-only md:not-sr-only md:min-w-36">
+            <Trans>Search</Trans>
+          </span>
+          <kbd className="hidden rounded-sm border border-line px-1.5 text-xs text-text-3 pointer-fine:md:block" aria-hidden>
+            /
+          </kbd>
+        </Link>
+        <ProfileMenu />
+      </div>
+    </header>
+  );
+}
+
+function ProfileMenu() {
+  const { t } = useLingui();
+  const { user, profile } = useUser();
+  const words = useFaultText();
+  const navigate = useNavigate();
+  const go = async (id: string) => {
+    try {
+      await switchProfile(id);
+      await navigate({ to: '/' });
+    } catch (error) {
+      toast(words(error), { tone: 'danger' });
+    }
+  };
+  return (
+    <LazyMenu
+      label={t`Profile: ${profile.name}`}
+      className="ml-1 grid size-11 place-items-center rounded-md hover:bg-surface-2"
+      face={<Avatar name={profile.name} colour={profile.colour} size={32} />}
+    >
+      {({ MenuItem, MenuLabel, MenuSeparator }) => (
+        <>
+      <MenuLabel>
+        <Trans>Who is watching</Trans>
+      </MenuLabel>
+      {user.profiles.map((p) => (
+        <MenuItem key={p.id} onSelect={() => (p.id === profile.id ? undefined : void go(p.id))}>
+          <Avatar name={p.name} colour={p.colour} size={24} />
+          <span className="min-w-0 flex-1 truncate">{p.name}</span>
+          {p.id === profile.id && <Icon name="check" size={16} className="text-accent-text" aria-label={t`now`} aria-hidden={false} role="img" />}
+        </MenuItem>
+      ))}
+      <MenuSeparator />
+      <MenuItem asChild>
+        <Link to="/account" className={menuItemClass}>
+          <Icon name="user" size={18} className="text-text-3" />
+          <Trans>Account and profiles</Trans>
+        </Link>
+      </MenuItem>
+      <MenuItem
+        icon="out"
+        onSelect={() => {
+          signOut().then(
+            () => navigate({ to: '/signin', search: {} }),
+            (error) => toast(words(error), { tone: 'danger' }),
+          );
+        }}
+      >
+        <Trans>Sign out</Trans>
+      </MenuItem>
+        </>
+      )}
+    </LazyMenu>
+  );
+}

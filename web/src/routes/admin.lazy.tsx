@@ -1,0 +1,15 @@
+import { createLazyRoute } from '@tanstack/react-router';
+import { AdminFrame } from '~/features/admin/frame';
+
+export const Route = createLazyRoute('/in/admin')({ component: AdminFrame });
+
+/** The panel's pages, a chunk each. */
+export const pages = {
+  dashboard: () => import('./admin-dashboard.lazy').then((m) => m.Route),
+  titles: () => import('./admin-titles.lazy').then((m) => m.Route),
+  title: () => import('./admin-title.lazy').then((m) => m.Route),
+  genres: () => import('./admin-genres.lazy').then((m) => m.Route),
+  people: () => import('./admin-people.lazy').then((m) => m.Route),
+  jobs: () => import('./admin-jobs.lazy').then((m) => m.Route),
+  users: () => import('./admin-users.lazy').then((m) => m.Route),
+};
