@@ -1,0 +1,66 @@
+import { spawn, type ChildProcess } from 'node:child_process';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { createServer, type AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
+import { test as base } from '@playwright/test';
+
+export interface Cinema {
+  url: string;
+  adminPassword: string;
+}
+
+const freePort = () =>
+  new Promise<number>((done, fail) => {
+    const server = createServer();
+    server.once('error', fail);
+    server.listen(0, '127.0.0.1', () => {
+      const { port } = server.address() as AddressInfo;
+      server.close(() => done(port));
+    });
+  });
+
+/** Starts the built program on a new data folder and waits for its ready line. */
+async function start(dir: string): Promise<{ cinema: Cinema; child: ChildProcess; log: () => string }> {
+  const port = await freePort();
+  const binary = process.env.CINEMA_BIN ?? resolve(import.meta.dirname, '../../bin/cinema');
+  const child = spawn(binary, [], {
+    env: { ...process.env, CINEMA_DATA_DIR: dir, CINEMA_LISTEN: `127.0.0.1:${port}`, CINEMA_OPS_LISTEN: `127.0.0.1:${await freePort()}`, CINEMA_DEMO: 'true' },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+  let log = '';
+  await new Promise<void>((done, fail) => {
+    const timer = setTimeout(() => fail(new Error(`no ready line in 90 s\n${log}`)), 90_000);
+    const read = (chunk: Buffer) => {
+      log += chunk.toString();
+      if (/NetflixAtHome is ready/.test(log) && /login admin, password \S+\n/.test(log)) {
+        clearTimeout(timer);
+        done();
+      }
+    };
+    child.stdout.on('data', read);
+    child.stderr.on('data', read);
+    child.once('exit', (code) => fail(new Error(`it ended with ${code}\n${log}`)));
+  });
+  const adminPassword = /login admin, password (\S+)/.exec(log)?.[1] ?? '';
+  // localhost, as a person types it: cookies and secure contexts behave as at home.
+  return { cinema: { url: `http://localhost:${port}`, adminPassword }, child, log: () => log };
+}
+
+export const test = base.extend<object, { cinema: Cinema }>({
+  cinema: [
+    // eslint-disable-next-line no-empty-pattern
+    async ({}, use) => {
+      const dir = mkdtempSync(join(tmpdir(), 'cinema-e2e-'));
+      const { cinema, child } = await start(dir);
+      await use(cinema);
+      const ended = new Promise((done) => child.once('exit', done));
+      child.kill('SIGTERM');
+      await ended;
+      rmSync(dir, { recursive: true, force: true });
+    },
+    { scope: 'worker', timeout: 120_000 },
+  ],
+});
+
+export { expect } from '@playwright/test';
