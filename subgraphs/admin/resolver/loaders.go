@@ -32,21 +32,21 @@ type loaders struct {
 
 type loadersKey struct{}
 
-func newLoaders(s *records.Service) *loaders {
+func newLoaders(s *records.Service, wait time.Duration) *loaders {
 	counts := func(kind gid.Kind) func(context.Context, []uuid.UUID) (map[uuid.UUID]int, error) {
 		return func(ctx context.Context, ids []uuid.UUID) (map[uuid.UUID]int, error) {
 			return s.TitleCounts(ctx, kind, ids)
 		}
 	}
 	return &loaders{
-		genres: loader(s.GenresOf), credits: loader(s.CreditsOf), seasons: loader(s.SeasonsOf), assets: loader(s.AssetsOf),
-		changes: loader(s.ChangesOf), media: loader(s.MediaOf), personTitles: loader(counts(gid.Person)), genreTitles: loader(counts(gid.Genre)),
+		genres: loader(wait, s.GenresOf), credits: loader(wait, s.CreditsOf), seasons: loader(wait, s.SeasonsOf), assets: loader(wait, s.AssetsOf),
+		changes: loader(wait, s.ChangesOf), media: loader(wait, s.MediaOf), personTitles: loader(wait, counts(gid.Person)), genreTitles: loader(wait, counts(gid.Genre)),
 	}
 }
 
 // loader makes a loader of a batched read; an owner that the read does not
 // know gets the zero value.
-func loader[T any](read func(context.Context, []uuid.UUID) (map[uuid.UUID]T, error)) *dataloader.Loader[uuid.UUID, T] {
+func loader[T any](wait time.Duration, read func(context.Context, []uuid.UUID) (map[uuid.UUID]T, error)) *dataloader.Loader[uuid.UUID, T] {
 	batch := func(ctx context.Context, keys []uuid.UUID) []*dataloader.Result[T] {
 		out := make([]*dataloader.Result[T], len(keys))
 		unique := make([]uuid.UUID, 0, len(keys))
@@ -63,7 +63,7 @@ func loader[T any](read func(context.Context, []uuid.UUID) (map[uuid.UUID]T, err
 		}
 		return out
 	}
-	return dataloader.NewBatchedLoader(batch, dataloader.WithWait[uuid.UUID, T](loadWait), dataloader.WithBatchCapacity[uuid.UUID, T](1000),
+	return dataloader.NewBatchedLoader(batch, dataloader.WithWait[uuid.UUID, T](wait), dataloader.WithBatchCapacity[uuid.UUID, T](1000),
 		dataloader.WithCache(&dataloader.NoCache[uuid.UUID, T]{}))
 }
 

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"log/slog"
 	"net/http"
+	"time"
 	"strconv"
 
 	graph "github.com/netflixathome/cinema/graph/admin"
@@ -29,6 +30,10 @@ type Deps struct {
 
 // Resolver is the root of the subgraph's resolvers.
 type Resolver struct {
+	// LoadWait is how long a loader collects keys before it asks the store;
+	// New sets a millisecond.
+	LoadWait time.Duration
+
 	records *records.Service
 	uploads *uploads.Uploads
 	demo    admin.Demo
@@ -44,12 +49,12 @@ func New(d Deps) (*Resolver, error) {
 	if d.Records == nil || d.Uploads == nil || d.Demo == nil || d.Signer == nil || d.Bus == nil || d.Log == nil {
 		return nil, errors.New("admin/resolver: Records, Uploads, Demo, Signer, Bus and Log are required")
 	}
-	return &Resolver{records: d.Records, uploads: d.Uploads, demo: d.Demo, signer: d.Signer, bus: d.Bus, log: d.Log}, nil
+	return &Resolver{LoadWait: loadWait, records: d.Records, uploads: d.Uploads, demo: d.Demo, signer: d.Signer, bus: d.Bus, log: d.Log}, nil
 }
 
 // Prepare gives a request its loaders; it is gqlserver.Options.Prepare.
 func (r *Resolver) Prepare(ctx context.Context, _ *http.Request, _ http.ResponseWriter) context.Context {
-	return context.WithValue(ctx, loadersKey{}, newLoaders(r.records))
+	return context.WithValue(ctx, loadersKey{}, newLoaders(r.records, r.LoadWait))
 }
 
 // pictureURL signs the stored width that is the smallest to fill the wanted

@@ -17,14 +17,19 @@ import (
 )
 
 // Resolver is the root of the resolvers.
-type Resolver struct{ service *telemetry.Subgraph }
+type Resolver struct {
+	service *telemetry.Subgraph
+	// LoadWait is how long a loader collects keys before it asks the store;
+	// New sets a millisecond.
+	LoadWait time.Duration
+}
 
 // New makes the root; service is required.
 func New(service *telemetry.Subgraph) (*Resolver, error) {
 	if service == nil {
 		return nil, errors.New("telemetry resolver: a service is required")
 	}
-	return &Resolver{service: service}, nil
+	return &Resolver{service: service, LoadWait: batchWait}, nil
 }
 
 type loaders struct {
@@ -42,13 +47,13 @@ const batchWait = time.Millisecond
 // subscription lives long.
 func (r *Resolver) Prepare(ctx context.Context, _ *http.Request, _ http.ResponseWriter) context.Context {
 	l := &loaders{
-		states: newLoader(r.service.Store.WatchStates),
-		marks:  newLoader(r.service.Store.Marks),
+		states: newLoader(r.LoadWait, r.service.Store.WatchStates),
+		marks:  newLoader(r.LoadWait, r.service.Store.Marks),
 	}
 	return context.WithValue(ctx, loadersKey{}, l)
 }
 
-func newLoader[V any](load func(ctx context.Context, profile uuid.UUID, ids []uuid.UUID) (map[uuid.UUID]V, error)) *dataloader.Loader[uuid.UUID, V] {
+func newLoader[V any](wait time.Duration, load func(ctx context.Context, profile uuid.UUID, ids []uuid.UUID) (map[uuid.UUID]V, error)) *dataloader.Loader[uuid.UUID, V] {
 	batch := func(ctx context.Context, ids []uuid.UUID) []*dataloader.Result[V] {
 		out := make([]*dataloader.Result[V], len(ids))
 		var found map[uuid.UUID]V
@@ -61,7 +66,7 @@ func newLoader[V any](load func(ctx context.Context, profile uuid.UUID, ids []uu
 		}
 		return out
 	}
-	return dataloader.NewBatchedLoader(batch, dataloader.WithWait[uuid.UUID, V](batchWait), dataloader.WithBatchCapacity[uuid.UUID, V](500),
+	return dataloader.NewBatchedLoader(batch, dataloader.WithWait[uuid.UUID, V](wait), dataloader.WithBatchCapacity[uuid.UUID, V](500),
 		dataloader.WithCache[uuid.UUID, V](&dataloader.NoCache[uuid.UUID, V]{}))
 }
 
