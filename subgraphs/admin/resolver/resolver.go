@@ -7,8 +7,8 @@ import (
 	"errors"
 	"log/slog"
 	"net/http"
-	"time"
 	"strconv"
+	"time"
 
 	graph "github.com/netflixathome/cinema/graph/admin"
 	"github.com/netflixathome/cinema/internal/bus"
