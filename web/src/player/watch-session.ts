@@ -2,7 +2,7 @@ import { useCallback, useEffect, useMemo, useRef, useState } from 'react';
 import { useSubscription } from 'urql';
 import { graphql } from '~/gql/gql';
 import { thisDevice } from '~/lib/events/device';
-import { record } from '~/lib/events/record';
+import { record, sendNow } from '~/lib/events/record';
 import { localeStore } from '~/lib/i18n';
 import { uuid7 } from '~/lib/uuid7';
 import type { PlaybackEvent } from './player';
@@ -87,6 +87,9 @@ export function useWatchSession({ playableId, titleId, durationMs }: Input): Wat
     },
     [send],
   );
+
+  // The page that comes next shows how far one got. React ends this hook before the player, which says so last.
+  useEffect(() => () => queueMicrotask(sendNow), []);
 
   return { resumeMs, emit };
 }

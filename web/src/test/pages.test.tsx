@@ -135,6 +135,30 @@ describe('home', () => {
     expect(within(screen.getByRole('list', { name: 'Popular' })).getByRole('link', { name: /The Kid/ })).toBeTruthy();
   });
 
+  it('shows what was played a moment ago, though the server has it only now', async () => {
+    signedIn();
+    localStorage.setItem('cinema.played', String(Date.now()));
+    server.use(graphql.mutation('RecordEvents', () => refuse('UNAVAILABLE')));
+    server.use(home({ popular: [card('t4', 'The Kid')] }));
+    open('/');
+    await screen.findByRole('list', { name: 'Popular' });
+    expect(screen.queryByRole('list', { name: 'Continue watching' })).toBeNull();
+    server.use(
+      home({
+        continueWatching: [
+          {
+            __typename: 'ContinueWatching',
+            playable: { __typename: 'Film', id: 't3', name: 'Nosferatu' },
+            title: { ...card('t3', 'Nosferatu'), still: null, poster: null },
+            watchState: { __typename: 'WatchState', positionMs: 600_000, durationMs: 1_200_000, lastSeenAt: '2026-01-01T00:00:00Z' },
+          },
+        ],
+      }),
+    );
+    expect(await screen.findByRole('list', { name: 'Continue watching' }, { timeout: 5_000 })).toBeTruthy();
+    localStorage.removeItem('cinema.played');
+  });
+
   it('says what to do when the catalogue is empty', async () => {
     signedIn();
     server.use(home({}));

@@ -3,6 +3,7 @@ import { useEffect, useRef, useState } from 'react';
 import { useQuery } from 'urql';
 import { graphql } from '~/gql/gql';
 import type { GenreRowQuery, HomeQuery } from '~/gql/graphql';
+import { playedJustNow } from '~/lib/events/record';
 import { useFaultText } from '~/lib/faults';
 import { usePageTitle } from '~/lib/page';
 import { present } from '~/lib/present';
@@ -29,10 +30,18 @@ const GenreRowTitles = graphql(/* GraphQL */ `
   }
 `);
 
+/** Positions reach the server's shelf some moments after the player closed, by way of the event log. */
+const askAgainMs = [500, 1_500, 4_000, 8_000];
+
 export function HomePage() {
   const words = useFaultText();
   const [{ data, error, fetching }, again] = useQuery({ query: Home, requestPolicy: 'cache-and-network' });
   usePageTitle('');
+  useEffect(() => {
+    if (!playedJustNow()) return;
+    const timers = askAgainMs.map((ms) => setTimeout(() => again({ requestPolicy: 'network-only' }), ms));
+    return () => timers.forEach(clearTimeout);
+  }, [again]);
 
   if (!data) {
     return (

@@ -69,10 +69,31 @@ function theQueue(): EventQueue {
   return queue;
 }
 
+/** When something was last played in this browser, over reloads; nothing where storage is closed. */
+const playedKey = 'cinema.played';
+
 /** Records a fact. Never waits and never fails: the queue sees to it. */
 export function record(event: NewEvent): void {
   theQueue().push(event);
+  if (!event.playableId) return;
+  try {
+    localStorage.setItem(playedKey, String(Date.now()));
+  } catch {
+    // Full or closed: the row is right at the next visit.
+  }
 }
+
+/** Whether something was played so shortly ago that the server may not show it yet. */
+export function playedJustNow(): boolean {
+  try {
+    return Date.now() - Number(localStorage.getItem(playedKey)) < 15_000;
+  } catch {
+    return false;
+  }
+}
+
+/** Sends what waits now, when what comes next depends on it. */
+export const sendNow = () => void theQueue().flush();
 
 /** Sends what waits before the page goes, and when the network or the session is back. */
 export function startEvents(): void {
