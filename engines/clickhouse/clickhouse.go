@@ -384,13 +384,17 @@ func (s *Server) do(ctx context.Context, statement string) error {
 
 // level tells the server's own troubles from a client's: a line that carries
 // a query's id, "{…}", is about a query, and its failure is the client's to
-// report.
+// report; so is what the handler of a connection answered.
 func level(line string) slog.Level {
 	switch {
 	case strings.Contains(line, "<Fatal>"):
 		return slog.LevelError
 	case strings.HasPrefix(line, LauncherName+":"):
 		return slog.LevelWarn
+	case strings.Contains(line, "> TCPHandler: Code:"): // answered to the client, before its query had an id
+		return slog.LevelDebug
+	case strings.Contains(line, "Pool: Temporarily pause scheduling"): // the small pools take turns
+		return slog.LevelDebug
 	case strings.Contains(line, "] {} <Error>"), strings.Contains(line, "] {} <Warning>"):
 		return slog.LevelWarn
 	}

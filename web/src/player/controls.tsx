@@ -62,7 +62,7 @@ export function Controls({ player, subtitles, thumbnailsUrl, fullscreen, onFulls
         {next && <Press icon="next" label={next.label} onClick={next.onPress} />}
         <TracksMenu player={player} subtitles={subtitles} onSubtitle={onSubtitle} />
         <SettingsMenu player={player} />
-        <Press icon="keyboard" label={t`Keys`} onClick={onKeys} className="hidden pointer-fine:grid" />
+        <Press icon="keyboard" label={t`Keys`} onClick={onKeys} className="hidden sm:pointer-fine:grid" />
         {onPip && <Press icon="pip" label={t`Picture in picture`} onClick={onPip} className="max-sm:hidden" />}
         <Press icon={fullscreen ? 'window' : 'full'} label={fullscreen ? t`Leave full screen` : t`Full screen`} onClick={onFullscreen} />
       </div>
@@ -86,7 +86,7 @@ function Volume({ player }: { player: Player }) {
         value={Math.round(shown * 100)}
         onChange={(event) => player.setVolume(Number(event.target.value) / 100)}
         aria-label={t`Volume`}
-        className="hidden h-11 w-0 cursor-pointer opacity-0 accent-(--accent) transition-[width,opacity] group-focus-within/volume:w-20 group-focus-within/volume:opacity-100 group-hover/volume:w-20 group-hover/volume:opacity-100 pointer-fine:block"
+        className="hidden h-11 w-0 cursor-pointer opacity-0 accent-(--accent) transition-[width,opacity] group-focus-within/volume:w-20 group-focus-within/volume:opacity-100 group-hover/volume:w-20 group-hover/volume:opacity-100 sm:pointer-fine:block"
       />
     </span>
   );
