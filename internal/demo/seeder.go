@@ -429,7 +429,7 @@ func (s *Seeder) stills(ctx context.Context) error {
 // ownClips is how many films get a clip of their own. The others share one
 // that says what it is: making 71 would keep two cores busy for a quarter of
 // an hour.
-const ownClips = 8
+const ownClips = 5
 
 // shared is the clip of everything without one of its own; it is no title.
 func shared() Playable {
