@@ -39,8 +39,12 @@ var bans = []ban{
 	{from: "", to: "internal/search/bleve", except: []string{"internal/app", "internal/search"}, reason: "only the wiring chooses adapters"},
 	{from: "", to: "internal/blob/files", except: []string{"internal/app", "internal/blob"}, reason: "only the wiring chooses adapters"},
 	{from: "", to: "internal/cache/memory", except: []string{"internal/app", "internal/cache"}, reason: "only the wiring chooses adapters"},
+	{from: "", to: "internal/cache/redis", except: []string{"internal/app", "internal/cache"}, reason: "only the wiring chooses adapters"},
 	{from: "", to: "internal/limit/memory", except: []string{"internal/app", "internal/limit"}, reason: "only the wiring chooses adapters"},
+	{from: "", to: "internal/limit/redis", except: []string{"internal/app", "internal/limit"}, reason: "only the wiring chooses adapters"},
 	{from: "", to: "internal/bus/memory", except: []string{"internal/app", "internal/bus"}, reason: "only the wiring chooses adapters"},
+	{from: "", to: "internal/bus/redis", except: []string{"internal/app", "internal/bus"}, reason: "only the wiring chooses adapters"},
+	{from: "", to: "internal/redis", except: []string{"internal/app", "internal/redis"}, reason: "only the wiring opens a shared server; adapters are handed its client"},
 	{from: "", to: "engines", except: []string{"internal/app", "engines"}, reason: "only the wiring knows which engines are embedded"},
 	{from: "", to: "internal/app", except: []string{"internal/app", "cmd"}, reason: "the wiring is the top: nothing hangs on it but the command"},
 }
