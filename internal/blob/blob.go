@@ -66,14 +66,18 @@ type Store interface {
 	// must be a folder: it ends with a slash.
 	DeletePrefix(ctx context.Context, prefix string) error
 	// List yields every object whose key starts with prefix (empty, or a
-	// folder that ends with a slash), in the order of keys.
+	// folder that ends with a slash), in the order of keys. Where a listing
+	// does not tell the content type it is the one that the key stands for.
 	List(ctx context.Context, prefix string) iter.Seq2[Info, error]
 }
 
 // Server is a Store that answers HTTP for an object by itself: with sendfile,
 // or by redirecting to a presigned URL. The caller has authorised the request
 // and set the cache headers; Serve sets type, length, ETag and handles ranges
-// and conditions. An error means that nothing was written yet.
+// and conditions; if it redirects, the other place does. What holds relative
+// addresses (playlists, WebVTT) it never redirects: a player resolves them
+// against the address that answered at last. An error means that nothing was
+// written yet.
 type Server interface {
 	Serve(w http.ResponseWriter, r *http.Request, key string) error
 }

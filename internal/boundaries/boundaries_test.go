@@ -38,6 +38,7 @@ var bans = []ban{
 	// program is known in one place.
 	{from: "", to: "internal/search/bleve", except: []string{"internal/app", "internal/search"}, reason: "only the wiring chooses adapters"},
 	{from: "", to: "internal/blob/files", except: []string{"internal/app", "internal/blob"}, reason: "only the wiring chooses adapters"},
+	{from: "", to: "internal/blob/s3", except: []string{"internal/app", "internal/blob"}, reason: "only the wiring chooses adapters"},
 	{from: "", to: "internal/cache/memory", except: []string{"internal/app", "internal/cache"}, reason: "only the wiring chooses adapters"},
 	{from: "", to: "internal/cache/redis", except: []string{"internal/app", "internal/cache"}, reason: "only the wiring chooses adapters"},
 	{from: "", to: "internal/limit/memory", except: []string{"internal/app", "internal/limit"}, reason: "only the wiring chooses adapters"},

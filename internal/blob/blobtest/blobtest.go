@@ -16,6 +16,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/netflixathome/cinema/internal/blob"
 	"github.com/netflixathome/cinema/internal/fault"
@@ -28,7 +29,7 @@ func Run(t *testing.T, open func(t *testing.T) blob.Store) {
 	for name, test := range map[string]func(*testing.T, blob.Store){
 		"RoundTrip": roundTrip, "BadKeys": badKeys, "Missing": missing, "Replace": replace,
 		"HalfWritten": halfWritten, "WrongSize": wrongSize, "List": list, "DeletePrefix": deletePrefix,
-		"Serve": serve, "LocalFiles": localFiles, "Concurrent": concurrent, "Cancelled": cancelled,
+		"Serve": serve, "ServeConditions": serveConditions, "Large": large, "LocalFiles": localFiles, "Concurrent": concurrent, "Cancelled": cancelled,
 	} {
 		t.Run(name, func(t *testing.T) { test(t, open(t)) })
 	}
@@ -197,6 +198,11 @@ func halfWritten(t *testing.T, s blob.Store) {
 			t.Errorf("Put %s: %v", key, err)
 		}
 	}
+	// The word of a connection that broke off is not that of an end.
+	cut := io.MultiReader(strings.NewReader("half"), errReader{io.ErrUnexpectedEOF})
+	if _, err := s.Put(context.Background(), "k.txt", cut, blob.PutOptions{}); !errors.Is(err, io.ErrUnexpectedEOF) {
+		t.Errorf("Put of a stream that broke off: %v", err)
+	}
 	if get(t, s, "k.txt") != "old" {
 		t.Error("a failed Put replaced the object")
 	}
@@ -204,6 +210,87 @@ func halfWritten(t *testing.T, s blob.Store) {
 		t.Errorf("left behind: %v", got)
 	}
 }
+
+type errReader struct{ err error }
+
+func (e errReader) Read([]byte) (int, error) { return 0, e.err }
+
+// large puts more than an adapter would send, or hold, in one piece.
+func large(t *testing.T, s blob.Store) {
+	ctx := context.Background()
+	body := make([]byte, 18<<20)
+	for i := range body {
+		body[i] = byte(i ^ i>>11)
+	}
+	n := int64(len(body))
+	check := func(key string, i blob.Info) {
+		t.Helper()
+		if i.Size != n {
+			t.Errorf("%s: %d bytes, want %d", key, i.Size, n)
+		}
+		if st, err := s.Stat(ctx, key); err != nil || st != i {
+			t.Errorf("%s: Stat %+v %v, Put said %+v", key, st, err, i)
+		}
+		if got := get(t, s, key); got != string(body) {
+			t.Errorf("%s: other bytes came back", key)
+		}
+	}
+	for key, size := range map[string]int64{"known": n, "unknown": 0} {
+		i, err := s.Put(ctx, key, bytes.NewReader(body), blob.PutOptions{Size: size})
+		if err != nil {
+			t.Fatalf("%s: %v", key, err)
+		}
+		check(key, i)
+	}
+	local := filepath.Join(t.TempDir(), "film")
+	if err := os.WriteFile(local, body, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	i, err := blob.PutFile(ctx, s, "file", local, blob.PutOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	check("file", i)
+
+	o, err := s.Open(ctx, "file")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer o.Close()
+	for _, at := range []int64{17 << 20, 5, 1 << 20, 1<<20 + 100} {
+		got := make([]byte, 100)
+		if _, err := o.Seek(at, io.SeekStart); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := io.ReadFull(o, got); err != nil || !bytes.Equal(got, body[at:at+100]) {
+			t.Errorf("other bytes at %d: %v", at, err)
+		}
+	}
+
+	for _, size := range []int64{n - 1, n + 1} {
+		if _, err := s.Put(ctx, "bad", bytes.NewReader(body), blob.PutOptions{Size: size}); fault.KindOf(err) != fault.Invalid {
+			t.Errorf("size %d of %d: %v", size, n, err)
+		}
+	}
+	for _, size := range []int64{0, n} {
+		cut := io.MultiReader(bytes.NewReader(body[:n-1]), errReader{io.ErrUnexpectedEOF})
+		if _, err := s.Put(ctx, "bad", cut, blob.PutOptions{Size: size}); !errors.Is(err, io.ErrUnexpectedEOF) {
+			t.Errorf("broken off, size %d: %v", size, err)
+		}
+	}
+	stop, cancel := context.WithCancel(ctx)
+	if _, err := s.Put(stop, "bad", io.MultiReader(bytes.NewReader(body), funcReader(cancel)), blob.PutOptions{}); !errors.Is(err, context.Canceled) {
+		t.Errorf("cancelled: %v", err)
+	}
+	if got := keys(t, s, ""); !slices.Equal(got, []string{"file", "known", "unknown"}) {
+		t.Errorf("stored: %v", got)
+	}
+}
+
+// funcReader is one byte that comes with a call.
+type funcReader func()
+
+func (f funcReader) Read(p []byte) (int, error) { f(); p[0] = 'x'; return 1, nil }
 
 func wrongSize(t *testing.T, s blob.Store) {
 	for _, size := range []int64{4, 6} {
@@ -271,47 +358,155 @@ func deletePrefix(t *testing.T, s blob.Store) {
 	}
 }
 
+// answer is what a client has at the end of a request.
+type answer struct {
+	code       int
+	body       string
+	header     http.Header
+	redirected bool
+}
+
+// ask requests an object as the handler of /media/ does, and goes where the
+// store redirects to.
+func ask(t *testing.T, srv blob.Server, method, key string, h map[string]string) (answer, error) {
+	t.Helper()
+	r := httptest.NewRequestWithContext(t.Context(), method, "/x", nil)
+	for k, v := range h {
+		r.Header.Set(k, v)
+	}
+	w := httptest.NewRecorder()
+	w.Header().Set("Cache-Control", cacheControl)
+	if err := srv.Serve(w, r, key); err != nil {
+		if w.Body.Len() > 0 || w.Code != http.StatusOK {
+			t.Errorf("%s %s: an error after an answer was begun: %v", method, key, err)
+		}
+		return answer{}, err
+	}
+	if w.Code < 300 || w.Code >= 400 || w.Code == http.StatusNotModified {
+		return answer{w.Code, w.Body.String(), w.Header(), false}, nil
+	}
+	if cc := w.Header().Get("Cache-Control"); cc != "no-store" {
+		t.Errorf("%s %s: the redirect may be kept: Cache-Control %q", method, key, cc)
+	}
+	next, err := http.NewRequestWithContext(t.Context(), method, w.Header().Get("Location"), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	next.Header = r.Header
+	res, err := http.DefaultTransport.RoundTrip(next)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer res.Body.Close()
+	b, err := io.ReadAll(res.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return answer{res.StatusCode, string(b), res.Header, true}, nil
+}
+
+const cacheControl = "private, max-age=60"
+
 func serve(t *testing.T, s blob.Store) {
 	srv, ok := s.(blob.Server)
 	if !ok {
 		t.Skip("the adapter serves nothing by itself")
 	}
 	i := put(t, s, "v/seg.m4s", "0123456789")
-	do := func(method, key string, h map[string]string) *httptest.ResponseRecorder {
-		r := httptest.NewRequestWithContext(t.Context(), method, "/x", nil)
-		for k, v := range h {
-			r.Header.Set(k, v)
-		}
-		w := httptest.NewRecorder()
-		if err := srv.Serve(w, r, key); err != nil {
+	do := func(method, key string, h map[string]string) answer {
+		t.Helper()
+		a, err := ask(t, srv, method, key, h)
+		if err != nil {
 			t.Fatalf("%s %s: %v", method, key, err)
 		}
-		return w
+		return a
 	}
-	w := do(http.MethodGet, i.Key, nil)
-	if w.Code >= 300 && w.Code < 400 {
-		return // a redirect to where the bytes are
+	a := do(http.MethodGet, i.Key, nil)
+	if a.code != http.StatusOK || a.body != "0123456789" || a.header.Get("ETag") != i.ETag || a.header.Get("Content-Type") != "video/iso.segment" {
+		t.Errorf("GET %d %s %v", a.code, a.body, a.header)
 	}
-	if b, h := w.Body.String(), w.Header(); b != "0123456789" || h.Get("ETag") != i.ETag || h.Get("Content-Type") != "video/iso.segment" {
-		t.Errorf("GET %s %v", b, h)
+	if cc := a.header.Get("Cache-Control"); cc != cacheControl {
+		t.Errorf("the caller's Cache-Control became %q", cc)
 	}
-	w = do(http.MethodGet, i.Key, map[string]string{"Range": "bytes=2-4"})
-	if b := w.Body.String(); w.Code != http.StatusPartialContent || b != "234" {
-		t.Errorf("range: %d %s", w.Code, b)
+	a = do(http.MethodGet, i.Key, map[string]string{"Range": "bytes=2-4"})
+	if a.code != http.StatusPartialContent || a.body != "234" || a.header.Get("Content-Range") != "bytes 2-4/10" {
+		t.Errorf("range: %d %s %v", a.code, a.body, a.header)
 	}
-	if w = do(http.MethodGet, i.Key, map[string]string{"Range": "bytes=20-"}); w.Code != http.StatusRequestedRangeNotSatisfiable {
-		t.Errorf("range past the end: %d", w.Code)
+	if a = do(http.MethodGet, i.Key, map[string]string{"Range": "bytes=20-"}); a.code != http.StatusRequestedRangeNotSatisfiable {
+		t.Errorf("range past the end: %d", a.code)
 	}
-	if w = do(http.MethodGet, i.Key, map[string]string{"If-None-Match": i.ETag}); w.Code != http.StatusNotModified {
-		t.Errorf("condition: %d", w.Code)
+	if a = do(http.MethodGet, i.Key, map[string]string{"If-None-Match": i.ETag}); a.code != http.StatusNotModified || a.body != "" {
+		t.Errorf("condition: %d", a.code)
 	}
-	w = do(http.MethodHead, i.Key, nil)
-	if b, h := w.Body.String(), w.Header(); b != "" || h.Get("Content-Length") != "10" {
-		t.Errorf("HEAD: %q %v", b, h)
+	a = do(http.MethodHead, i.Key, nil)
+	if a.code != http.StatusOK || a.body != "" || a.header.Get("Content-Length") != "10" {
+		t.Errorf("HEAD: %d %q %v", a.code, a.body, a.header)
 	}
-	r := httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/", nil)
-	if err := srv.Serve(httptest.NewRecorder(), r, "no"); fault.KindOf(err) != fault.NotFound {
-		t.Errorf("missing: %v", err)
+	if a, err := ask(t, srv, http.MethodGet, "no", nil); fault.KindOf(err) != fault.NotFound && (!a.redirected || a.code != http.StatusNotFound) {
+		t.Errorf("missing: %d %v", a.code, err)
+	}
+	if _, err := ask(t, srv, http.MethodGet, "../no", nil); fault.KindOf(err) != fault.Invalid {
+		t.Errorf("bad key: %v", err)
+	}
+	for _, key := range []string{"v/index.m3u8", "v/sprites.vtt"} {
+		put(t, s, key, "seg.m4s")
+		if a := do(http.MethodGet, key, nil); a.redirected || a.body != "seg.m4s" {
+			t.Errorf("%s must come from its own address, against which the addresses in it are resolved: %+v", key, a)
+		}
+	}
+}
+
+// serveConditions holds an adapter that answers by itself to what
+// http.ServeContent answers for the same bytes.
+func serveConditions(t *testing.T, s blob.Store) {
+	srv, ok := s.(blob.Server)
+	if !ok {
+		t.Skip("the adapter serves nothing by itself")
+	}
+	for key, body := range map[string]string{"v/index.m3u8": "0123456789", "v/none.m3u8": ""} {
+		i := put(t, s, key, body)
+		before, after := i.ModTime.Add(-time.Hour).Format(http.TimeFormat), i.ModTime.Add(time.Hour).Format(http.TimeFormat)
+		for _, h := range []map[string]string{
+			{}, {"Range": "bytes=0-"}, {"Range": "bytes=0-0"}, {"Range": "bytes=3-"}, {"Range": "bytes=-3"}, {"Range": "bytes=-30"},
+			{"Range": "bytes=-0"}, {"Range": "bytes=3-99"}, {"Range": "bytes=9-9"}, {"Range": "bytes=10-"}, {"Range": "bytes=5-3"},
+			{"Range": "bytes=a-b"}, {"Range": "bytes=+1-2"}, {"Range": "bytes=-"}, {"Range": "words=1-2"}, {"Range": "bytes=0-1,4-5"}, {"Range": "bytes=0-1,40-50"},
+			{"Range": "bytes=99999999999999999999-"},
+			{"If-None-Match": i.ETag}, {"If-None-Match": `"other"`}, {"If-None-Match": `"a", ` + i.ETag}, {"If-None-Match": "W/" + i.ETag}, {"If-None-Match": "*"}, {"If-None-Match": "junk"},
+			{"If-None-Match": i.ETag, "Range": "bytes=1-2"}, {"If-None-Match": `"other"`, "Range": "bytes=1-2"},
+			{"If-None-Match": `"other"`, "If-Modified-Since": after}, {"If-None-Match": i.ETag, "If-Modified-Since": before},
+			{"If-Modified-Since": before}, {"If-Modified-Since": after}, {"If-Unmodified-Since": before}, {"If-Unmodified-Since": after},
+			{"If-Match": i.ETag}, {"If-Match": `"other"`}, {"If-Match": "*"},
+			{"If-Range": i.ETag, "Range": "bytes=1-2"}, {"If-Range": `"other"`, "Range": "bytes=1-2"},
+		} {
+			for _, method := range []string{http.MethodGet, http.MethodHead} {
+				got, err := ask(t, srv, method, key, h)
+				if err != nil {
+					t.Errorf("%s %v: %v", method, h, err)
+					continue
+				}
+				r, w := httptest.NewRequestWithContext(t.Context(), method, "/x", nil), httptest.NewRecorder()
+				for k, v := range h {
+					r.Header.Set(k, v)
+				}
+				w.Header().Set("ETag", i.ETag)
+				w.Header().Set("Content-Type", i.ContentType)
+				http.ServeContent(w, r, "", i.ModTime, strings.NewReader(body))
+				if strings.HasPrefix(w.Header().Get("Content-Type"), "multipart/") { // its boundary is random
+					if got.code != w.Code || len(got.body) != w.Body.Len() {
+						t.Errorf("%s %v: %d with %d bytes, want %d with %d", method, h, got.code, len(got.body), w.Code, w.Body.Len())
+					}
+					continue
+				}
+				if got.code != w.Code || got.body != w.Body.String() {
+					t.Errorf("%s %v of %q: %d %q, want %d %q", method, h, body, got.code, got.body, w.Code, w.Body)
+				}
+				for _, name := range []string{"Content-Length", "Content-Range", "Content-Type", "ETag", "Last-Modified", "Accept-Ranges"} {
+					if g, want := got.header.Get(name), w.Header().Get(name); g != want {
+						t.Errorf("%s %v of %q: %s %q, want %q", method, h, body, name, g, want)
+					}
+				}
+			}
+		}
 	}
 }
 
