@@ -81,7 +81,7 @@ func Open(ctx context.Context, address string, log *slog.Logger) (goredis.Univer
 		log.WarnContext(ctx, "redis: waiting for the server", "address", masked, "error", err)
 	})
 	if err == nil && server.mode == "cluster" && !options.IsClusterMode {
-		client.Close()
+		_ = client.Close()
 		options.IsClusterMode = true
 		client, server, err = connect(ctx, options, func(error) {})
 	}
@@ -120,7 +120,7 @@ func connect(ctx context.Context, options *goredis.UniversalOptions, waiting fun
 			last = err
 		}
 		if isRefusal(err) {
-			client.Close()
+			_ = client.Close()
 			return nil, server{}, err
 		}
 		if wait == 50*time.Millisecond {
@@ -128,7 +128,7 @@ func connect(ctx context.Context, options *goredis.UniversalOptions, waiting fun
 		}
 		select {
 		case <-ctx.Done():
-			client.Close()
+			_ = client.Close()
 			return nil, server{}, fmt.Errorf("cannot be reached: %w", last)
 		case <-time.After(wait):
 		}

@@ -124,10 +124,10 @@ func (b *Bus) Subscribe(ctx context.Context, topic string) (<-chan []byte, error
 	defer timer.Stop()
 	select {
 	case <-ready:
-		context.AfterFunc(ctx, func() { b.leave(channel, l) })
+		context.AfterFunc(ctx, func() { _ = b.leave(channel, l) })
 		return l.c, nil
 	case <-ctx.Done():
-		b.leave(channel, l)
+		_ = b.leave(channel, l)
 		return nil, ctx.Err()
 	case <-timer.C:
 		return nil, fmt.Errorf("bus/redis: no subscription within %s: %w", confirmWait, b.leave(channel, l))
@@ -230,7 +230,7 @@ func (b *Bus) serve(wake <-chan struct{}) (served bool, err error) {
 	defer func() {
 		b.forget(c, err)
 		cancel() // before Close, which waits for a dialling that is under way
-		sub.Close()
+		_ = sub.Close()
 		reader.Wait()
 		served = c.confirmed.Load()
 	}()

@@ -40,7 +40,7 @@ func Open(t testing.TB, address string) goredis.UniversalClient {
 	defer cancel()
 	client, err := redis.Open(ctx, address, slog.New(slog.DiscardHandler))
 	require.NoError(t, err)
-	t.Cleanup(func() { client.Close() })
+	t.Cleanup(func() { _ = client.Close() })
 	return client
 }
 
@@ -178,8 +178,8 @@ func (s *Server) URL() string { return "redis://" + s.Addr() }
 // Kill ends the server at once, as a lost machine would.
 func (s *Server) Kill() {
 	if s.cmd != nil {
-		s.cmd.Process.Kill()
-		s.cmd.Wait()
+		_ = s.cmd.Process.Kill()
+		_ = s.cmd.Wait() // it says that it was killed
 		s.cmd = nil
 	}
 }
@@ -194,7 +194,7 @@ func (s *Server) Hang() {
 func (s *Server) Restart() {
 	s.t.Helper()
 	s.Kill()
-	s.cmd = exec.Command("redis-server", s.args...)
+	s.cmd = exec.Command("redis-server", s.args...) //nolint:noctx // the tests end it in each of the ways they are about
 	s.cmd.Stderr = os.Stderr
 	require.NoError(s.t, s.cmd.Start())
 	require.Eventually(s.t, func() bool { return answers(s.Addr()) }, patience, 10*time.Millisecond)
@@ -203,12 +203,16 @@ func (s *Server) Restart() {
 // answers asks for any reply of the protocol: one that asks for a password is
 // an answer, too.
 func answers(addr string) bool {
-	conn, err := net.DialTimeout("tcp", addr, time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+	defer cancel()
+	conn, err := (&net.Dialer{}).DialContext(ctx, "tcp", addr)
 	if err != nil {
 		return false
 	}
 	defer conn.Close()
-	conn.SetDeadline(time.Now().Add(time.Second))
+	if err := conn.SetDeadline(time.Now().Add(time.Second)); err != nil {
+		return false
+	}
 	if _, err := fmt.Fprint(conn, "PING\r\n"); err != nil {
 		return false
 	}
@@ -219,7 +223,7 @@ func answers(addr string) bool {
 
 func freePort(t testing.TB) string {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	l, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
 	require.NoError(t, err)
 	defer l.Close()
 	return strconv.Itoa(l.Addr().(*net.TCPAddr).Port)
