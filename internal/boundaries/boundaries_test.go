@@ -37,6 +37,7 @@ var bans = []ban{
 	// Adapters are chosen by the wiring alone, so that the shape of the
 	// program is known in one place.
 	{from: "", to: "internal/search/bleve", except: []string{"internal/app", "internal/search"}, reason: "only the wiring chooses adapters"},
+	{from: "", to: "internal/search/elastic", except: []string{"internal/app", "internal/search"}, reason: "only the wiring chooses adapters"},
 	{from: "", to: "internal/blob/files", except: []string{"internal/app", "internal/blob"}, reason: "only the wiring chooses adapters"},
 	{from: "", to: "internal/blob/s3", except: []string{"internal/app", "internal/blob"}, reason: "only the wiring chooses adapters"},
 	{from: "", to: "internal/cache/memory", except: []string{"internal/app", "internal/cache"}, reason: "only the wiring chooses adapters"},

@@ -5,7 +5,7 @@
 // one row a title (see row.go), so that a list without a query, all facets
 // included, is one pass over the rows. The score of a title depends on the
 // title and the query alone, never on what else is in the index, so that a
-// cursor stays good while documents change (see score.go).
+// cursor stays good while documents change (see package rank).
 //
 // A folder holds one index a generation and a file CURRENT that names the one
 // in use; a rebuild fills the next and swaps the file. One process may open a

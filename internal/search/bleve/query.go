@@ -6,30 +6,30 @@ import (
 	"strings"
 
 	"github.com/netflixathome/cinema/internal/search"
-	"github.com/netflixathome/cinema/internal/search/words"
+	"github.com/netflixathome/cinema/internal/search/rank"
 )
 
 // candidate is a document and its place in the list that is asked for.
 type candidate[T any] struct {
 	doc   T
-	place place
+	place rank.Place
 }
 
 // page keeps the first of a list as candidates come in any order.
 type page[T any] struct {
 	limit int // one more than the page holds, to tell whether more follow
-	after *place
+	after *rank.Place
 	list  []candidate[T]
 }
 
-func (p *page[T]) offer(doc T, at place) {
-	if p.after != nil && at.compare(p.after) <= 0 {
+func (p *page[T]) offer(doc T, at rank.Place) {
+	if p.after != nil && at.Compare(p.after) <= 0 {
 		return
 	}
-	if len(p.list) == p.limit && at.compare(&p.list[len(p.list)-1].place) >= 0 {
+	if len(p.list) == p.limit && at.Compare(&p.list[len(p.list)-1].place) >= 0 {
 		return
 	}
-	i, _ := slices.BinarySearchFunc(p.list, &at, func(c candidate[T], want *place) int { return c.place.compare(want) })
+	i, _ := slices.BinarySearchFunc(p.list, &at, func(c candidate[T], want *rank.Place) int { return c.place.Compare(want) })
 	if len(p.list) < p.limit {
 		p.list = append(p.list, candidate[T]{})
 	}
@@ -45,21 +45,19 @@ func (p *page[T]) end() (hits []candidate[T], more bool) {
 	return p.list, false
 }
 
-func size(first int) int { return min(max(first, 1), 100) }
-
 // placeOf is where a title stands; every number is turned so that less is earlier.
-func placeOf(r *row, sort search.Sort, locale string, score float32) place {
-	p := place{Order: string(sort), ID: r.id}
+func placeOf(r *row, sort search.Sort, locale string, score float32) rank.Place {
+	p := rank.Place{Order: string(sort), ID: r.id}
 	switch sort {
 	case search.SortYearDesc:
 		p.Number = -float64(r.year)
 	case search.SortYearAsc:
 		p.Number = float64(r.year)
 		if r.year == 0 {
-			p.Number = 1e6 // unknown years come last
+			p.Number = rank.UnknownYear // unknown years come last
 		}
 	case search.SortName:
-		p.Key = []byte(r.sortKey(locale))
+		p.Key = []byte(rank.KeyFor(r.keys, locale))
 	case search.SortRelevance:
 		p.Number = -float64(score)
 	default:
@@ -74,28 +72,20 @@ func (x *Index) Search(ctx context.Context, q search.Query) (*search.Results, er
 }
 
 func (s *store) search(ctx context.Context, q search.Query) (*search.Results, error) {
-	words := newQuery(q.Text)
+	words := rank.NewQuery(q.Text)
 	asked := strings.TrimSpace(q.Text) != ""
-	switch {
-	case q.Sort == "":
-		q.Sort = search.SortRelevance
-	case !slices.Contains([]search.Sort{search.SortRelevance, search.SortAdded, search.SortYearAsc, search.SortYearDesc, search.SortName}, q.Sort):
-		q.Sort = search.SortRelevance
-	}
-	if !asked && q.Sort == search.SortRelevance {
-		q.Sort = search.SortAdded
-	}
-	after, err := parseCursor(q.After, string(q.Sort))
+	q.Sort = rank.Order(q.Sort, asked)
+	after, err := rank.ParseCursor(q.After, string(q.Sort))
 	if err != nil {
 		return nil, err
 	}
 	var matches []match
 	if asked {
-		if matches, err = s.match(ctx, words, titleSources); err != nil {
+		if matches, err = s.match(ctx, words, rank.TitleSources()); err != nil {
 			return nil, err
 		}
 	}
-	first := size(q.First)
+	first := rank.Size(q.First)
 	f := newFilter(q.Filter)
 	hits := &page[*row]{limit: first + 1, after: after}
 	var facets *counter
@@ -116,7 +106,7 @@ func (s *store) search(ctx context.Context, q search.Query) (*search.Results, er
 	if asked {
 		for _, m := range matches {
 			if r := s.titles[m.id]; r != nil {
-				consider(r, m.score+words.nameBonus(r.names))
+				consider(r, m.score+words.NameBonus(r.names))
 			}
 		}
 	} else {
@@ -135,16 +125,9 @@ func (s *store) search(ctx context.Context, q search.Query) (*search.Results, er
 		if err != nil {
 			return nil, err
 		}
-		h := search.Hit{Title: t, Cursor: c.place.cursor()}
+		h := search.Hit{Title: t, Cursor: c.place.Cursor()}
 		if asked {
-			for locale, name := range t.Name {
-				if marked := words.highlight(name); marked != "" {
-					if h.Highlight == nil {
-						h.Highlight = search.Text{}
-					}
-					h.Highlight[locale] = marked
-				}
-			}
+			h.Highlight = words.Highlights(t.Name)
 		}
 		out.Hits = append(out.Hits, h)
 	}
@@ -152,127 +135,50 @@ func (s *store) search(ctx context.Context, q search.Query) (*search.Results, er
 		out.Facets = facets.Facets
 	}
 	if asked && q.After == "" {
-		if out.Suggestion, err = s.suggest(ctx, q.Text, words, f, out.Total); err != nil {
+		if out.Suggestion, err = rank.Suggest(ctx, dictionary{s, f}, q.Text, words, out.Total); err != nil {
 			return nil, err
 		}
 	}
 	return out, nil
 }
 
-// suggest looks for another spelling that finds more: the other keyboard
-// layout, or the dictionary's nearest words for those that are not in it.
-func (s *store) suggest(ctx context.Context, text string, q *query, f *filter, found int) (string, error) {
-	if len(q.terms) == 0 {
-		return "", nil
-	}
-	known := true
-	spelled := strings.Fields(q.plain)
-	corrected := slices.Clone(spelled)
-	for _, t := range q.terms {
-		ok, err := s.knows(ctx, t)
-		if err != nil {
-			return "", err
-		}
-		if ok {
-			continue
-		}
-		known = false
-		if found > 0 {
-			continue
-		}
-		better, err := s.nearest(t.term)
-		if err != nil {
-			return "", err
-		}
-		for i := range corrected {
-			if corrected[i] == t.term && better != "" {
-				corrected[i] = better
-			}
-		}
-	}
-	if known && found > 0 {
-		return "", nil
-	}
-	var best string
-	most := found
-	for _, other := range []string{words.OtherLayout(text), strings.Join(corrected, " ")} {
-		other = strings.TrimSpace(other)
-		if other == "" || other == q.plain {
-			continue
-		}
-		alt := newQuery(other)
-		n, sure, err := s.count(ctx, alt, f)
-		if err != nil {
-			return "", err
-		}
-		if n > most && sure {
-			best, most = alt.plain, n
-		}
-	}
-	return best, nil
+// dictionary implements rank.Dictionary for titles that pass the filter.
+type dictionary struct {
+	s *store
+	f *filter
 }
 
-// count tells how many titles answer and whether all words are in the index as
-// they are spelled.
-func (s *store) count(ctx context.Context, q *query, f *filter) (n int, sure bool, err error) {
-	for _, t := range q.terms {
-		if sure, err = s.knows(ctx, t); err != nil || !sure {
-			return 0, false, err
-		}
-	}
-	matches, err := s.match(ctx, q, titleSources)
-	if err != nil {
-		return 0, false, err
-	}
-	for _, m := range matches {
-		if r := s.titles[m.id]; r != nil && f.misses(r) == 0 {
-			n++
-		}
-	}
-	return n, sure, nil
-}
-
-// knows tells whether the word, its stem or, for the last, its beginning is
-// in the index.
-func (s *store) knows(ctx context.Context, t queryTerm) (bool, error) {
-	if t.optional {
-		return true, nil
-	}
-	for _, source := range titleSources {
-		for _, w := range waysOf(source) {
-			if w.edits > 0 || w.how == asSound || w.last && !t.last {
+func (d dictionary) Knows(ctx context.Context, terms []rank.Term) ([]bool, error) {
+	out := make([]bool, len(terms))
+	for i, t := range terms {
+		for _, l := range t.Lookups(rank.TitleSources()) {
+			if !l.Spelled() {
 				continue
 			}
-			term := t.term
-			if w.how == asStem {
-				term = t.stem
-			}
-			r, err := s.reader.TermFieldReader(ctx, []byte(term), w.field, false, false, false)
+			r, err := d.s.reader.TermFieldReader(ctx, []byte(l.Term), l.Field, false, false, false)
 			if err != nil {
-				return false, err
+				return nil, err
 			}
 			n := r.Count()
 			if err := r.Close(); err != nil {
-				return false, err
+				return nil, err
 			}
 			if n > 0 {
-				return true, nil
+				out[i] = true
+				break
 			}
 		}
 	}
-	return false, nil
+	return out, nil
 }
 
-// nearest is the dictionary's word that is most like term: fewer mistakes
-// first, then the more frequent. It forgives one mistake more than a search.
-func (s *store) nearest(term string) (string, error) {
-	var best nearWord
-	limit := words.Edits(term) + 1
-	if limit == 1 {
+func (d dictionary) Nearest(_ context.Context, term string) (string, error) {
+	best := rank.NewSpeller(term)
+	if best.Limit == 0 {
 		return "", nil
 	}
-	for _, source := range []string{ofName, ofOriginal, ofPeople, ofGenre} {
-		dict, err := s.reader.FieldDict(source)
+	for _, source := range rank.SpellingSources() {
+		dict, err := d.s.reader.FieldDict(source)
 		if err != nil {
 			return "", err
 		}
@@ -284,19 +190,26 @@ func (s *store) nearest(term string) (string, error) {
 			if e == nil {
 				break
 			}
-			d := words.Distance(term, e.Term, limit)
-			if d > limit {
-				continue
-			}
-			if best.term == "" || d < best.distance || d == best.distance && e.Count > best.count {
-				best = nearWord{e.Term, d, e.Count}
-			}
+			best.Offer(e.Term, e.Count)
 		}
 		if err := dict.Close(); err != nil {
 			return "", err
 		}
 	}
-	return best.term, nil
+	return best.Best, nil
+}
+
+func (d dictionary) Count(ctx context.Context, q *rank.Query) (n int, err error) {
+	matches, err := d.s.match(ctx, q, rank.TitleSources())
+	if err != nil {
+		return 0, err
+	}
+	for _, m := range matches {
+		if r := d.s.titles[m.id]; r != nil && d.f.misses(r) == 0 {
+			n++
+		}
+	}
+	return n, nil
 }
 
 // SearchPeople implements search.Reader.
@@ -306,40 +219,40 @@ func (x *Index) SearchPeople(ctx context.Context, text string, first int, after 
 
 func (s *store) searchPeople(ctx context.Context, text string, first int, after string) (*search.PeopleResults, error) {
 	asked := strings.TrimSpace(text) != ""
-	order := orderPeople
+	order := rank.OrderPeople
 	if asked {
-		order += string(search.SortRelevance)
+		order = rank.OrderPeopleFound
 	}
-	from, err := parseCursor(after, order)
+	from, err := rank.ParseCursor(after, order)
 	if err != nil {
 		return nil, err
 	}
-	hits := &page[*person]{limit: size(first) + 1, after: from}
+	hits := &page[*person]{limit: rank.Size(first) + 1, after: from}
 	out := &search.PeopleResults{}
 	if asked {
-		q := newQuery(text)
-		matches, err := s.match(ctx, q, personSources)
+		q := rank.NewQuery(text)
+		matches, err := s.match(ctx, q, rank.PersonSources())
 		if err != nil {
 			return nil, err
 		}
 		for _, m := range matches {
 			if p := s.people[m.id]; p != nil {
 				out.Total++
-				score := m.score + q.nameBonus(p.names)
-				hits.offer(p, place{Order: order, Number: -float64(score), Key: []byte(p.key), ID: p.doc.ID})
+				score := m.score + q.NameBonus(p.names)
+				hits.offer(p, rank.Place{Order: order, Number: -float64(score), Key: []byte(p.key), ID: p.doc.ID})
 			}
 		}
 	} else {
 		out.Total = len(s.people)
 		for _, p := range s.people {
-			hits.offer(p, place{Order: order, Key: []byte(p.key), ID: p.doc.ID})
+			hits.offer(p, rank.Place{Order: order, Key: []byte(p.key), ID: p.doc.ID})
 		}
 	}
 	list, more := hits.end()
 	out.HasNext = more
 	for _, c := range list {
 		out.People = append(out.People, c.doc.doc)
-		out.Cursors = append(out.Cursors, c.place.cursor())
+		out.Cursors = append(out.Cursors, c.place.Cursor())
 	}
 	return out, nil
 }

@@ -2,15 +2,12 @@ package bleve
 
 import (
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/google/uuid"
-	"golang.org/x/text/collate"
-	"golang.org/x/text/language"
 
 	"github.com/netflixathome/cinema/internal/search"
-	"github.com/netflixathome/cinema/internal/search/words"
+	"github.com/netflixathome/cinema/internal/search/rank"
 )
 
 // row is what titles are filtered, counted and ordered by: some 500 bytes a
@@ -29,11 +26,8 @@ type row struct {
 	playable  bool
 	added     int64 // microseconds
 	names     []string
-	keys      []nameKey
+	keys      []rank.NameKey
 }
-
-// nameKey orders by the name in a locale; the empty locale is the original name.
-type nameKey struct{ locale, key string }
 
 // person is a person's document with what people are ordered by.
 type person struct {
@@ -43,27 +37,9 @@ type person struct {
 }
 
 // rower makes rows. It is used by one goroutine at a time.
-type rower struct {
-	collator *collate.Collator
-	buf      collate.Buffer
-}
+type rower struct{ *rank.Collator }
 
-// newRower orders names by the root collation, which is right for Russian and
-// English alike, so that one list can hold both.
-func newRower() *rower { return &rower{collator: collate.New(language.Und, collate.Numeric)} }
-
-func (w *rower) key(name string) string {
-	defer w.buf.Reset()
-	return string(w.collator.KeyFromString(&w.buf, cutName(name)))
-}
-
-// cutName bounds a key; no name's order depends on what comes behind.
-func cutName(name string) string {
-	if len(name) > 200 {
-		return strings.ToValidUTF8(name[:200], "")
-	}
-	return name
-}
+func newRower() *rower { return &rower{rank.NewCollator()} }
 
 func (w *rower) title(t *search.Title) *row {
 	r := &row{
@@ -88,76 +64,12 @@ func (w *rower) title(t *search.Title) *row {
 			r.playable = r.playable || e.Media != nil
 		}
 	}
-	for _, locale := range locales(t.Name) {
-		r.names = appendName(r.names, t.Name[locale])
-		r.keys = append(r.keys, nameKey{locale, w.key(t.Name[locale])})
-	}
-	if t.OriginalName != "" {
-		r.names = appendName(r.names, t.OriginalName)
-		r.keys = append(r.keys, nameKey{"", w.key(t.OriginalName)})
-	}
+	r.names, r.keys = rank.TitleNames(t), w.NameKeys(t)
 	return r
 }
 
 func (w *rower) person(p *search.Person) *person {
-	out := &person{doc: p, key: w.key(p.Name)}
-	out.names = appendName(out.names, p.Name)
-	for _, locale := range locales(p.Names) {
-		out.names = appendName(out.names, p.Names[locale])
-	}
-	return out
-}
-
-// locales lists a text's locales in a fixed order.
-func locales(t search.Text) []string {
-	out := make([]string, 0, len(t))
-	for l, s := range t {
-		if s != "" {
-			out = append(out, l)
-		}
-	}
-	slices.Sort(out)
-	return out
-}
-
-func appendName(names []string, name string) []string {
-	folded := plain(name)
-	if folded == "" || slices.Contains(names, folded) {
-		return names
-	}
-	return append(names, folded)
-}
-
-// plain is a text's words, folded, with one space in between.
-func plain(text string) string {
-	var b strings.Builder
-	for _, t := range words.Tokens(text) {
-		if t.Joined {
-			continue
-		}
-		if b.Len() > 0 {
-			b.WriteByte(' ')
-		}
-		b.WriteString(t.Term)
-	}
-	return b.String()
-}
-
-// sortKey is the key of the name in the locale, else in English, else of the
-// original, else of any: the order in which a name is chosen to be shown.
-func (r *row) sortKey(locale string) string {
-	base, _, _ := strings.Cut(locale, "-")
-	for _, want := range [...]string{locale, base, "en", ""} {
-		for i := range r.keys {
-			if r.keys[i].locale == want {
-				return r.keys[i].key
-			}
-		}
-	}
-	if len(r.keys) > 0 {
-		return r.keys[0].key
-	}
-	return ""
+	return &person{doc: p, key: w.Key(p.Name), names: rank.PersonNames(p)}
 }
 
 // The narrowings that a facet counts; each is left out when counting itself.

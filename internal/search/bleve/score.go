@@ -5,150 +5,19 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"unicode/utf8"
 
 	index "github.com/blevesearch/bleve_index_api"
 	"github.com/google/uuid"
 
+	"github.com/netflixathome/cinema/internal/search/rank"
 	"github.com/netflixathome/cinema/internal/search/words"
 )
 
-// How an answer is scored.
-//
-// Each word of the query finds documents in several ways: as it stands, by its
-// stem, as the beginning of a word (the last word only, which may still be
-// being typed), with typing mistakes, by its sound. Of all the ways in which
-// one word finds one document the best counts; the words add up. What is in
-// the name beats the original name, then people, genre, description; an exact
-// word beats a beginning, which beats a mistake. A name that is the query, or
-// begins with it, is lifted above its longer namesakes.
-//
-// Weights are fixed numbers instead of frequencies (TF-IDF, BM25), on purpose:
-// in names of three words frequencies say little, and a score that depends on
-// the title and the query alone does not move when others change.
-//
-// Every word must be found; of four or more, one in four may be missing. Words
-// such as "the" or "и" are wanted but not required, unless there are no others.
+// How an answer is scored: see package rank. What is here adds up the weights
+// of its lookups.
 
-// way is one way for a word to find documents.
-type way struct {
-	field  string
-	how    string
-	weight float32
-	// edits is the most mistakes to forgive; 0: exactly.
-	edits int
-	// last is for the last word of the query only.
-	last bool
-}
-
-const (
-	weightWord   = 1.0
-	weightStem   = 0.85
-	weightPrefix = 0.7
-	weightSound  = 0.45
-	weightFuzzy  = 0.4 // with one mistake; half with two
-)
-
-// maxTerms bounds the work a query can ask for.
-const (
-	maxQuery  = 200 // characters
-	maxTerms  = 12
-	maxFuzzy  = 50 // dictionary words a mistaken word may stand for
-	optionalW = 3  // what a found word such as "the" adds
-)
-
-var (
-	titleSources  = []string{ofName, ofOriginal, ofPeople, ofGenre, ofDescription}
-	personSources = []string{ofPerson}
-)
-
-func sourceWeight(source string) float32 {
-	switch source {
-	case ofName, ofPerson:
-		return 100
-	case ofOriginal:
-		return 80
-	case ofPeople:
-		return 50
-	case ofGenre:
-		return 30
-	}
-	return 10
-}
-
-func waysOf(source string) []way {
-	w := sourceWeight(source)
-	all := []way{
-		{source + asWord, asWord, w * weightWord, 0, false},
-		{source + asStem, asStem, w * weightStem, 0, false},
-		{source + asPrefix, asPrefix, w * weightPrefix, 0, true},
-		{source + asSound, asSound, w * weightSound, 0, false},
-		{source + asWord, asWord, w * weightFuzzy, 2, false},
-	}
-	keep := func(hows ...string) []way {
-		return slices.DeleteFunc(all, func(x way) bool { return !slices.Contains(hows, x.how) })
-	}
-	switch source {
-	case ofPeople, ofPerson:
-		return keep(asWord, asPrefix, asSound)
-	case ofGenre:
-		return keep(asWord, asStem, asPrefix)
-	case ofDescription:
-		return keep(asStem)
-	}
-	return all
-}
-
-// query is a query's words made ready.
-type query struct {
-	terms    []queryTerm
-	required int
-	plain    string
-}
-
-type queryTerm struct {
-	term, stem, sound string
-	optional, last    bool
-}
-
-func newQuery(text string) *query {
-	if utf8.RuneCountInString(text) > maxQuery {
-		text = string([]rune(text)[:maxQuery])
-	}
-	q := &query{}
-	seen := map[string]bool{}
-	for _, t := range words.Tokens(text) {
-		if t.Joined {
-			continue
-		}
-		if len(q.plain) > 0 {
-			q.plain += " "
-		}
-		q.plain += t.Term
-		if !seen[t.Term] && len(q.terms) < maxTerms {
-			seen[t.Term] = true
-			q.terms = append(q.terms, queryTerm{term: t.Term, stem: words.Stem(t.Term), sound: words.Sound(t.Term), optional: words.Stop(t.Term)})
-		}
-	}
-	if n := len(q.terms); n > 0 {
-		q.terms[n-1].last = true
-	}
-	for i := range q.terms {
-		if !q.terms[i].optional {
-			q.required++
-		}
-	}
-	if q.required == 0 {
-		for i := range q.terms {
-			q.terms[i].optional = false
-		}
-		q.required = len(q.terms)
-	}
-	if q.required > 3 {
-		q.required -= q.required / 4
-	}
-	return q
-}
+// maxFuzzy is how many dictionary words a mistaken word may stand for.
+const maxFuzzy = 50
 
 // match is a document that answers a query.
 type match struct {
@@ -195,10 +64,8 @@ func (c *scorer) endTerm(optional bool) {
 		if c.total[n] == 0 {
 			c.found = append(c.found, n)
 		}
-		if optional {
-			c.total[n] += c.term[n] * optionalW / 100
-		} else {
-			c.total[n] += c.term[n]
+		c.total[n] += c.term[n]
+		if !optional {
 			c.hits[n]++
 		}
 		c.term[n] = 0
@@ -207,33 +74,25 @@ func (c *scorer) endTerm(optional bool) {
 }
 
 // match finds the documents that answer the query and their score from words.
-func (s *store) match(ctx context.Context, q *query, sources []string) ([]match, error) {
-	if len(q.terms) == 0 {
+func (s *store) match(ctx context.Context, q *rank.Query, sources []string) ([]match, error) {
+	if len(q.Terms) == 0 {
 		return nil, nil
 	}
 	c := s.scratch.Get().(*scorer)
 	defer s.scratch.Put(c)
 	defer c.reset()
-	for _, t := range q.terms {
-		for _, source := range sources {
-			if t.optional && source == ofDescription {
-				continue
+	for _, t := range q.Terms {
+		for _, l := range t.Lookups(sources) {
+			err := ctx.Err()
+			if err == nil {
+				err = s.postings(ctx, c, l)
 			}
-			for _, w := range waysOf(source) {
-				if w.last && !t.last || t.optional && (w.edits > 0 || w.how == asSound) {
-					continue
-				}
-				if err := ctx.Err(); err != nil {
-					c.endTerm(true)
-					return nil, err
-				}
-				if err := s.postings(ctx, c, t, w); err != nil {
-					c.endTerm(true)
-					return nil, err
-				}
+			if err != nil {
+				c.endTerm(true)
+				return nil, err
 			}
 		}
-		c.endTerm(t.optional)
+		c.endTerm(t.Optional)
 	}
 	ids, err := s.identify()
 	if err != nil {
@@ -243,7 +102,7 @@ func (s *store) match(ctx context.Context, q *query, sources []string) ([]match,
 	out := make([]match, 0, len(c.found))
 	var buf index.IndexInternalID
 	for _, n := range c.found {
-		if int(c.hits[n]) < q.required {
+		if int(c.hits[n]) < q.Required {
 			continue
 		}
 		if buf == nil {
@@ -258,53 +117,18 @@ func (s *store) match(ctx context.Context, q *query, sources []string) ([]match,
 	return out, nil
 }
 
-func (s *store) postings(ctx context.Context, c *scorer, t queryTerm, w way) error {
-	if w.edits > 0 {
-		return s.fuzzy(ctx, c, t, w)
+// postings adds the documents that a lookup finds; those of mistaken words the
+// nearest first.
+func (s *store) postings(ctx context.Context, c *scorer, l rank.Lookup) error {
+	if l.Edits == 0 {
+		return s.list(ctx, c, l.Field, l.Term, l.Weight(0))
 	}
-	switch w.how {
-	case asStem:
-		return s.list(ctx, c, w.field, t.stem, w.weight)
-	case asSound:
-		// One letter more or less is no other sound; short ones are too alike.
-		if utf8.RuneCountInString(t.sound) >= 5 {
-			if err := s.near(ctx, c, w.field, t.sound, 1, func(int) float32 { return w.weight * 0.6 }); err != nil {
-				return err
-			}
-		}
-		return s.list(ctx, c, w.field, t.sound, w.weight)
-	case asPrefix:
-		if utf8.RuneCountInString(t.term) > prefixLength {
-			return nil
-		}
-		// The beginning of a word with a mistake in it, when it is long enough.
-		if utf8.RuneCountInString(t.term) >= 5 && words.Edits(t.term) > 0 {
-			if err := s.near(ctx, c, w.field, t.term, 1, func(int) float32 { return w.weight * weightFuzzy }); err != nil {
-				return err
-			}
-		}
-		return s.list(ctx, c, w.field, t.term, w.weight)
-	}
-	return s.list(ctx, c, w.field, t.term, w.weight)
-}
-
-func (s *store) fuzzy(ctx context.Context, c *scorer, t queryTerm, w way) error {
-	edits := words.Edits(t.term)
-	if edits == 0 {
-		return nil
-	}
-	return s.near(ctx, c, w.field, t.term, edits, func(d int) float32 { return w.weight / float32(max(d, 1)) })
-}
-
-// near adds the documents of dictionary words at most edits away, the nearest
-// first.
-func (s *store) near(ctx context.Context, c *scorer, field, term string, edits int, weight func(int) float32) error {
-	found, err := s.nearWords(field, term, edits)
+	found, err := s.nearWords(l.Field, l.Term, l.Edits)
 	if err != nil {
 		return err
 	}
 	for _, f := range found {
-		if err := s.list(ctx, c, field, f.term, weight(f.distance)); err != nil {
+		if err := s.list(ctx, c, l.Field, f.term, l.Weight(f.distance)); err != nil {
 			return err
 		}
 	}
@@ -314,7 +138,6 @@ func (s *store) near(ctx context.Context, c *scorer, field, term string, edits i
 type nearWord struct {
 	term     string
 	distance int
-	count    uint64
 }
 
 func (s *store) nearWords(field, term string, edits int) ([]nearWord, error) {
@@ -336,7 +159,7 @@ func (s *store) nearWords(field, term string, edits int) ([]nearWord, error) {
 			break
 		}
 		if d := words.Distance(term, e.Term, edits); d > 0 && d <= edits {
-			out = append(out, nearWord{e.Term, d, e.Count})
+			out = append(out, nearWord{e.Term, d})
 		}
 	}
 	if err := dict.Close(); err != nil {
@@ -352,9 +175,6 @@ func (s *store) nearWords(field, term string, edits int) ([]nearWord, error) {
 }
 
 func (s *store) list(ctx context.Context, c *scorer, field, term string, weight float32) error {
-	if term == "" {
-		return nil
-	}
 	r, err := s.reader.TermFieldReader(ctx, []byte(term), field, false, false, false)
 	if err != nil {
 		return fmt.Errorf("search: %w", err)
@@ -374,102 +194,4 @@ func (s *store) list(ctx context.Context, c *scorer, field, term string, weight 
 		return fmt.Errorf("search: %w", err)
 	}
 	return nil
-}
-
-// nameBonus lifts names that are the query, or begin with it, and the shorter
-// of two names with the same words.
-func (q *query) nameBonus(names []string) float32 {
-	if len(q.plain) < 2 {
-		return 0
-	}
-	var best float32
-	for _, n := range names {
-		var b float32
-		switch {
-		case n == q.plain:
-			b = 200
-		case strings.HasPrefix(n, q.plain):
-			b = 60
-			if n[len(q.plain)] == ' ' {
-				b = 80
-			}
-		case strings.Contains(n, " "+q.plain):
-			b = 40
-		}
-		if b > 0 && b < 200 {
-			b += 20 * float32(len(q.plain)) / float32(len(n))
-		}
-		best = max(best, b)
-	}
-	return best
-}
-
-// highlight marks the words of name that the query found; empty if none.
-func (q *query) highlight(name string) string {
-	var b strings.Builder
-	at := 0
-	for _, tok := range words.Tokens(name) {
-		if tok.Joined {
-			continue
-		}
-		end, ok := q.marks(name, tok)
-		if !ok {
-			continue
-		}
-		b.WriteString(name[at:tok.Start])
-		b.WriteString("«")
-		b.WriteString(name[tok.Start:end])
-		b.WriteString("»")
-		at = end
-	}
-	if at == 0 {
-		return ""
-	}
-	b.WriteString(name[at:])
-	return b.String()
-}
-
-// marks tells up to which byte of name the word was found.
-func (q *query) marks(name string, tok words.Token) (end int, ok bool) {
-	for _, t := range q.terms {
-		if t.term == tok.Term || t.stem == words.Stem(tok.Term) {
-			return tok.End, true
-		}
-	}
-	for _, t := range q.terms {
-		if t.last && strings.HasPrefix(tok.Term, t.term) {
-			// Folding may change how long a word is; then all of it is marked.
-			n := utf8.RuneCountInString(t.term)
-			part := name[tok.Start:tok.End]
-			if utf8.RuneCountInString(part) == utf8.RuneCountInString(tok.Term) {
-				for i := range part {
-					if n == 0 {
-						return tok.Start + i, true
-					}
-					n--
-				}
-			}
-			return tok.End, true
-		}
-	}
-	for _, t := range q.terms {
-		if t.optional {
-			continue
-		}
-		if e := words.Edits(t.term); e > 0 && words.Distance(t.term, tok.Term, e) <= e {
-			return tok.End, true
-		}
-		if t.sound == words.Sound(tok.Term) {
-			return tok.End, true
-		}
-		if n := utf8.RuneCountInString(t.term); t.last && n >= 5 {
-			part := []rune(tok.Term)
-			for cut := n - 1; cut <= n+1 && cut <= len(part); cut++ {
-				if words.Distance(t.term, string(part[:cut]), 1) <= 1 {
-					return tok.End, true
-				}
-			}
-		}
-	}
-	return 0, false
 }

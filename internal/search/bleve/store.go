@@ -18,10 +18,11 @@ import (
 	bolterrors "go.etcd.io/bbolt/errors"
 
 	"github.com/netflixathome/cinema/internal/search"
+	"github.com/netflixathome/cinema/internal/search/rank"
 )
 
 // mapping names how documents are made into fields and rows. It changes with
-// every change of fields.go that needs documents to be indexed again.
+// every change of fields.go or rank.Field that needs documents to be indexed again.
 const mapping = "1"
 
 var (
@@ -207,7 +208,7 @@ func (s *store) apply(b search.Batch) error {
 	for _, id := range b.DeleteGenres {
 		batch.Delete(genrePrefix + id.String())
 	}
-	add := func(prefix string, id uuid.UUID, v any, fields func(*document.Document)) error {
+	add := func(prefix string, id uuid.UUID, v any, fields []rank.Field) error {
 		if id == uuid.Nil {
 			return errors.New("search: a document without an identifier")
 		}
@@ -217,7 +218,9 @@ func (s *store) apply(b search.Batch) error {
 		}
 		doc := document.NewDocument(prefix + id.String())
 		doc.AddField(document.NewTextFieldWithIndexingOptions(fieldDocument, nil, text, index.StoreField))
-		fields(doc)
+		if fields != nil {
+			addFields(doc, id, fields)
+		}
 		if err := batch.IndexAdvanced(doc); err != nil {
 			return fmt.Errorf("search: write a document: %w", err)
 		}
@@ -225,21 +228,21 @@ func (s *store) apply(b search.Batch) error {
 	}
 	rows := make([]*row, 0, len(b.PutTitles))
 	for _, t := range b.PutTitles {
-		if err := add(titlePrefix, t.ID, t, func(d *document.Document) { titleFields(d, t) }); err != nil {
+		if err := add(titlePrefix, t.ID, t, rank.TitleFields(t)); err != nil {
 			return err
 		}
 		rows = append(rows, s.rower.title(t))
 	}
 	people := make([]*person, 0, len(b.PutPeople))
 	for _, p := range b.PutPeople {
-		if err := add(personPrefix, p.ID, p, func(d *document.Document) { personFields(d, p) }); err != nil {
+		if err := add(personPrefix, p.ID, p, rank.PersonFields(p)); err != nil {
 			return err
 		}
 		c := *p
 		people = append(people, s.rower.person(&c))
 	}
 	for _, g := range b.PutGenres {
-		if err := add(genrePrefix, g.ID, g, func(*document.Document) {}); err != nil {
+		if err := add(genrePrefix, g.ID, g, nil); err != nil {
 			return err
 		}
 	}

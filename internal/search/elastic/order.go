@@ -1,0 +1,155 @@
+package elastic
+
+import (
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+
+	"github.com/elastic/go-elasticsearch/v8/typedapi/types"
+	"github.com/elastic/go-elasticsearch/v8/typedapi/types/enums/fieldtype"
+	"github.com/elastic/go-elasticsearch/v8/typedapi/types/enums/scriptsorttype"
+	"github.com/elastic/go-elasticsearch/v8/typedapi/types/enums/sortorder"
+	"github.com/google/uuid"
+
+	"github.com/netflixathome/cinema/internal/search"
+	"github.com/netflixathome/cinema/internal/search/rank"
+)
+
+// order is the order of a list: by a number or the score, by a key, by the
+// identifier, in this sequence; what a list lacks is left out.
+type order struct {
+	name   string
+	sort   []types.SortCombinations
+	number bool // the first sort value is a number
+	falls  bool // the greatest number comes first
+	score  bool // the number is the score
+	keyed  bool // the next sort value is a key
+}
+
+func newOrder(name string) *order { return &order{name: name} }
+
+func (o *order) byScore() *order {
+	o.number, o.falls, o.score = true, true, true
+	o.sort = append(o.sort, types.SortOptions{Score_: &types.ScoreSort{Order: &sortorder.Desc}})
+	return o
+}
+
+func (o *order) byNumber(field string, falls bool) *order {
+	o.number, o.falls = true, falls
+	way := sortorder.Asc
+	if falls {
+		way = sortorder.Desc
+	}
+	o.sort = append(o.sort, types.SortOptions{SortOptions: map[string]types.FieldSort{field: {Order: &way, UnmappedType: &fieldtype.Long}}})
+	return o
+}
+
+func (o *order) byKey(field string) *order {
+	o.keyed = true
+	o.sort = append(o.sort, types.SortOptions{SortOptions: map[string]types.FieldSort{field: {Order: &sortorder.Asc, UnmappedType: &fieldtype.Keyword}}})
+	return o
+}
+
+func (o *order) byScript(s types.Script) *order {
+	o.keyed = true
+	o.sort = append(o.sort, types.SortOptions{Script_: &types.ScriptSort{Order: &sortorder.Asc, Type: &scriptsorttype.String, Script: s}})
+	return o
+}
+
+// byID ends an order: no two documents are at one place.
+func (o *order) byID() *order {
+	o.sort = append(o.sort, types.SortOptions{SortOptions: map[string]types.FieldSort{"id": {Order: &sortorder.Asc, UnmappedType: &fieldtype.Keyword}}})
+	return o
+}
+
+// titleOrder is the order of a list of titles.
+func titleOrder(sort search.Sort, locale string) *order {
+	o := newOrder(string(sort))
+	switch sort {
+	case search.SortYearDesc:
+		o.byNumber("year", true)
+	case search.SortYearAsc:
+		o.byNumber("year_asc", false)
+	case search.SortName:
+		if column, ok := keyLocales[locale]; ok {
+			o.byKey(column)
+		} else {
+			var want []string
+			for _, l := range rank.KeyOrder(locale) {
+				want = append(want, keyPrefix(l))
+			}
+			o.byScript(script(keySource, map[string]any{"want": want}))
+		}
+	case search.SortRelevance:
+		o.byScore()
+	default:
+		o.byNumber("added", true)
+	}
+	return o.byID()
+}
+
+// after turns a place into the sort values to go on behind.
+func (o *order) after(p *rank.Place) []types.FieldValue {
+	var out []types.FieldValue
+	if o.number {
+		n := p.Number
+		if o.falls {
+			n = -n
+		}
+		if o.score {
+			out = append(out, n)
+		} else {
+			out = append(out, int64(n))
+		}
+	}
+	if o.keyed {
+		out = append(out, hex.EncodeToString(p.Key))
+	}
+	return append(out, p.ID.String())
+}
+
+// place turns a hit's sort values into its place.
+func (o *order) place(values []types.FieldValue) (rank.Place, error) {
+	p := rank.Place{Order: o.name}
+	bad := fmt.Errorf("search: sort values %v do not fit the order %s", values, o.name)
+	if len(values) != len(o.sort) {
+		return p, bad
+	}
+	if o.number {
+		n, ok := values[0].(float64)
+		if !ok {
+			return p, bad
+		}
+		if o.falls {
+			n = -n
+		}
+		p.Number, values = n, values[1:]
+	}
+	if o.keyed {
+		s, ok := values[0].(string)
+		key, err := hex.DecodeString(s)
+		if !ok || err != nil {
+			return p, bad
+		}
+		p.Key, values = key, values[1:]
+	}
+	s, ok := values[0].(string)
+	id, err := uuid.Parse(s)
+	if !ok || err != nil {
+		return p, bad
+	}
+	p.ID = id
+	return p, nil
+}
+
+// script makes a script; the same source is compiled once, so what differs
+// between calls is a parameter.
+func script(source string, params map[string]any) types.Script {
+	s := types.Script{Source: &source, Params: map[string]json.RawMessage{}}
+	for k, v := range params {
+		if b, err := json.Marshal(v); err == nil { // texts and numbers only: cannot fail
+			s.Params[k] = b
+		}
+	}
+	return s
+}

@@ -1,0 +1,251 @@
+package elastic
+
+import (
+	"fmt"
+	"strconv"
+	"unicode/utf8"
+
+	"github.com/elastic/go-elasticsearch/v8/typedapi/types"
+	"github.com/google/uuid"
+
+	"github.com/netflixathome/cinema/internal/search"
+	"github.com/netflixathome/cinema/internal/search/rank"
+)
+
+// maxFuzzy is how many dictionary words a mistaken word may stand for.
+const maxFuzzy = 50
+
+func term(field string, value any) types.Query {
+	return types.Query{Term: map[string]types.TermQuery{field: {Value: value}}}
+}
+
+func anyOf[T any](field string, values []T) types.Query {
+	return types.Query{Terms: &types.TermsQuery{TermsQuery: map[string]types.TermsQueryField{field: values}}}
+}
+
+func all(filters ...types.Query) types.Query {
+	return types.Query{Bool: &types.BoolQuery{Filter: filters}}
+}
+
+func either(queries ...types.Query) types.Query {
+	return types.Query{Bool: &types.BoolQuery{Should: queries, MinimumShouldMatch: 1}}
+}
+
+func not(q types.Query) types.Query {
+	return types.Query{Bool: &types.BoolQuery{MustNot: []types.Query{q}}}
+}
+
+func between(field string, from, to *int) types.Query {
+	r := types.NumberRangeQuery{}
+	if from != nil {
+		f := types.Float64(*from)
+		r.Gte = &f
+	}
+	if to != nil {
+		t := types.Float64(*to)
+		r.Lte = &t
+	}
+	return types.Query{Range: map[string]types.RangeQuery{field: r}}
+}
+
+// weighs gives every document that q finds the same score.
+func weighs(weight float32, q types.Query) types.Query {
+	return types.Query{ConstantScore: &types.ConstantScoreQuery{Filter: q, Boost: &weight}}
+}
+
+// finds looks a term up: one query for each distance that weighs differently.
+func finds(l rank.Lookup) []types.Query {
+	name := field(l.Field)
+	if l.Edits == 0 {
+		return []types.Query{weighs(l.Weight(0), term(name, l.Term))}
+	}
+	var out []types.Query
+	for d := 1; d <= l.Edits; d++ {
+		// The nearest words of the dictionary.
+		most, rewrite := maxFuzzy, "top_terms_boost_"+strconv.Itoa(maxFuzzy)
+		out = append(out, weighs(l.Weight(d), types.Query{Fuzzy: map[string]types.FuzzyQuery{name: {
+			Value: l.Term, Fuzziness: d, MaxExpansions: &most, Rewrite: &rewrite,
+		}}}))
+	}
+	return out
+}
+
+// ask is a query's words as a query of Elasticsearch, whose score is that of
+// package rank.
+func ask(q *rank.Query, sources []string) types.Query {
+	var required, wanted []types.Query
+	for _, t := range q.Terms {
+		best := &types.DisMaxQuery{}
+		for _, l := range t.Lookups(sources) {
+			best.Queries = append(best.Queries, finds(l)...)
+		}
+		if t.Optional {
+			wanted = append(wanted, types.Query{DisMax: best})
+		} else {
+			required = append(required, types.Query{DisMax: best})
+		}
+	}
+	if q.Lifts() {
+		wanted = append(wanted, lift(q, sources))
+	}
+	return types.Query{Bool: &types.BoolQuery{
+		Must:   []types.Query{{Bool: &types.BoolQuery{Should: required, MinimumShouldMatch: q.Required}}},
+		Should: wanted,
+	}}
+}
+
+// lift is rank.Query.NameBonus of the documents whose names hold the query's
+// words, which are all that it can lift.
+func lift(q *rank.Query, sources []string) types.Query {
+	fields := []string{rank.OfName, rank.OfOriginal}
+	if len(sources) == 1 {
+		fields = sources
+	}
+	var may []types.Query
+	for _, t := range q.Terms {
+		var has []types.Query
+		for _, f := range fields {
+			switch {
+			case !t.Last:
+				has = append(has, term(f, t.Term))
+			case utf8.RuneCountInString(t.Term) <= rank.PrefixLength:
+				has = append(has, term(f+rank.AsPrefix, t.Term))
+			default:
+				has = append(has, types.Query{Prefix: map[string]types.PrefixQuery{f: {Value: t.Term}}})
+			}
+		}
+		may = append(may, either(has...))
+	}
+	return types.Query{ScriptScore: &types.ScriptScoreQuery{Query: all(may...), Script: script(liftSource, map[string]any{
+		"query": q.Plain, "inside": " " + q.Plain, "size": len(q.Plain),
+	})}}
+}
+
+// liftSource counts a name's bytes in UTF-8, as rank does.
+var liftSource = fmt.Sprintf(`
+float best = 0f;
+if (!doc.containsKey('names')) { return best; }
+String query = params.query;
+String inside = params.inside;
+int size = params.size;
+for (String name : doc['names']) {
+  float b = 0f;
+  if (name.equals(query)) { b = %df; }
+  else if (name.startsWith(query)) { b = name.charAt(query.length()) == (char)' ' ? %df : %df; }
+  else if (name.contains(inside)) { b = %df; }
+  if (b > 0f && b < %[1]df) {
+    int bytes = 0;
+    for (int i = 0; i < name.length(); i++) {
+      int c = name.charAt(i);
+      bytes += c < 128 ? 1 : c < 2048 || c >= 55296 && c < 57344 ? 2 : 3;
+    }
+    b += %[5]df * (float)size / (float)bytes;
+  }
+  best = (float)Math.max(best, b);
+}
+return best;`, rank.BonusIs, rank.BonusBegins, rank.BonusBegun, rank.BonusHolds, rank.BonusShorter)
+
+// keySource finds a title's key for a locale, as rank.KeyFor does.
+const keySource = `
+if (!doc.containsKey('keys') || doc['keys'].size() == 0) { return ''; }
+for (String want : params.want) {
+  for (String key : doc['keys']) {
+    if (key.startsWith(want)) { return key.substring(want.length()); }
+  }
+}
+String first = doc['keys'].get(0);
+return first.substring(first.lastIndexOf(' ') + 1);`
+
+// The facets; each is left out of the filter when it is counted itself.
+const (
+	facetGenres    = "genres"
+	facetKinds     = "kinds"
+	facetDecades   = "decades"
+	facetLanguages = "languages"
+)
+
+var facetFields = map[string]string{facetGenres: "genre_ids", facetKinds: "kind", facetDecades: "decade", facetLanguages: "language"}
+
+// filter is a search.Filter as queries: of the facets, and the rest.
+type filter struct {
+	facets map[string]types.Query
+	rest   []types.Query
+}
+
+func newFilter(f search.Filter) *filter {
+	out := &filter{facets: map[string]types.Query{}, rest: []types.Query{term("type", typeTitle)}}
+	if len(f.GenreIDs) > 0 {
+		out.facets[facetGenres] = anyOf("genre_ids", f.GenreIDs)
+	}
+	if len(f.Kinds) > 0 {
+		out.facets[facetKinds] = anyOf("kind", f.Kinds)
+	}
+	if f.YearFrom != 0 || f.YearTo != 0 {
+		var years []types.Query
+		if f.YearFrom != 0 {
+			years = append(years, between("year", &f.YearFrom, nil))
+		}
+		if f.YearTo != 0 {
+			years = append(years, between("year", nil, &f.YearTo), not(term("year", 0)))
+		}
+		out.facets[facetDecades] = all(years...)
+	}
+	if len(f.Languages) > 0 {
+		out.facets[facetLanguages] = anyOf("language", f.Languages)
+	}
+	add := func(q types.Query) { out.rest = append(out.rest, q) }
+	if f.RatedOnly {
+		zero := 0
+		add(between("age", &zero, nil))
+	}
+	if f.AgeRatingMax != nil {
+		add(between("age", nil, f.AgeRatingMax))
+	}
+	if f.Playable != nil {
+		add(term("playable", *f.Playable))
+	}
+	if len(f.ExceptIDs) > 0 {
+		add(not(anyOf("id", f.ExceptIDs)))
+	}
+	if len(f.Countries) > 0 {
+		add(anyOf("countries", f.Countries))
+	}
+	for _, p := range f.PersonIDs {
+		add(term("person_ids", p))
+	}
+	return out
+}
+
+// but is the facets' filter without one facet's own.
+func (f *filter) but(facet string) types.Query {
+	var out []types.Query
+	for _, name := range []string{facetGenres, facetKinds, facetDecades, facetLanguages} {
+		if q, ok := f.facets[name]; ok && name != facet {
+			out = append(out, q)
+		}
+	}
+	if len(out) == 0 {
+		return types.Query{MatchAll: &types.MatchAllQuery{}}
+	}
+	return all(out...)
+}
+
+// everything is the whole filter.
+func (f *filter) everything() []types.Query {
+	if len(f.facets) == 0 {
+		return f.rest
+	}
+	return append(f.rest[:len(f.rest):len(f.rest)], f.but(""))
+}
+
+func idsOf(kind string, ids []uuid.UUID) []string {
+	out := make([]string, 0, len(ids))
+	seen := make(map[uuid.UUID]bool, len(ids))
+	for _, id := range ids {
+		if !seen[id] {
+			seen[id] = true
+			out = append(out, idOf(kind, id))
+		}
+	}
+	return out
+}

@@ -1,0 +1,269 @@
+package elastic
+
+import (
+	"bytes"
+	"context"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/elastic/go-elasticsearch/v8/typedapi/core/bulk"
+	"github.com/elastic/go-elasticsearch/v8/typedapi/types/enums/refresh"
+	"github.com/google/uuid"
+
+	"github.com/netflixathome/cinema/internal/search"
+	"github.com/netflixathome/cinema/internal/search/rank"
+)
+
+// The types of documents. Their identifiers begin with the type, for a person
+// may have a title's identifier.
+const (
+	typeTitle    = "title"
+	typePerson   = "person"
+	typeGenre    = "genre"
+	typePosition = "position"
+)
+
+func idOf(kind string, id uuid.UUID) string { return kind + ":" + id.String() }
+
+// The most that one bulk request carries: Elasticsearch advises some 5 to 15
+// MB, and takes up to 100.
+const (
+	bulkBytes     = 8 << 20
+	bulkDocuments = 2000
+)
+
+// Apply implements search.Writer.
+//
+// The last request asks for a refresh of the shard (refresh=true) and answers
+// behind it. The index refreshes by no clock of its own, so that a batch that
+// fits into one request appears at once and as a whole, and so that nothing
+// waits for the clock; docs/adr/0082 has the figures.
+func (x *Index) Apply(ctx context.Context, b search.Batch) error {
+	x.writing.Lock()
+	defer x.writing.Unlock()
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	return x.apply(ctx, x.alias, b, true)
+}
+
+// operation puts a document or, without a body, deletes it.
+type operation struct {
+	id   string
+	body []byte
+}
+
+func (x *Index) apply(ctx context.Context, alias string, b search.Batch, show bool) error {
+	todo, err := x.operations(b)
+	if err != nil {
+		return err
+	}
+	for len(todo) > 0 {
+		n, size := 0, 0
+		for n < len(todo) && n < bulkDocuments && (n == 0 || size+len(todo[n].body) <= bulkBytes) {
+			size += len(todo[n].body)
+			n++
+		}
+		if err := x.send(ctx, alias, todo[:n], show && n == len(todo)); err != nil {
+			return err
+		}
+		todo = todo[n:]
+	}
+	return nil
+}
+
+// operations lists what a batch asks for, each identifier once: what is
+// deleted and put is put. So the order in which they are carried out, and
+// tried again, does not matter.
+func (x *Index) operations(b search.Batch) ([]operation, error) {
+	var list []operation
+	at := map[string]int{}
+	add := func(id string, body []byte) {
+		if i, ok := at[id]; ok {
+			list[i].body = body
+			return
+		}
+		at[id] = len(list)
+		list = append(list, operation{id, body})
+	}
+	for kind, ids := range map[string][]uuid.UUID{typeTitle: b.DeleteTitles, typePerson: b.DeletePeople, typeGenre: b.DeleteGenres} {
+		for _, id := range ids {
+			add(idOf(kind, id), nil)
+		}
+	}
+	put := func(kind string, id uuid.UUID, fields map[string]any, doc any) error {
+		if id == uuid.Nil {
+			return errors.New("search: a document without an identifier")
+		}
+		fields["type"], fields["id"], fields["doc"] = kind, id.String(), doc
+		body, err := json.Marshal(fields)
+		if err != nil {
+			return fmt.Errorf("search: write a document: %w", err)
+		}
+		add(idOf(kind, id), body)
+		return nil
+	}
+	for _, t := range b.PutTitles {
+		if err := put(typeTitle, t.ID, newTitle(x.collator, t), t); err != nil {
+			return nil, err
+		}
+	}
+	for _, p := range b.PutPeople {
+		if err := put(typePerson, p.ID, newPerson(x.collator, p), p); err != nil {
+			return nil, err
+		}
+	}
+	for _, g := range b.PutGenres {
+		if err := put(typeGenre, g.ID, map[string]any{}, g); err != nil {
+			return nil, err
+		}
+	}
+	return list, nil
+}
+
+// field is the field in the index of one of rank's. Beginnings are a field
+// within the words' own, made by Elasticsearch.
+func field(of string) string {
+	source, how, found := strings.Cut(of, ".")
+	if !found || "."+how == rank.AsPrefix {
+		return of
+	}
+	return source + "_" + how
+}
+
+func setFields(to map[string]any, fields []rank.Field) {
+	for _, f := range fields {
+		if !strings.HasSuffix(f.Name, rank.AsPrefix) {
+			to[field(f.Name)] = f.Terms
+		}
+	}
+}
+
+// keyLocales are the locales whose order of names is a column; in others a
+// script looks for each title's key among its keys.
+var keyLocales = map[string]string{"": "key_original", "en": "key_en", "ru": "key_ru"}
+
+// keyOf writes a collation key so that the text's order is the key's.
+func keyOf(key string) string { return hex.EncodeToString([]byte(key)) }
+
+// newTitle is what a title is found, filtered, counted and ordered by.
+func newTitle(c *rank.Collator, t *search.Title) map[string]any {
+	age, added := -1, time.Unix(0, 0)
+	if t.AgeRating != nil {
+		age = *t.AgeRating
+	}
+	if !t.AddedAt.IsZero() {
+		added = t.AddedAt
+	}
+	playable := t.Media != nil
+	var episodes []uuid.UUID
+	for _, s := range t.Seasons {
+		for _, e := range s.Episodes {
+			episodes = append(episodes, e.ID)
+			playable = playable || e.Media != nil
+		}
+	}
+	var people []uuid.UUID
+	for _, c := range t.Credits {
+		people = append(people, c.PersonID)
+	}
+	keys := c.NameKeys(t)
+	all := make([]string, len(keys))
+	for i, k := range keys {
+		all[i] = keyPrefix(k.Locale) + keyOf(k.Key)
+	}
+	f := map[string]any{
+		"kind": t.Kind, "countries": t.Countries, "genre_ids": t.GenreIDs, "person_ids": people, "episode_ids": episodes,
+		"year": t.Year, "year_asc": t.Year, "age": age, "playable": playable, "added": added.UnixMicro(),
+		"names": rank.TitleNames(t), "keys": all,
+	}
+	if t.Year == 0 {
+		f["year_asc"] = rank.UnknownYear
+	}
+	if t.Year > 0 {
+		f["decade"] = strconv.Itoa(t.Year - t.Year%10)
+	}
+	if t.OriginalLanguage != "" {
+		f["language"] = t.OriginalLanguage
+	}
+	for locale, column := range keyLocales {
+		f[column] = keyOf(rank.KeyFor(keys, locale))
+	}
+	setFields(f, rank.TitleFields(t))
+	return f
+}
+
+func keyPrefix(locale string) string { return locale + " " }
+
+// newPerson is what a person is found and ordered by.
+func newPerson(c *rank.Collator, p *search.Person) map[string]any {
+	f := map[string]any{"names": rank.PersonNames(p), "key": keyOf(c.Key(p.Name))}
+	setFields(f, rank.PersonFields(p))
+	return f
+}
+
+// send carries operations out in one request. Those that Elasticsearch had no
+// room for are sent again, a few times.
+func (x *Index) send(ctx context.Context, alias string, todo []operation, show bool) error {
+	pause := writePause
+	for attempt := 1; ; attempt++ {
+		var body bytes.Buffer
+		for _, o := range todo {
+			action := "index"
+			if o.body == nil {
+				action = "delete"
+			}
+			fmt.Fprintf(&body, `{%q:{"_id":%q}}`+"\n", action, o.id)
+			if o.body != nil {
+				body.Write(o.body)
+				body.WriteByte('\n')
+			}
+		}
+		req := bulk.New(x.doing).Index(alias).RequireAlias(true).Raw(&body)
+		if show {
+			req.Refresh(refresh.True)
+		}
+		res, err := req.Do(ctx)
+		if err != nil {
+			return fmt.Errorf("search: write a batch: %w", missing(err))
+		}
+		if !res.Errors {
+			return nil
+		}
+		if len(res.Items) != len(todo) {
+			return fmt.Errorf("search: write a batch: %d answers to %d operations", len(res.Items), len(todo))
+		}
+		var left []operation
+		var last error
+		for i, item := range res.Items {
+			for _, r := range item {
+				if r.Error == nil {
+					continue
+				}
+				refused := &refusal{status: r.Status, kind: r.Error.Type}
+				if r.Error.Reason != nil {
+					refused.reason = *r.Error.Reason
+				}
+				if !again(r.Status) {
+					return fmt.Errorf("search: write %s: %w", todo[i].id, missing(refused))
+				}
+				left, last = append(left, todo[i]), refused
+			}
+		}
+		if len(left) == 0 {
+			return nil
+		}
+		if attempt == writeAttempts {
+			return fmt.Errorf("search: write a batch: %w", unavailable(last))
+		}
+		if err := wait(ctx, pause); err != nil {
+			return err
+		}
+		todo, pause = left, pause*2
+	}
+}

@@ -1,0 +1,133 @@
+package rank
+
+import (
+	"context"
+	"slices"
+	"strings"
+
+	"github.com/netflixathome/cinema/internal/search/words"
+)
+
+// Dictionary is what an index knows of words.
+type Dictionary interface {
+	// Knows tells of each word whether one of its lookups that is Spelled
+	// finds a title.
+	Knows(ctx context.Context, terms []Term) ([]bool, error)
+	// Nearest is the word that a Speller chose; empty if none.
+	Nearest(ctx context.Context, term string) (string, error)
+	// Count is how many titles answer the query, filters included.
+	Count(ctx context.Context, q *Query) (int, error)
+}
+
+// Suggest looks for another spelling that finds more than the query did: the
+// other keyboard layout, or the dictionary's nearest words for those that are
+// not in it.
+func Suggest(ctx context.Context, d Dictionary, text string, q *Query, found int) (string, error) {
+	if len(q.Terms) == 0 {
+		return "", nil
+	}
+	knows, err := known(ctx, d, q)
+	if err != nil {
+		return "", err
+	}
+	if found > 0 && !slices.Contains(knows, false) {
+		return "", nil
+	}
+	corrected := strings.Fields(q.Plain)
+	for i, t := range q.Terms {
+		if knows[i] || found > 0 {
+			continue
+		}
+		better, err := d.Nearest(ctx, t.Term)
+		if err != nil {
+			return "", err
+		}
+		for i := range corrected {
+			if corrected[i] == t.Term && better != "" {
+				corrected[i] = better
+			}
+		}
+	}
+	var best string
+	most := found
+	for _, other := range []string{words.OtherLayout(text), strings.Join(corrected, " ")} {
+		other = strings.TrimSpace(other)
+		if other == "" || other == q.Plain {
+			continue
+		}
+		alt := NewQuery(other)
+		if knows, err = known(ctx, d, alt); err != nil {
+			return "", err
+		}
+		if len(alt.Terms) == 0 || slices.Contains(knows, false) {
+			continue
+		}
+		n, err := d.Count(ctx, alt)
+		if err != nil {
+			return "", err
+		}
+		if n > most {
+			best, most = alt.Plain, n
+		}
+	}
+	return best, nil
+}
+
+// known asks for the words that carry meaning; the others pass.
+func known(ctx context.Context, d Dictionary, q *Query) ([]bool, error) {
+	out := make([]bool, len(q.Terms))
+	var ask []Term
+	for i, t := range q.Terms {
+		if out[i] = t.Optional; !t.Optional {
+			ask = append(ask, t)
+		}
+	}
+	if len(ask) == 0 {
+		return out, nil
+	}
+	got, err := d.Knows(ctx, ask)
+	if err != nil {
+		return nil, err
+	}
+	for i, t := range q.Terms {
+		if !t.Optional {
+			out[i], got = got[0], got[1:]
+		}
+	}
+	return out, nil
+}
+
+// SpellingSources are the sources whose words are offered to a Speller.
+func SpellingSources() []string { return []string{OfName, OfOriginal, OfPeople, OfGenre} }
+
+// Speller chooses among words the one most like a term: fewer mistakes first,
+// then the more frequent, then the one offered first.
+type Speller struct {
+	// Limit is the most mistakes that are thought of, one more than a search
+	// forgives; 0: no word will do.
+	Limit    int
+	Best     string
+	term     string
+	distance int
+	count    uint64
+}
+
+// NewSpeller looks for words like term.
+func NewSpeller(term string) *Speller {
+	s := &Speller{term: term}
+	if edits := words.Edits(term); edits > 0 {
+		s.Limit = edits + 1
+	}
+	return s
+}
+
+// Offer offers a word that count documents hold.
+func (s *Speller) Offer(word string, count uint64) {
+	d := words.Distance(s.term, word, s.Limit)
+	if s.Limit == 0 || d > s.Limit {
+		return
+	}
+	if s.Best == "" || d < s.distance || d == s.distance && count > s.count {
+		s.Best, s.distance, s.count = word, d, count
+	}
+}
