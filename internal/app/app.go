@@ -28,16 +28,13 @@ import (
 	"github.com/netflixathome/cinema/etl/media"
 	"github.com/netflixathome/cinema/internal/authn"
 	"github.com/netflixathome/cinema/internal/blob"
-	"github.com/netflixathome/cinema/internal/blob/files"
 	"github.com/netflixathome/cinema/internal/bus"
-	busmemory "github.com/netflixathome/cinema/internal/bus/memory"
+	"github.com/netflixathome/cinema/internal/cache"
 	"github.com/netflixathome/cinema/internal/ch"
 	"github.com/netflixathome/cinema/internal/demo"
 	"github.com/netflixathome/cinema/internal/eventlog"
 	"github.com/netflixathome/cinema/internal/limit"
-	limitmemory "github.com/netflixathome/cinema/internal/limit/memory"
 	"github.com/netflixathome/cinema/internal/mediaurl"
-	"github.com/netflixathome/cinema/internal/search/bleve"
 	"github.com/netflixathome/cinema/router"
 	"github.com/netflixathome/cinema/router/inprocess"
 	"github.com/netflixathome/cinema/subgraphs/admin/records"
@@ -68,6 +65,7 @@ type app struct {
 	engines *engines.Set
 	bus     bus.Bus
 	limiter limit.Limiter
+	cache   *cache.Cache
 	blobs   blob.Store
 	signer  *mediaurl.Signer
 
@@ -77,7 +75,7 @@ type app struct {
 	auth        *auth.Accounts
 	demo        *demo.Seeder
 	catalogPool *pgxpool.Pool // the database behind the catalogue
-	index       *bleve.Index  // embedded, where the catalog runs here
+	index       index         // nil where nothing here reads or writes it
 	records     *records.Service
 	library     *media.Library
 	queue       *media.Queue
@@ -128,10 +126,7 @@ func Run(ctx context.Context, cfg *Config, version string, out io.Writer) error 
 func run(ctx context.Context, cfg *Config, version string, out io.Writer, ready func()) (err error) {
 	a := &app{
 		cfg: cfg, log: newLogger(cfg.Log, os.Stderr), out: out, version: version,
-		subgraphs: map[string]http.Handler{}, bus: busmemory.New(), metrics: newMetrics(),
-	}
-	if a.limiter, err = limitmemory.New(100_000, time.Now); err != nil {
-		return err
+		subgraphs: map[string]http.Handler{}, metrics: newMetrics(),
 	}
 	began := time.Now()
 	if os.Getenv("GOGC") == "" {
@@ -283,7 +278,7 @@ func (a *app) needsDatabase(name string) bool {
 	case "auth":
 		return a.cfg.Has("auth")
 	case "catalog":
-		return a.cfg.Has("admin") || a.cfg.Has("etl") || a.cfg.Has("catalog")
+		return a.cfg.Has("admin") || a.cfg.Has("etl") || a.fillsIndex()
 	default:
 		return a.cfg.Has("telemetry") || a.cfg.Has("collectors")
 	}
@@ -304,19 +299,4 @@ func (a *app) brokers() []string {
 		return a.cfg.Kafka.Brokers
 	}
 	return a.engines.Kafka()
-}
-
-// openBlobs opens the object store and the signer of its addresses.
-func (a *app) openBlobs() error {
-	store, err := files.New(filepath.Join(a.cfg.DataDir, "objects"))
-	if err != nil {
-		return err
-	}
-	a.blobs = store
-	key, err := secret(a.cfg.DataDir, "media-signing-key", a.cfg.Media.SigningKey)
-	if err != nil {
-		return err
-	}
-	a.signer, err = mediaurl.NewSigner(key, time.Now)
-	return err
 }

@@ -26,7 +26,6 @@ import (
 	"github.com/netflixathome/cinema/internal/gqlserver"
 	"github.com/netflixathome/cinema/internal/mediaurl"
 	"github.com/netflixathome/cinema/internal/pg"
-	"github.com/netflixathome/cinema/internal/search/bleve"
 	"github.com/netflixathome/cinema/subgraphs/admin"
 	adminmigrations "github.com/netflixathome/cinema/subgraphs/admin/postgres/migrations"
 	"github.com/netflixathome/cinema/subgraphs/admin/records"
@@ -58,28 +57,23 @@ func (a *app) openCatalogDatabase(ctx context.Context) (*pgxpool.Pool, error) {
 	return pool, nil
 }
 
-// wireCatalog makes the catalog service with the embedded search index and
-// the ETL that fills it, which must live in the index's process.
+// wireCatalog makes the catalog service, and the ETL that fills its index where
+// that is this process's work.
 func (a *app) wireCatalog(ctx context.Context) error {
+	if a.fillsIndex() {
+		if err := a.wireCatalogETL(ctx); err != nil {
+			return err
+		}
+	}
 	if !a.cfg.Has("catalog") {
 		return nil
 	}
 	log := a.log.With("part", "catalog")
-	pool, err := a.openCatalogDatabase(ctx)
-	if err != nil {
-		return err
+	deps := catalog.Deps{Index: a.index, Media: a.signer, Logger: log}
+	if own, ok := a.index.(interface{ Generation() uint64 }); ok {
+		deps.Generation = own.Generation
 	}
-	index, err := bleve.Open(filepath.Join(a.cfg.DataDir, "index"), bleve.Options{Logger: log})
-	if err != nil {
-		return err
-	}
-	a.closers = append(a.closers, func() {
-		if err := index.Close(); err != nil {
-			log.Error("the search index was not closed in order", "error", err)
-		}
-	})
-	a.index = index
-	service, err := catalog.New(catalog.Deps{Index: index, Media: a.signer, Logger: log, Generation: index.Generation})
+	service, err := catalog.New(deps)
 	if err != nil {
 		return err
 	}
@@ -88,10 +82,17 @@ func (a *app) wireCatalog(ctx context.Context) error {
 		return err
 	}
 	a.media, err = mediaurl.NewHandler(mediaurl.Config{Signer: a.signer, Store: a.blobs, Revoked: a.sessionRevoked, Log: log})
+	return err
+}
+
+// wireCatalogETL makes the ETL from Postgres into the index. Several may run:
+// one holds the replication slot, the others wait for it.
+func (a *app) wireCatalogETL(ctx context.Context) error {
+	pool, err := a.openCatalogDatabase(ctx)
 	if err != nil {
 		return err
 	}
-	etl, err := etlcatalog.New(etlcatalog.Deps{Pool: pool, Index: index, Log: a.log.With("part", "etl/catalog")})
+	etl, err := etlcatalog.New(etlcatalog.Deps{Pool: pool, Index: a.index, Log: a.log.With("part", "etl/catalog")})
 	if err != nil {
 		return err
 	}

@@ -28,6 +28,10 @@ type Config struct {
 	Postgres   PostgresConfig
 	ClickHouse ClickHouseConfig
 	Kafka      KafkaConfig
+	Redis      RedisConfig
+	Search     SearchConfig
+	Objects    ObjectsConfig
+	Auth       AuthConfig
 	Subgraphs  map[string]string // address by name, of those that run elsewhere
 	Media      MediaConfig
 }
@@ -53,6 +57,26 @@ type ClickHouseConfig struct{ Addr, Database, User, Password string }
 
 // KafkaConfig is the event log; without Brokers it is embedded.
 type KafkaConfig struct{ Brokers []string }
+
+// RedisConfig is what instances share: cache, limits, news; without URL it is
+// in process.
+type RedisConfig struct{ URL string }
+
+// SearchConfig is the search index; without URLs it is embedded.
+type SearchConfig struct{ URLs []string }
+
+// ObjectsConfig is the object store; without URL it is the data folder.
+type ObjectsConfig struct {
+	URL, PublicURL, Region, Bucket string
+	AccessKey, SecretKey           string
+}
+
+// AuthConfig is about accounts.
+type AuthConfig struct {
+	// Secret seals tokens and signing keys, 32 bytes in hexadecimal; empty:
+	// made at the first start and kept in the data folder.
+	Secret string
+}
 
 // MediaConfig is about films and pictures.
 type MediaConfig struct {
@@ -139,9 +163,32 @@ var settings = []setting{
 			return nil
 		},
 		get: func(c *Config) string { return strings.Join(c.Kafka.Brokers, ",") }},
+	hidden(text("CINEMA_REDIS_URL", "", "redis:// or rediss:// address of what instances share (cache, limits, news); empty: in process", func(c *Config) *string { return &c.Redis.URL })),
+	hidden(setting{env: "CINEMA_ELASTICSEARCH_URL", doc: "list of http(s)://user:password@host:port of Elasticsearch; empty: embedded",
+		set: func(c *Config, v string) error {
+			c.Search.URLs = nil
+			for _, one := range strings.Split(v, ",") {
+				if one = strings.TrimSpace(one); one == "" {
+					continue
+				}
+				if u, err := url.Parse(one); err != nil || u.Host == "" || (u.Scheme != "http" && u.Scheme != "https") {
+					return errors.New("want http(s)://host:port, or several with commas between")
+				}
+				c.Search.URLs = append(c.Search.URLs, one)
+			}
+			return nil
+		},
+		get: func(c *Config) string { return strings.Join(c.Search.URLs, ",") }}),
+	text("CINEMA_S3_URL", "", "http(s)://host:port of the S3 object store; empty: files in the data folder", func(c *Config) *string { return &c.Objects.URL }),
+	text("CINEMA_S3_PUBLIC_URL", "", "how browsers reach the object store: films are then sent from there; empty: through this program", func(c *Config) *string { return &c.Objects.PublicURL }),
+	text("CINEMA_S3_REGION", "", "region of the object store; empty: it is asked", func(c *Config) *string { return &c.Objects.Region }),
+	text("CINEMA_S3_BUCKET", "cinema", "bucket of the object store", func(c *Config) *string { return &c.Objects.Bucket }),
+	text("CINEMA_S3_ACCESS_KEY", "", "access key of the object store", func(c *Config) *string { return &c.Objects.AccessKey }),
+	hidden(text("CINEMA_S3_SECRET_KEY", "", "secret key of the object store", func(c *Config) *string { return &c.Objects.SecretKey })),
 	subgraphAddress("auth"), subgraphAddress("catalog"), subgraphAddress("admin"), subgraphAddress("telemetry"),
 	text("CINEMA_FFMPEG", "", "path of ffmpeg; empty: found on the PATH", func(c *Config) *string { return &c.Media.FFmpeg }),
 	text("CINEMA_FFPROBE", "", "path of ffprobe; empty: found on the PATH", func(c *Config) *string { return &c.Media.FFprobe }),
+	hidden(text("CINEMA_AUTH_SECRET", "", "64 hexadecimal digits that seal tokens and keys, the same for every auth instance; empty: made and kept in the data folder", func(c *Config) *string { return &c.Auth.Secret })),
 	hidden(text("CINEMA_MEDIA_SIGNING_KEY", "", "64 hexadecimal digits that sign media addresses; empty: made and kept in the data folder", func(c *Config) *string { return &c.Media.SigningKey })),
 }
 
@@ -254,6 +301,16 @@ func (c *Config) validate() (faults []configFault) {
 		if _, _, err := net.SplitHostPort(c.ClickHouse.Addr); err != nil {
 			add("CINEMA_CLICKHOUSE_ADDR", "%q: want host:port", c.ClickHouse.Addr)
 		}
+	}
+	if c.Objects.URL != "" {
+		for env, v := range map[string]string{"CINEMA_S3_ACCESS_KEY": c.Objects.AccessKey, "CINEMA_S3_SECRET_KEY": c.Objects.SecretKey, "CINEMA_S3_BUCKET": c.Objects.Bucket} {
+			if v == "" {
+				add(env, "CINEMA_S3_URL names an object store: it is needed too")
+			}
+		}
+	}
+	if k := c.Auth.Secret; k != "" && !isHex32(k) {
+		add("CINEMA_AUTH_SECRET", "want 64 hexadecimal digits")
 	}
 	if k := c.Media.SigningKey; k != "" && !isHex32(k) {
 		add("CINEMA_MEDIA_SIGNING_KEY", "want 64 hexadecimal digits")

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"strings"
 	"time"
 
 	"github.com/google/uuid"
@@ -57,6 +58,9 @@ func (a *app) front() (http.Handler, error) {
 	}
 	if a.cfg.HTTP.PublicURL != "" {
 		o.Origins = []string{a.cfg.PublicURL()}
+	}
+	if a.cfg.Objects.PublicURL != "" {
+		o.MediaOrigins = []string{strings.TrimSuffix(a.cfg.Objects.PublicURL, "/")}
 	}
 	rt, err := router.New(o)
 	if err != nil {

@@ -97,7 +97,7 @@ func (a *app) wireTelemetry(ctx context.Context) error {
 	if !service {
 		return nil
 	}
-	o := telemetry.Options{Store: a.watching, Log: a.events, Bus: a.bus, Logger: log, Now: time.Now}
+	o := telemetry.Options{Store: a.watching, Log: a.events, Bus: a.bus, Cache: a.cache, Logger: log, Now: time.Now}
 	if a.clickhouse != nil {
 		if o.Stats, err = telemetryclickhouse.New(a.clickhouse); err != nil {
 			return err

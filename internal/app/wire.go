@@ -18,8 +18,14 @@ import (
 
 // wire makes the services of this process. Nothing of them runs yet.
 func (a *app) wire(ctx context.Context) error {
-	if err := a.openBlobs(); err != nil {
+	if err := a.openShared(ctx); err != nil {
 		return err
+	}
+	if err := a.openObjects(ctx); err != nil {
+		return err
+	}
+	if err := a.openIndex(ctx); err != nil {
+		return fmt.Errorf("the search index: %w", err)
 	}
 	for _, w := range []struct {
 		name string
@@ -62,7 +68,7 @@ func (a *app) wireAuth(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	key, err := secret(a.cfg.DataDir, "auth", "")
+	key, err := secret(a.cfg.DataDir, "auth", a.cfg.Auth.Secret)
 	if err != nil {
 		return err
 	}

@@ -3,6 +3,7 @@ package telemetry
 import (
 	"cmp"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -14,6 +15,7 @@ import (
 
 	"github.com/netflixathome/cinema/internal/authn"
 	"github.com/netflixathome/cinema/internal/bus"
+	"github.com/netflixathome/cinema/internal/cache"
 	"github.com/netflixathome/cinema/internal/eventlog"
 	"github.com/netflixathome/cinema/internal/events"
 	"github.com/netflixathome/cinema/internal/fault"
@@ -80,8 +82,10 @@ type Options struct {
 	Store Store // required
 	Log   Log   // required
 	// Stats may be nil where there is no ClickHouse.
-	Stats  Stats
-	Bus    bus.Bus      // required
+	Stats Stats
+	Bus   bus.Bus // required
+	// Cache is shared by the instances of the service; required.
+	Cache  *cache.Cache
 	Logger *slog.Logger // required
 	// Now is the clock; nil means time.Now.
 	Now func() time.Time
@@ -116,8 +120,8 @@ var (
 // New makes the service; it starts nothing. Run must run for subscriptions to
 // hear of anything.
 func New(o Options) (*Subgraph, error) {
-	if o.Store == nil || o.Log == nil || o.Bus == nil || o.Logger == nil {
-		return nil, errors.New("telemetry: Store, Log, Bus and Logger are required")
+	if o.Store == nil || o.Log == nil || o.Bus == nil || o.Cache == nil || o.Logger == nil {
+		return nil, errors.New("telemetry: Store, Log, Bus, Cache and Logger are required")
 	}
 	if o.Now == nil {
 		o.Now = time.Now
@@ -505,7 +509,9 @@ func (s *Subgraph) SearchTerms(ctx context.Context, from, to time.Time, withoutR
 	})
 }
 
-// popular keeps the front page's row, which everyone asks for.
+// popular keeps the front page's row, which everyone asks for: in this process,
+// so that the row outlives the statistics, and below that in the cache, so that
+// ClickHouse is asked once for all instances.
 type popular struct {
 	mu      sync.Mutex
 	list    []Title
@@ -514,9 +520,15 @@ type popular struct {
 }
 
 const (
-	popularFor  = time.Minute
+	// popularFor is how long the row is kept at each of the two places.
+	popularFor  = 30 * time.Second
 	popularMost = 50
+	// popularKey ends in the version of what is kept under it: a JSON list of ids.
+	popularKey = "telemetry:popular:1"
 )
+
+// errNothingViewed keeps an empty row out of the cache: a new house fills soon.
+var errNothingViewed = errors.New("nothing was viewed yet")
 
 // Popular is the most viewed titles of the last 30 days. It never fails: when
 // the statistics are away it is what it last was, or empty.
@@ -545,24 +557,41 @@ func (s *Subgraph) loadPopular(ctx context.Context) []Title {
 	// The caller may go away; the answer is for all.
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 3*time.Second)
 	defer cancel()
-	today := s.now().Truncate(24 * time.Hour)
-	top, err := s.Stats.TopTitles(ctx, today.AddDate(0, 0, -29), today, popularMost, true)
+	var ids []gid.ID
+	kept, err := s.Cache.GetOrLoad(ctx, popularKey, popularFor, func(ctx context.Context) ([]byte, error) {
+		today := s.now().Truncate(24 * time.Hour)
+		top, err := s.Stats.TopTitles(ctx, today.AddDate(0, 0, -29), today, popularMost, true)
+		if err != nil {
+			return nil, err
+		}
+		if len(top) == 0 {
+			return nil, errNothingViewed
+		}
+		ids := make([]gid.ID, len(top))
+		for i, t := range top {
+			ids[i] = idOf(t.Title)
+		}
+		return json.Marshal(ids)
+	})
+	if err == nil {
+		err = json.Unmarshal(kept, &ids)
+	}
 	p := &s.popular
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.loading = false
 	p.until = s.now().Add(popularFor)
-	if err != nil {
+	switch {
+	case errors.Is(err, errNothingViewed):
 		p.until = s.now().Add(popularFor / 6)
+	case err != nil:
+		p.until = s.now().Add(popularFor / 3)
 		s.Logger.WarnContext(ctx, "popular titles could not be read; the last known are shown", "error", err)
 		return p.list
 	}
-	if len(top) == 0 {
-		p.until = s.now().Add(popularFor / 12) // a new house fills soon
-	}
-	list := make([]Title, len(top))
-	for i, t := range top {
-		list[i] = t.Title
+	list := make([]Title, len(ids))
+	for i, id := range ids {
+		list[i] = TitleOf(id)
 	}
 	p.list = list
 	return list

@@ -58,6 +58,17 @@ func TitleOf(id gid.ID) Title {
 	return &Film{ID: id}
 }
 
+// idOf is the id that TitleOf made the title of.
+func idOf(t Title) gid.ID {
+	switch t := t.(type) {
+	case *Film:
+		return t.ID
+	case *Series:
+		return t.ID
+	}
+	return gid.ID{}
+}
+
 // PlayableOf makes the film or episode that an id names.
 func PlayableOf(id gid.ID) Playable {
 	if id.Kind == gid.Episode {

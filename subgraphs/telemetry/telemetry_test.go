@@ -24,6 +24,8 @@ import (
 	graph "github.com/netflixathome/cinema/graph/telemetry"
 	"github.com/netflixathome/cinema/internal/authn"
 	"github.com/netflixathome/cinema/internal/bus/memory"
+	"github.com/netflixathome/cinema/internal/cache"
+	cachememory "github.com/netflixathome/cinema/internal/cache/memory"
 	"github.com/netflixathome/cinema/internal/ch"
 	"github.com/netflixathome/cinema/internal/eventlog"
 	"github.com/netflixathome/cinema/internal/events"
@@ -73,6 +75,7 @@ type house struct {
 	store   *postgres.Store
 	log     *eventlog.Log
 	bus     *memory.Bus
+	cache   *cache.Cache
 	watch   *collectors.Watch
 	db      *ch.DB
 	queries *queries
@@ -91,6 +94,10 @@ func open(tb testing.TB, s setup) *house {
 	tb.Helper()
 	quiet := slog.New(slog.DiscardHandler)
 	h := &house{tb: tb, bus: memory.New(), queries: &queries{}}
+	kept, err := cachememory.New(1 << 20)
+	require.NoError(tb, err)
+	h.cache, err = cache.New(kept, quiet)
+	require.NoError(tb, err)
 	dsn := enginestest.Postgres(tb)
 	cfg, err := pgxpool.ParseConfig(dsn)
 	require.NoError(tb, err)
@@ -122,7 +129,7 @@ func open(tb testing.TB, s setup) *house {
 		defer stop()
 		_ = h.log.Close(end)
 	})
-	o := telemetry.Options{Store: h.store, Log: h.log, Bus: h.bus, Logger: quiet, Now: h.clock, Grace: 50 * time.Millisecond}
+	o := telemetry.Options{Store: h.store, Log: h.log, Bus: h.bus, Cache: h.cache, Logger: quiet, Now: h.clock, Grace: 50 * time.Millisecond}
 	if s.analytics {
 		a := enginestest.ClickHouse(tb)
 		h.db, err = ch.Open(tb.Context(), ch.Config{Addr: a.Native, Database: a.Database, User: a.User, Password: a.Password})
@@ -534,7 +541,7 @@ func BenchmarkRecordEvents(b *testing.B) {
 
 func TestAServerThatGoesDownAsksToReconnect(t *testing.T) {
 	h := open(t, setup{})
-	s, err := telemetry.New(telemetry.Options{Store: h.store, Log: h.log, Bus: h.bus, Logger: slog.New(slog.DiscardHandler)})
+	s, err := telemetry.New(telemetry.Options{Store: h.store, Log: h.log, Bus: h.bus, Cache: h.cache, Logger: slog.New(slog.DiscardHandler)})
 	require.NoError(t, err)
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan error, 1)
