@@ -29,6 +29,10 @@ run: machine build ## Fetch, build and start the cinema; print its address
 test: machine-test ## Everything: lint, generated code, unit tests with -race, end to end in a browser
 	@scripts/test
 
+.PHONY: test-real
+test-real: ## The adapters and a cluster's story on the real servers, which it fetches and starts
+	@scripts/test-real
+
 .PHONY: build
 build: bin/cinema ## Build bin/cinema and what it needs
 

@@ -9,9 +9,9 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
-	"github.com/twmb/franz-go/pkg/kfake"
 
 	"github.com/netflixathome/cinema/collectors"
+	"github.com/netflixathome/cinema/engines/enginestest"
 	"github.com/netflixathome/cinema/internal/ch"
 	"github.com/netflixathome/cinema/internal/demo/history"
 	"github.com/netflixathome/cinema/internal/eventlog"
@@ -21,10 +21,8 @@ import (
 
 func eventLog(tb testing.TB) *eventlog.Log {
 	tb.Helper()
-	c, err := kfake.NewCluster(kfake.NumBrokers(1))
-	require.NoError(tb, err)
-	tb.Cleanup(c.Close)
-	l, err := eventlog.Open(tb.Context(), eventlog.Config{Brokers: c.ListenAddrs(), Topics: append(events.Topics(), events.TopicDead)}, quiet)
+	topics := append(events.Topics(), events.TopicDead)
+	l, err := eventlog.Open(tb.Context(), eventlog.Config{Brokers: enginestest.Kafka(tb, topics...), Topics: topics}, quiet)
 	require.NoError(tb, err)
 	tb.Cleanup(func() {
 		ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)

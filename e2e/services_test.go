@@ -2,6 +2,7 @@ package e2e
 
 import (
 	"errors"
+	"fmt"
 	"testing"
 	"time"
 
@@ -29,17 +30,13 @@ func TestEachServiceStartsAlone(t *testing.T) {
 }
 
 // The story's heart with a router and services that reach each other over the
-// network.
+// network; under make test-real with two of each behind nginx, on the servers
+// of a cluster.
 func TestSeparateServices(t *testing.T) {
-	auth := cinema.Start(t, cinema.Options{Env: []string{"CINEMA_TARGET=auth"}})
-	authURL := "CINEMA_AUTH_URL=" + auth.URL
-	films := cinema.Start(t, cinema.Options{Demo: true, Env: []string{"CINEMA_TARGET=catalog,admin,etl", authURL}})
-	watching := cinema.Start(t, cinema.Options{Env: []string{"CINEMA_TARGET=telemetry,collectors", authURL}})
-	router := cinema.Start(t, cinema.Options{Env: []string{
-		"CINEMA_TARGET=router", authURL, "CINEMA_CATALOG_URL=" + films.URL + "/catalog",
-		"CINEMA_ADMIN_URL=" + films.URL + "/admin", "CINEMA_TELEMETRY_URL=" + watching.URL}})
+	cluster := cinema.StartCluster(t)
+	front := cluster.Front
 
-	viewer := router.Client()
+	viewer := front.Client()
 	viewer.SignUp(t, "newcomer", password)
 	film := playable(t, viewer)
 	require.NotEmpty(t, search(t, viewer, "nosferatoo").Titles.Edges)
@@ -48,18 +45,52 @@ func TestSeparateServices(t *testing.T) {
 	require.Greater(t, len(firstSegment(t, viewer, film.Playback.URL, string(master))), 1000)
 
 	at := film.Playback.DurationMs / 3
-	watch(t, router, viewer, film, at)
-	cinema.Eventually(t, 15*time.Second, func() error {
-		if got := openWatch(t, router, viewer, film).ResumePositionMs; got != at {
-			return errors.New("does not resume yet")
-		}
-		return nil
-	})
+	watch(t, front, viewer, film, at)
+	resumes := func(t *testing.T, at int) {
+		t.Helper()
+		cinema.Eventually(t, 15*time.Second, func() error {
+			if got := openWatch(t, front, viewer, film).ResumePositionMs; got != at {
+				return fmt.Errorf("resumes at %d, not yet at %d", got, at)
+			}
+			return nil
+		})
+	}
+	resumes(t, at)
 	denied := viewer.Do(t, `{ titleRecords { totalCount } }`, nil)
 	require.Equal(t, "FORBIDDEN", denied.Code())
-	admin := router.Client()
-	admin.SignIn(t, "admin", auth.AdminPassword)
+	admin := front.Admin(t)
 	var out struct{ TitleRecords struct{ TotalCount int } }
 	admin.Must(t, &out, `{ titleRecords { totalCount } }`, nil)
 	require.Equal(t, 62, out.TitleRecords.TotalCount)
+	watched := func(t *testing.T, views int) {
+		t.Helper()
+		today := time.Now().UTC().Format(time.DateOnly)
+		cinema.Eventually(t, 30*time.Second, func() error {
+			var out struct {
+				TopTitles []struct {
+					Views int
+					Title struct{ ID string }
+				}
+			}
+			admin.Must(t, &out, `query($d: Date!) { topTitles(from: $d, to: $d, demo: false) { views title { id } } }`, map[string]any{"d": today})
+			if len(out.TopTitles) != 1 || out.TopTitles[0].Title.ID != film.ID || out.TopTitles[0].Views != views {
+				return fmt.Errorf("%+v", out.TopTitles)
+			}
+			return nil
+		})
+	}
+	watched(t, 1)
+
+	if len(cluster.Doubled()) == 0 {
+		return
+	}
+	t.Run("goes on without one of each", func(t *testing.T) {
+		t.Logf("of %v one is killed", cluster.Doubled())
+		cluster.LoseOne()
+		viewer.SignIn(t, "newcomer", password)
+		require.NotEmpty(t, search(t, viewer, "nosferatoo").Titles.Edges)
+		watch(t, front, viewer, film, 2*at)
+		resumes(t, 2*at)
+		watched(t, 2)
+	})
 }

@@ -30,12 +30,22 @@ func Binary(t testing.TB) string {
 	if b := os.Getenv("CINEMA_BIN"); b != "" {
 		return b
 	}
+	b := filepath.Join(root(t), "bin", "cinema")
+	if !exists(b) {
+		t.Fatal("bin/cinema is not built: type make build")
+	}
+	return b
+}
+
+// root is the checkout that the tests run in.
+func root(t testing.TB) string {
+	t.Helper()
 	for dir, _ := os.Getwd(); dir != "/"; dir = filepath.Dir(dir) {
-		if b := filepath.Join(dir, "bin", "cinema"); exists(b) {
-			return b
+		if exists(filepath.Join(dir, "go.work")) {
+			return dir
 		}
 	}
-	t.Fatal("bin/cinema is not built: type make build")
+	t.Fatal("the tests do not run inside a checkout")
 	return ""
 }
 
@@ -59,6 +69,7 @@ type Instance struct {
 // Options of Start.
 type Options struct {
 	Dir  string // data folder; empty: a new one
+	Port string // of its address; empty: a free one
 	Demo bool
 	Env  []string
 	Args []string
@@ -85,7 +96,10 @@ func Try(t testing.TB, o Options) (*Instance, error) {
 	if o.Dir == "" {
 		o.Dir = t.TempDir()
 	}
-	public, ops := freePort(t), freePort(t)
+	public, ops := o.Port, freePort(t)
+	if public == "" {
+		public = freePort(t)
+	}
 	i := &Instance{
 		URL: "http://127.0.0.1:" + public, OpsURL: "http://127.0.0.1:" + ops,
 		Dir: o.Dir, done: make(chan struct{}),

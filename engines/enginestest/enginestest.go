@@ -8,6 +8,9 @@
 //
 // An engine that is not there fails the test with the line to type; a test
 // that skips itself proves nothing.
+//
+// Under `make test-real` the same calls give the real servers of a cluster
+// instead (see internal/realtest), so that one suite runs on both.
 package enginestest
 
 import (
@@ -15,6 +18,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net/url"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -26,11 +30,13 @@ import (
 	"time"
 
 	ch "github.com/ClickHouse/clickhouse-go/v2"
+	"github.com/IBM/sarama"
 	"github.com/jackc/pgx/v5"
+	"github.com/twmb/franz-go/pkg/kfake"
 
 	"github.com/netflixathome/cinema/engines/clickhouse"
-	"github.com/netflixathome/cinema/engines/kafka"
 	"github.com/netflixathome/cinema/engines/postgres"
+	"github.com/netflixathome/cinema/internal/realtest"
 )
 
 // startTimeout bounds the first call; a busy machine needs a few seconds.
@@ -162,18 +168,15 @@ var sharedPostgres = sync.OnceValues(func() (*postgres.Server, error) {
 // dropped when the test ends. Its user is a superuser and may replicate.
 func Postgres(t testing.TB) string {
 	t.Helper()
-	s, err := sharedPostgres()
-	if err != nil {
-		t.Fatalf("Postgres for tests: %v", err)
-	}
-	name := fmt.Sprintf("test_%d", serial.Add(1))
-	if err := execute(s, "CREATE DATABASE "+name); err != nil {
+	dsn := postgresServer(t)
+	name := database()
+	if err := execute(dsn, "CREATE DATABASE "+name); err != nil {
 		t.Fatalf("Postgres for tests: %v", err)
 	}
 	t.Cleanup(func() {
 		// Slots that the test left would keep the database from going. What
-		// remains goes with the test binary, so a failure here is no failure.
-		err := execute(s,
+		// remains goes with the server, so a failure here is no failure.
+		err := execute(dsn,
 			"SELECT pg_terminate_backend(active_pid) FROM pg_replication_slots WHERE active AND database = '"+name+"'",
 			"SELECT pg_drop_replication_slot(slot_name) FROM pg_replication_slots WHERE database = '"+name+"'",
 			"DROP DATABASE IF EXISTS "+name+" WITH (FORCE)")
@@ -181,13 +184,34 @@ func Postgres(t testing.TB) string {
 			t.Logf("Postgres for tests: %v", err)
 		}
 	})
-	return s.DSN(name)
+	return dsn(name)
 }
 
-func execute(s *postgres.Server, statements ...string) error {
+// postgresServer is the server, as the DSN of a database of it.
+func postgresServer(t testing.TB) (dsn func(database string) string) {
+	t.Helper()
+	if address, ok := realtest.Lookup(t, realtest.Postgres); ok {
+		u, err := url.Parse(address)
+		if err != nil {
+			t.Fatalf("%s: %v", realtest.Postgres, err)
+		}
+		return func(database string) string { return u.ResolveReference(&url.URL{Path: "/" + database}).String() }
+	}
+	s, err := sharedPostgres()
+	if err != nil {
+		t.Fatalf("Postgres for tests: %v", err)
+	}
+	return s.DSN
+}
+
+// database is a name that no other test has, of this binary or of another one
+// on the same server.
+func database() string { return fmt.Sprintf("test_%d_%d", os.Getpid(), serial.Add(1)) }
+
+func execute(dsn func(database string) string, statements ...string) error {
 	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
 	defer cancel()
-	conn, err := pgx.Connect(ctx, s.DSN("postgres"))
+	conn, err := pgx.Connect(ctx, dsn("postgres"))
 	if err != nil {
 		return err
 	}
@@ -230,21 +254,32 @@ var sharedClickHouse = sync.OnceValues(func() (*clickhouse.Server, error) {
 // when the test ends.
 func ClickHouse(t testing.TB) ClickHouseAddress {
 	t.Helper()
-	s, err := sharedClickHouse()
-	if err != nil {
-		t.Fatalf("ClickHouse for tests: %v", err)
-	}
-	a := s.Address()
-	a.Database = fmt.Sprintf("test_%d", serial.Add(1))
-	if err := executeClickHouse(s.Address(), "CREATE DATABASE "+a.Database); err != nil {
+	server := clickhouseServer(t)
+	a := server
+	a.Database = database()
+	if err := executeClickHouse(server, "CREATE DATABASE "+a.Database); err != nil {
 		t.Fatalf("ClickHouse for tests: %v", err)
 	}
 	t.Cleanup(func() {
-		if err := executeClickHouse(s.Address(), "DROP DATABASE IF EXISTS "+a.Database+" SYNC"); err != nil {
+		if err := executeClickHouse(server, "DROP DATABASE IF EXISTS "+a.Database+" SYNC"); err != nil {
 			t.Logf("ClickHouse for tests: %v", err)
 		}
 	})
 	return a
+}
+
+// clickhouseServer is the server; of the real ones, the first shard.
+func clickhouseServer(t testing.TB) ClickHouseAddress {
+	t.Helper()
+	if shards, ok := realtest.Lookup(t, realtest.ClickHouse); ok {
+		first, _, _ := strings.Cut(shards, ",")
+		return ClickHouseAddress{Native: first, User: clickhouse.User, Database: clickhouse.Database}
+	}
+	s, err := sharedClickHouse()
+	if err != nil {
+		t.Fatalf("ClickHouse for tests: %v", err)
+	}
+	return s.Address()
 }
 
 func executeClickHouse(a ClickHouseAddress, statement string) error {
@@ -292,27 +327,48 @@ var builtLauncher = sync.OnceValues(func() (string, error) {
 	return path, nil
 })
 
-var sharedKafka = sync.OnceValues(func() (*kafka.Server, error) {
-	dir, err := folder()
-	if err != nil {
-		return nil, err
-	}
-	s, err := kafka.New(kafka.Options{Dir: filepath.Join(dir, "kafka"), Log: logger()})
-	if err != nil {
-		return nil, err
-	}
-	return s, await(s.Run, s.Ready())
-})
-
-// Kafka returns the brokers of an event log that the tests of a binary share:
-// give topics and consumer groups names of their own, such as Name makes.
-func Kafka(t testing.TB) []string {
+// Kafka returns the brokers of a Kafka in which the topics do not exist: one in
+// this process for the test alone, which lasts until the test ends. A real
+// cluster is shared: there the topics are deleted, before and after, so tests
+// that name the same ones must not run in parallel.
+func Kafka(t testing.TB, topics ...string) []string {
 	t.Helper()
-	s, err := sharedKafka()
+	if address, ok := realtest.Lookup(t, realtest.Kafka); ok {
+		brokers := strings.Split(address, ",")
+		without := func() {
+			t.Helper()
+			if err := deleteTopics(brokers, topics); err != nil {
+				t.Fatalf("Kafka for tests: %v", err)
+			}
+		}
+		without()
+		t.Cleanup(without)
+		return brokers
+	}
+	c, err := kfake.NewCluster(kfake.NumBrokers(1))
 	if err != nil {
 		t.Fatalf("Kafka for tests: %v", err)
 	}
-	return s.Brokers()
+	t.Cleanup(c.Close)
+	return c.ListenAddrs()
+}
+
+// deleteTopics deletes those that are there, and with them what groups have
+// read of them.
+func deleteTopics(brokers, topics []string) error {
+	cfg := sarama.NewConfig()
+	cfg.Version = sarama.V3_6_0_0
+	admin, err := sarama.NewClusterAdmin(brokers, cfg)
+	if err != nil {
+		return err
+	}
+	defer admin.Close()
+	for _, topic := range topics {
+		if err := admin.DeleteTopic(topic); err != nil && !errors.Is(err, sarama.ErrUnknownTopicOrPartition) {
+			return fmt.Errorf("delete topic %s: %w", topic, err)
+		}
+	}
+	return nil
 }
 
 // Name returns a name that no other test of the binary has, for a topic, a

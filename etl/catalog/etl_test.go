@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"maps"
 	"os"
 	"slices"
 	"sort"
@@ -503,13 +502,12 @@ func TestABadRecordStopsNoOther(t *testing.T) {
 	exec(t, h, `UPDATE title SET poster = '{"prefix": 5}' WHERE id = $1`, unreadable.ID.UUID)
 	after := h.film(t, "after", true)
 	x.await(t, "the one behind", func() bool { return x.titles[after.ID.UUID] != nil })
-	got := map[string]bool{}
-	for _, s := range e.Status().Skipped {
-		got[s] = true
-	}
-	if !got["title "+refused.ID.UUID.String()] || !got["title "+unreadable.ID.UUID.String()] || len(got) != 2 {
-		t.Errorf("skipped: %v", slices.Sorted(maps.Keys(got)))
-	}
+	// A batch that is refused is tried record by record, so one of them may
+	// come after the film behind.
+	await(t, func() bool {
+		got := slices.Compact(slices.Sorted(slices.Values(e.Status().Skipped)))
+		return slices.Equal(got, slices.Sorted(slices.Values([]string{"title " + refused.ID.UUID.String(), "title " + unreadable.ID.UUID.String()})))
+	})
 	_, err := h.records.UpdateTitle(t.Context(), admin.UpdateTitleInput{ID: refused.ID, OriginalName: set(ptr("accepted"))})
 	ok(t, err)
 	x.await(t, "its next change", func() bool { return x.titles[refused.ID.UUID] != nil })

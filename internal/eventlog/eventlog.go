@@ -36,8 +36,8 @@ type Config struct {
 	Topics []string
 	// Partitions of a created topic; 0 means 6.
 	Partitions int32
-	// Replication of a created topic; 0 means 1. On a cluster: 3, with the
-	// broker's min.insync.replicas at 2.
+	// Replication of a created topic; 0 leaves the broker's default, which is
+	// 1 at home. On a cluster it is to be 3, with min.insync.replicas at 2.
 	Replication int16
 	// RetentionMs and RetentionBytes (a partition) of a created topic; 0 leaves
 	// the broker's default.
@@ -149,7 +149,7 @@ func Open(ctx context.Context, cfg Config, log *slog.Logger) (*Log, error) {
 		cfg.Partitions = 6
 	}
 	if cfg.Replication == 0 {
-		cfg.Replication = 1
+		cfg.Replication = -1 // the protocol's word for the broker's default
 	}
 	ctx, cancel := context.WithTimeout(ctx, openTimeout)
 	defer cancel()

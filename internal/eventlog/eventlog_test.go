@@ -9,23 +9,21 @@ import (
 	"testing"
 	"time"
 
+	"github.com/IBM/sarama"
 	"github.com/stretchr/testify/require"
-	"github.com/twmb/franz-go/pkg/kfake"
 
+	"github.com/netflixathome/cinema/engines/enginestest"
 	"github.com/netflixathome/cinema/internal/eventlog"
 )
 
-func broker(tb testing.TB, opts ...kfake.Opt) *kfake.Cluster {
+func open(tb testing.TB, topics ...string) *eventlog.Log {
 	tb.Helper()
-	c, err := kfake.NewCluster(append([]kfake.Opt{kfake.NumBrokers(1)}, opts...)...)
-	require.NoError(tb, err)
-	tb.Cleanup(c.Close)
-	return c
+	return openAt(tb, enginestest.Kafka(tb, topics...), topics...)
 }
 
-func open(tb testing.TB, c *kfake.Cluster, topics ...string) *eventlog.Log {
+func openAt(tb testing.TB, brokers []string, topics ...string) *eventlog.Log {
 	tb.Helper()
-	l, err := eventlog.Open(tb.Context(), eventlog.Config{Brokers: c.ListenAddrs(), Topics: topics}, slog.New(slog.DiscardHandler))
+	l, err := eventlog.Open(tb.Context(), eventlog.Config{Brokers: brokers, Topics: topics}, slog.New(slog.DiscardHandler))
 	require.NoError(tb, err)
 	tb.Cleanup(func() {
 		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
@@ -36,7 +34,7 @@ func open(tb testing.TB, c *kfake.Cluster, topics ...string) *eventlog.Log {
 }
 
 func TestAppendedIsReadInOrderOfItsKey(t *testing.T) {
-	l := open(t, broker(t), "a")
+	l := open(t, "a")
 	const keys, each = 20, 200
 	var wg sync.WaitGroup
 	for k := range keys {
@@ -77,8 +75,22 @@ func TestAppendedIsReadInOrderOfItsKey(t *testing.T) {
 	}
 }
 
+// What is acknowledged must outlive a broker, so the cluster's own number of
+// copies is taken, which is three where there are as many brokers.
+func TestTopicsHaveTheClustersCopies(t *testing.T) {
+	brokers := enginestest.Kafka(t, "a")
+	l := openAt(t, brokers, "a")
+	require.NoError(t, l.Append(t.Context(), []eventlog.Message{{Topic: "a", Value: []byte("x")}}))
+	client, err := sarama.NewClient(brokers, nil)
+	require.NoError(t, err)
+	defer client.Close()
+	replicas, err := client.Replicas("a", 0)
+	require.NoError(t, err)
+	require.Len(t, replicas, min(len(brokers), 3))
+}
+
 func TestFailedBatchIsHandledAgainAndOffsetsOnlyAfterwards(t *testing.T) {
-	l := open(t, broker(t), "a")
+	l := open(t, "a")
 	require.NoError(t, l.Append(t.Context(), []eventlog.Message{{Topic: "a", Key: []byte("k"), Value: []byte("1")}}))
 	// The first reader never succeeds, and commits nothing.
 	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
@@ -119,8 +131,7 @@ func TestFailedBatchIsHandledAgainAndOffsetsOnlyAfterwards(t *testing.T) {
 }
 
 func TestAppendFailsPlainly(t *testing.T) {
-	c := broker(t)
-	l := open(t, c, "a")
+	l := open(t, "a")
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	require.Error(t, l.Append(ctx, []eventlog.Message{{Topic: "a", Value: []byte("x")}}))
@@ -132,7 +143,7 @@ func TestAppendFailsPlainly(t *testing.T) {
 }
 
 func BenchmarkAppend(b *testing.B) {
-	l := open(b, broker(b), "a")
+	l := open(b, "a")
 	value := make([]byte, 450)
 	b.SetParallelism(16)
 	b.RunParallel(func(pb *testing.PB) {

@@ -14,7 +14,7 @@ const (
 	S3            = "CINEMA_TEST_S3_URL"            // http://key:secret@host:port/bucket
 	Kafka         = "CINEMA_TEST_KAFKA_BROKERS"     // host:port,host:port,…
 	Postgres      = "CINEMA_TEST_POSTGRES_URL"      // postgres://user:password@host:port/db
-	ClickHouse    = "CINEMA_TEST_CLICKHOUSE_ADDR"   // host:port,host:port of the shards
+	ClickHouse    = "CINEMA_TEST_CLICKHOUSE_ADDR"   // host:port,host:port of the shards; user cinema, no password
 )
 
 // all says that every server must be there: a missing address is a failure
@@ -24,13 +24,20 @@ const all = "CINEMA_TEST_REAL"
 // Address is the value of the variable. The test is skipped when it is empty.
 func Address(t testing.TB, variable string) string {
 	t.Helper()
-	address := os.Getenv(variable)
-	switch {
-	case address != "":
-	case os.Getenv(all) != "":
-		t.Fatalf("%s is empty: make test-real should have set it", variable)
-	default:
+	address, ok := Lookup(t, variable)
+	if !ok {
 		t.Skipf("needs a real server: make test-real (or set %s)", variable)
 	}
 	return address
+}
+
+// Lookup is the value of the variable and whether it has one, for a test that
+// can do with an embedded server.
+func Lookup(t testing.TB, variable string) (address string, ok bool) {
+	t.Helper()
+	address = os.Getenv(variable)
+	if address == "" && os.Getenv(all) != "" {
+		t.Fatalf("%s is empty: make test-real should have set it", variable)
+	}
+	return address, address != ""
 }

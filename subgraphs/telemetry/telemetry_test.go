@@ -17,7 +17,6 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/stretchr/testify/require"
-	"github.com/twmb/franz-go/pkg/kfake"
 
 	"github.com/netflixathome/cinema/collectors"
 	"github.com/netflixathome/cinema/engines/enginestest"
@@ -108,10 +107,8 @@ func open(tb testing.TB, s setup) *house {
 	require.NoError(tb, postgres.Migrate(tb.Context(), pool))
 	h.store, err = postgres.New(pool)
 	require.NoError(tb, err)
-	broker, err := kfake.NewCluster(kfake.NumBrokers(1))
-	require.NoError(tb, err)
-	tb.Cleanup(broker.Close)
-	h.log, err = eventlog.Open(tb.Context(), eventlog.Config{Brokers: broker.ListenAddrs(), Topics: append(events.Topics(), events.TopicDead)}, quiet)
+	topics := append(events.Topics(), events.TopicDead)
+	h.log, err = eventlog.Open(tb.Context(), eventlog.Config{Brokers: enginestest.Kafka(tb, topics...), Topics: topics}, quiet)
 	require.NoError(tb, err)
 	ctx, cancel := context.WithCancel(context.Background())
 	run := func(f func(context.Context) error) {

@@ -1,0 +1,150 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"net"
+	"os"
+	"path/filepath"
+	"strconv"
+	"sync"
+	"syscall"
+)
+
+// site is what the servers share: folders, ports, and whom to run as.
+type site struct {
+	root  string // of the repository
+	cache string // what was fetched; kept
+	logs  string // of the last run; kept
+	dir   string // data; removed at the end
+	lock  *os.File
+	// unprivileged is who runs what refuses to run as root; nil when this
+	// program is not root.
+	unprivileged *account
+	say          func(format string, args ...any)
+
+	mu    sync.Mutex
+	taken map[int]bool // ports
+}
+
+func newSite(say func(format string, args ...any)) (*site, error) {
+	root, err := repository()
+	if err != nil {
+		return nil, err
+	}
+	s := &site{root: root, cache: filepath.Join(root, ".cache", "real"), say: say, taken: map[int]bool{}}
+	s.logs = filepath.Join(s.cache, "logs")
+	if err := errors.Join(os.RemoveAll(s.logs), os.MkdirAll(s.logs, 0o755)); err != nil {
+		return nil, err
+	}
+	if s.unprivileged, err = unprivileged("postgres", "nobody"); err != nil {
+		return nil, err
+	}
+	removeAbandoned()
+	if s.dir, err = os.MkdirTemp("", folderPrefix); err != nil {
+		return nil, err
+	}
+	if s.lock, err = lock(s.dir); err != nil {
+		return nil, err
+	}
+	// Others may pass through to folders of their own, and list nothing.
+	return s, os.Chmod(s.dir, 0o711)
+}
+
+func (s *site) remove() {
+	if err := errors.Join(os.RemoveAll(s.dir), s.lock.Close()); err != nil {
+		s.say("%v", err)
+	}
+}
+
+const folderPrefix = "cinema-real-"
+
+// removeAbandoned removes the folders of runs that were killed: those that
+// nobody holds the lock of, for the kernel drops it with the process.
+func removeAbandoned() {
+	old, _ := filepath.Glob(filepath.Join(os.TempDir(), folderPrefix+"*"))
+	for _, dir := range old {
+		if f, err := lock(dir); err == nil {
+			_ = os.RemoveAll(dir)
+			_ = f.Close()
+		}
+	}
+}
+
+func lock(dir string) (*os.File, error) {
+	f, err := os.OpenFile(filepath.Join(dir, "lock"), os.O_CREATE|os.O_RDWR, 0o600)
+	if err != nil {
+		return nil, err
+	}
+	if err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
+		_ = f.Close()
+		return nil, err
+	}
+	return f, nil
+}
+
+// repository is the root of the checkout that the working directory is in.
+func repository() (string, error) {
+	dir, err := os.Getwd()
+	for ; err == nil; dir = filepath.Dir(dir) {
+		if _, statErr := os.Stat(filepath.Join(dir, "go.work")); statErr == nil {
+			return dir, nil
+		}
+		if dir == filepath.Dir(dir) {
+			err = errors.New("run this inside a checkout of the repository")
+		}
+	}
+	return "", err
+}
+
+// folder makes a folder of the run that belongs to the account (nil: to us).
+func (s *site) folder(as *account, names ...string) (string, error) {
+	dir := s.dir
+	for _, name := range names {
+		dir = filepath.Join(dir, name)
+		if err := os.Mkdir(dir, 0o700); err != nil && !errors.Is(err, os.ErrExist) {
+			return "", err
+		}
+		if err := as.own(dir); err != nil {
+			return "", err
+		}
+	}
+	return dir, nil
+}
+
+// environment is what every server gets; none gets this program's own.
+func (s *site) environment() []string {
+	return []string{"PATH=" + os.Getenv("PATH") + ":/usr/sbin:/usr/bin:/bin", "LC_ALL=C.UTF-8", "TZ=UTC", "HOME=" + s.dir}
+}
+
+// ports are free ones. They lie below the range from which the system takes
+// ports for outgoing connections: a server that binds its port only seconds
+// later finds it still free.
+func (s *site) ports(n int) ([]int, error) {
+	const low, high = 20000, 32000
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var list []int
+	for range 1000 {
+		if len(list) == n {
+			return list, nil
+		}
+		port := low + rand.IntN(high-low)
+		if s.taken[port] {
+			continue
+		}
+		l, err := net.Listen("tcp", address(port)) //nolint:noctx // binding to an address of this machine waits for nothing
+		if err != nil {
+			continue
+		}
+		if err := l.Close(); err != nil {
+			return nil, err
+		}
+		s.taken[port] = true
+		list = append(list, port)
+	}
+	return nil, fmt.Errorf("no %d free ports", n)
+}
+
+func address(port int) string { return net.JoinHostPort("127.0.0.1", strconv.Itoa(port)) }
