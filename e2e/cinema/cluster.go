@@ -99,12 +99,6 @@ func stores(t testing.TB) []string {
 	}
 }
 
-// group is services that run in the same processes.
-type group struct {
-	targets string
-	count   int
-}
-
 // services are those of which a cluster runs two, in the order of their start.
 var services = []string{"auth", "catalog", "admin", "etl", "telemetry", "collectors", "router"}
 
