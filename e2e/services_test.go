@@ -48,7 +48,8 @@ func TestSeparateServices(t *testing.T) {
 	watch(t, front, viewer, film, at)
 	resumes := func(t *testing.T, at int) {
 		t.Helper()
-		cinema.Eventually(t, 15*time.Second, func() error {
+		// A collector that was lost is missed after the 10 s of its session.
+		cinema.Eventually(t, 45*time.Second, func() error {
 			if got := openWatch(t, front, viewer, film).ResumePositionMs; got != at {
 				return fmt.Errorf("resumes at %d, not yet at %d", got, at)
 			}
@@ -65,7 +66,7 @@ func TestSeparateServices(t *testing.T) {
 	watched := func(t *testing.T, views int) {
 		t.Helper()
 		today := time.Now().UTC().Format(time.DateOnly)
-		cinema.Eventually(t, 30*time.Second, func() error {
+		cinema.Eventually(t, 45*time.Second, func() error {
 			var out struct {
 				TopTitles []struct {
 					Views int

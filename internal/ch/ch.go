@@ -72,6 +72,9 @@ func (db *DB) see(ctx context.Context) error {
 	}
 	system := clickhouse.OpenDB(db.cfg.options("system"))
 	defer system.Close()
+	// Not under the id of the statement that is to follow: the server may take
+	// that one for a second run of this.
+	ctx = clickhouse.Context(ctx, clickhouse.WithQueryID(uuid.NewString()))
 	var n uint64
 	if err := system.QueryRowContext(ctx, "SELECT count() FROM system.databases WHERE name = $1", db.cfg.Database).Scan(&n); err != nil {
 		return err
