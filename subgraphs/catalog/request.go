@@ -15,9 +15,9 @@ import (
 // childAge is the highest rating that a child's profile may see.
 const childAge = 12
 
-// loaderWait is how long a loader collects identifiers: the fields of a list
+// loadWait is how long a loader collects identifiers: the fields of a list
 // are resolved side by side and ask within microseconds.
-const loaderWait = 500 * time.Microsecond
+const loadWait = 500 * time.Microsecond
 
 // Request is one request to the catalogue: who asks, and the loaders that join
 // what its fields need.
@@ -36,9 +36,9 @@ type requestKey struct{}
 func (s *Catalogue) Prepare(ctx context.Context) context.Context {
 	r := &Request{
 		service:  s,
-		docs:     loader(s.index.TitlesByID),
-		people:   loader(s.index.PeopleByID),
-		episodes: loader(s.index.SeriesByEpisode),
+		docs:     loader(s.loadWait, s.index.TitlesByID),
+		people:   loader(s.loadWait, s.index.PeopleByID),
+		episodes: loader(s.loadWait, s.index.SeriesByEpisode),
 	}
 	if c := authn.From(ctx); c != nil {
 		r.child, r.session = c.Child, c.SessionID.String()
@@ -51,7 +51,7 @@ func (s *Catalogue) Prepare(ctx context.Context) context.Context {
 func From(ctx context.Context) *Request { return ctx.Value(requestKey{}).(*Request) }
 
 // loader batches by identifier; what the index does not know is nil.
-func loader[V any](load func(context.Context, []uuid.UUID) (map[uuid.UUID]*V, error)) *dataloader.Loader[uuid.UUID, *V] {
+func loader[V any](wait time.Duration, load func(context.Context, []uuid.UUID) (map[uuid.UUID]*V, error)) *dataloader.Loader[uuid.UUID, *V] {
 	batch := func(ctx context.Context, ids []uuid.UUID) []*dataloader.Result[*V] {
 		out := make([]*dataloader.Result[*V], len(ids))
 		found, err := load(ctx, ids)
@@ -60,7 +60,7 @@ func loader[V any](load func(context.Context, []uuid.UUID) (map[uuid.UUID]*V, er
 		}
 		return out
 	}
-	return dataloader.NewBatchedLoader(batch, dataloader.WithWait[uuid.UUID, *V](loaderWait), dataloader.WithBatchCapacity[uuid.UUID, *V](1000))
+	return dataloader.NewBatchedLoader(batch, dataloader.WithWait[uuid.UUID, *V](wait), dataloader.WithBatchCapacity[uuid.UUID, *V](1000))
 }
 
 // many loads all, each in its place; what is unknown is nil.

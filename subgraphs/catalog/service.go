@@ -44,6 +44,9 @@ type Deps struct {
 	Generation func() uint64
 	// FreshFor is half a second if zero.
 	FreshFor time.Duration
+	// LoadWait is how long a loader collects identifiers; half a millisecond
+	// if zero. A test that counts calls gives it longer, for a busy machine.
+	LoadWait time.Duration
 	// Now is the clock; time.Now if nil.
 	Now func() time.Time
 }
@@ -55,6 +58,8 @@ type Catalogue struct {
 	now   func() time.Time
 	shelf *shelf
 	alike *alikes
+
+	loadWait time.Duration
 }
 
 // New makes the service. It starts nothing.
@@ -69,7 +74,7 @@ func New(d Deps) (*Catalogue, error) {
 		d.FreshFor = 500 * time.Millisecond
 	}
 	return &Catalogue{
-		index: d.Index, media: d.Media, now: d.Now, alike: newAlikes(),
+		index: d.Index, media: d.Media, now: d.Now, alike: newAlikes(), loadWait: cmp.Or(d.LoadWait, loadWait),
 		shelf: &shelf{
 			generation: d.Generation, freshFor: d.FreshFor, now: d.Now, log: d.Logger,
 			byKey: map[string]*list.Element{}, order: list.New(),

@@ -27,9 +27,9 @@ type loaders struct {
 
 type loadersKey struct{}
 
-func withLoaders(ctx context.Context, a *auth.Accounts) context.Context {
+func withLoaders(ctx context.Context, a *auth.Accounts, wait time.Duration) context.Context {
 	return context.WithValue(ctx, loadersKey{}, &loaders{
-		users: loader(func(ctx context.Context, ids []uuid.UUID) (map[uuid.UUID]*auth.User, error) {
+		users: loader(wait, func(ctx context.Context, ids []uuid.UUID) (map[uuid.UUID]*auth.User, error) {
 			found, err := a.Users(ctx, ids)
 			by := make(map[uuid.UUID]*auth.User, len(found))
 			for i := range found {
@@ -37,7 +37,7 @@ func withLoaders(ctx context.Context, a *auth.Accounts) context.Context {
 			}
 			return by, err
 		}),
-		profiles: loader(func(ctx context.Context, ids []uuid.UUID) (map[uuid.UUID]*auth.Profile, error) {
+		profiles: loader(wait, func(ctx context.Context, ids []uuid.UUID) (map[uuid.UUID]*auth.Profile, error) {
 			found, err := a.Profiles(ctx, ids)
 			by := make(map[uuid.UUID]*auth.Profile, len(found))
 			for i := range found {
@@ -45,7 +45,7 @@ func withLoaders(ctx context.Context, a *auth.Accounts) context.Context {
 			}
 			return by, err
 		}),
-		profilesOf: loader(func(ctx context.Context, users []uuid.UUID) (map[uuid.UUID][]*auth.Profile, error) {
+		profilesOf: loader(wait, func(ctx context.Context, users []uuid.UUID) (map[uuid.UUID][]*auth.Profile, error) {
 			found, err := a.ProfilesOf(ctx, users)
 			by := map[uuid.UUID][]*auth.Profile{}
 			for i := range found {
@@ -58,7 +58,7 @@ func withLoaders(ctx context.Context, a *auth.Accounts) context.Context {
 
 func loadersOf(ctx context.Context) *loaders { return ctx.Value(loadersKey{}).(*loaders) }
 
-func loader[V any](load func(context.Context, []uuid.UUID) (map[uuid.UUID]V, error)) *dataloader.Loader[uuid.UUID, V] {
+func loader[V any](wait time.Duration, load func(context.Context, []uuid.UUID) (map[uuid.UUID]V, error)) *dataloader.Loader[uuid.UUID, V] {
 	return dataloader.NewBatchedLoader(func(ctx context.Context, keys []uuid.UUID) []*dataloader.Result[V] {
 		by, err := load(ctx, keys)
 		results := make([]*dataloader.Result[V], len(keys))
@@ -66,5 +66,5 @@ func loader[V any](load func(context.Context, []uuid.UUID) (map[uuid.UUID]V, err
 			results[i] = &dataloader.Result[V]{Data: by[key], Error: err}
 		}
 		return results
-	}, dataloader.WithWait[uuid.UUID, V](gather), dataloader.WithBatchCapacity[uuid.UUID, V](maxBatch))
+	}, dataloader.WithWait[uuid.UUID, V](wait), dataloader.WithBatchCapacity[uuid.UUID, V](maxBatch))
 }

@@ -8,12 +8,14 @@
 package resolver
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"log/slog"
 	"net"
 	"net/http"
 	"strings"
+	"time"
 
 	"github.com/99designs/gqlgen/graphql"
 	"github.com/google/uuid"
@@ -48,6 +50,9 @@ type Options struct {
 	// Secure says that viewers come by https: the cookie is then Secure and
 	// has the __Host- prefix.
 	Secure bool
+	// LoadWait is how long a loader waits for more keys; 1 ms if zero. A test
+	// that counts reads gives it longer, for a busy machine.
+	LoadWait time.Duration
 }
 
 // Handler serves /graphql, /jwks.json, which is also /.well-known/jwks.json,
@@ -61,7 +66,7 @@ func Handler(o Options) (http.Handler, error) {
 		Schema: schema, Verifier: o.Verifier, Logger: o.Logger,
 		Prepare: func(ctx context.Context, r *http.Request, w http.ResponseWriter) context.Context {
 			ctx = context.WithValue(ctx, exchangeKey{}, &exchange{r: r, w: w, secure: o.Secure})
-			return withLoaders(ctx, o.Accounts)
+			return withLoaders(ctx, o.Accounts, cmp.Or(o.LoadWait, gather))
 		},
 	})
 	if err != nil {

@@ -313,12 +313,24 @@ func (v *viewer) refused() bool {
 	return v.ask(me, nil).code() == "UNAUTHENTICATED" && v.last.Code == 401
 }
 
+// serve puts another handler before the accounts.
+func (w *world) serve(o resolver.Options) {
+	w.t.Helper()
+	var err error
+	o.Accounts, o.Logger = w.accounts, slog.New(slog.DiscardHandler)
+	o.Verifier, err = authn.NewVerifier(w.accounts.Signer().JWKS, w.revoked, w.clock.now)
+	require.NoError(w.t, err)
+	w.handler, err = resolver.Handler(o)
+	require.NoError(w.t, err)
+}
+
+// patient is for tests that count reads: a busy machine must not close a
+// loader's window early.
+var patient = resolver.Options{LoadWait: 300 * time.Millisecond}
+
 func TestSecureCookie(t *testing.T) {
 	w := newWorld(t)
-	verifier, err := authn.NewVerifier(w.accounts.Signer().JWKS, w.revoked, w.clock.now)
-	require.NoError(t, err)
-	w.handler, err = resolver.Handler(resolver.Options{Accounts: w.accounts, Verifier: verifier, Secure: true, Logger: slog.New(slog.DiscardHandler)})
-	require.NoError(t, err)
+	w.serve(resolver.Options{Secure: true})
 	v := w.viewer()
 	require.Empty(t, v.enter(signUp, creds("ann", good)).Errors)
 	cookie := v.last.Header().Get("Set-Cookie")
@@ -738,6 +750,7 @@ func TestResetPassword(t *testing.T) {
 
 func TestUsersList(t *testing.T) {
 	w := newWorld(t)
+	w.serve(patient)
 	admin := w.admin()
 	var demo []auth.DemoUser
 	for i := range 25 {
@@ -793,6 +806,7 @@ func TestUsersList(t *testing.T) {
 
 func TestEntities(t *testing.T) {
 	w := newWorld(t)
+	w.serve(patient)
 	admin := w.admin()
 	ann, bob := w.viewer(), w.viewer()
 	a := ann.enter(signUp, creds("ann", good))

@@ -124,7 +124,7 @@ func open(t *testing.T) *cinema {
 	now := func() time.Time { return *c.now.Load() }
 	signer, err := mediaurl.NewSigner(bytes.Repeat([]byte{7}, 32), now)
 	require.NoError(t, err)
-	service, err := catalog.New(catalog.Deps{Index: c.reader, Media: signer, Logger: log, Generation: index.Generation, Now: now})
+	service, err := catalog.New(catalog.Deps{Index: c.reader, Media: signer, Logger: log, Generation: index.Generation, LoadWait: 50 * time.Millisecond, Now: now})
 	require.NoError(t, err)
 	c.handler, err = resolver.Handler(resolver.Options{Catalogue: service, Verifier: verifier{}, Logger: log})
 	require.NoError(t, err)
