@@ -7,7 +7,6 @@ import (
 
 	"github.com/elastic/go-elasticsearch/v8/typedapi/types"
 	"github.com/elastic/go-elasticsearch/v8/typedapi/types/enums/fieldtype"
-	"github.com/elastic/go-elasticsearch/v8/typedapi/types/enums/scriptsorttype"
 	"github.com/elastic/go-elasticsearch/v8/typedapi/types/enums/sortorder"
 	"github.com/google/uuid"
 
@@ -50,15 +49,11 @@ func (o *order) byKey(field string) *order {
 	return o
 }
 
-func (o *order) byScript(s types.Script) *order {
-	o.keyed = true
-	o.sort = append(o.sort, types.SortOptions{Script_: &types.ScriptSort{Order: &sortorder.Asc, Type: &scriptsorttype.String, Script: s}})
-	return o
-}
-
 // byID ends an order: no two documents are at one place.
 func (o *order) byID() *order {
-	o.sort = append(o.sort, types.SortOptions{SortOptions: map[string]types.FieldSort{"id": {Order: &sortorder.Asc, UnmappedType: &fieldtype.Keyword}}})
+	for _, field := range []string{"id_high", "id_low"} {
+		o.sort = append(o.sort, types.SortOptions{SortOptions: map[string]types.FieldSort{field: {Order: &sortorder.Asc, UnmappedType: &fieldtype.Long}}})
+	}
 	return o
 }
 
@@ -71,15 +66,7 @@ func titleOrder(sort search.Sort, locale string) *order {
 	case search.SortYearAsc:
 		o.byNumber("year_asc", false)
 	case search.SortName:
-		if column, ok := keyLocales[locale]; ok {
-			o.byKey(column)
-		} else {
-			var want []string
-			for _, l := range rank.KeyOrder(locale) {
-				want = append(want, keyPrefix(l))
-			}
-			o.byScript(script(keySource, map[string]any{"want": want}))
-		}
+		o.byKey(keyColumn(locale))
 	case search.SortRelevance:
 		o.byScore()
 	default:
@@ -105,12 +92,13 @@ func (o *order) after(p *rank.Place) []types.FieldValue {
 	if o.keyed {
 		out = append(out, hex.EncodeToString(p.Key))
 	}
-	return append(out, p.ID.String())
+	high, low := halves(p.ID)
+	return append(out, high, low)
 }
 
-// place turns a hit's sort values into its place.
-func (o *order) place(values []types.FieldValue) (rank.Place, error) {
-	p := rank.Place{Order: o.name}
+// place turns the sort values of a document's hit into its place.
+func (o *order) place(id uuid.UUID, values []types.FieldValue) (rank.Place, error) {
+	p := rank.Place{Order: o.name, ID: id}
 	bad := fmt.Errorf("search: sort values %v do not fit the order %s", values, o.name)
 	if len(values) != len(o.sort) {
 		return p, bad
@@ -131,14 +119,8 @@ func (o *order) place(values []types.FieldValue) (rank.Place, error) {
 		if !ok || err != nil {
 			return p, bad
 		}
-		p.Key, values = key, values[1:]
+		p.Key = key
 	}
-	s, ok := values[0].(string)
-	id, err := uuid.Parse(s)
-	if !ok || err != nil {
-		return p, bad
-	}
-	p.ID = id
 	return p, nil
 }
 

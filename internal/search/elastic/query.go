@@ -145,17 +145,6 @@ for (String name : doc['names']) {
 }
 return best;`, rank.BonusIs, rank.BonusBegins, rank.BonusBegun, rank.BonusHolds, rank.BonusShorter)
 
-// keySource finds a title's key for a locale, as rank.KeyFor does.
-const keySource = `
-if (!doc.containsKey('keys') || doc['keys'].size() == 0) { return ''; }
-for (String want : params.want) {
-  for (String key : doc['keys']) {
-    if (key.startsWith(want)) { return key.substring(want.length()); }
-  }
-}
-String first = doc['keys'].get(0);
-return first.substring(first.lastIndexOf(' ') + 1);`
-
 // The facets; each is left out of the filter when it is counted itself.
 const (
 	facetGenres    = "genres"

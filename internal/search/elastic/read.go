@@ -1,7 +1,6 @@
 package elastic
 
 import (
-	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -70,7 +69,7 @@ type page[T any] struct {
 }
 
 // list reads a page of the request's documents, in the order.
-func list[T any](ctx context.Context, x *Index, r *searchapi.Request, o *order, first int, after string) (*page[T], error) {
+func list[T any](ctx context.Context, x *Index, r *searchapi.Request, o *order, first int, after string, id func(*T) uuid.UUID) (*page[T], error) {
 	from, err := rank.ParseCursor(after, o.name)
 	if err != nil {
 		return nil, err
@@ -101,7 +100,7 @@ func list[T any](ctx context.Context, x *Index, r *searchapi.Request, o *order, 
 		if err != nil {
 			return nil, err
 		}
-		at, err := o.place(h.Sort)
+		at, err := o.place(id(d), h.Sort)
 		if err != nil {
 			return nil, err
 		}
@@ -143,7 +142,7 @@ func (x *Index) Search(ctx context.Context, q search.Query) (*search.Results, er
 	if suggest {
 		r.Aggregations[aggKnown] = knows(words.Terms)
 	}
-	p, err := list[search.Title](ctx, x, r, o, q.First, q.After)
+	p, err := list[search.Title](ctx, x, r, o, q.First, q.After, titleID)
 	if err != nil {
 		return nil, err
 	}
@@ -318,26 +317,28 @@ func (d *dictionary) Nearest(ctx context.Context, word string) (string, error) {
 		a.Terms.Include = like
 		r.Aggregations[source] = a
 	}
-	res, err := d.x.search(ctx, r)
+	// The answer is long, and the typed client is slow with long ones.
+	answer, err := searchapi.New(d.x.reading).Index(d.x.alias).AllowPartialSearchResults(false).
+		FilterPath("aggregations.*.buckets").Request(r).Perform(ctx)
 	if err != nil {
-		return "", err
+		return "", fmt.Errorf("search: %w", err)
 	}
-	type known struct {
-		word string
-		n    int
+	defer answer.Body.Close()
+	var words struct {
+		Aggregations map[string]struct {
+			Buckets []struct {
+				Key   string `json:"key"`
+				Count uint64 `json:"doc_count"`
+			} `json:"buckets"`
+		} `json:"aggregations"`
 	}
+	if err := json.NewDecoder(answer.Body).Decode(&words); err != nil {
+		return "", fmt.Errorf("search: read the dictionary: %w", err)
+	}
+	// Each source's words come by frequency, equally frequent ones by letters.
 	for _, source := range rank.SpellingSources() {
-		var all []known
-		err := counted(res.Aggregations[source], func(w string, n int) error {
-			all = append(all, known{w, n})
-			return nil
-		})
-		if err != nil {
-			return "", err
-		}
-		slices.SortFunc(all, func(a, b known) int { return cmp.Compare(a.word, b.word) })
-		for _, k := range all {
-			best.Offer(k.word, uint64(k.n))
+		for _, w := range words.Aggregations[source].Buckets {
+			best.Offer(w.Key, w.Count)
 		}
 	}
 	return best.Best, nil
@@ -370,7 +371,7 @@ func (x *Index) SearchPeople(ctx context.Context, text string, first int, after 
 		}
 	}
 	r := &searchapi.Request{Query: &types.Query{Bool: query}}
-	p, err := list[search.Person](ctx, x, r, o.byKey("key").byID(), first, after)
+	p, err := list[search.Person](ctx, x, r, o.byKey("key").byID(), first, after, personID)
 	if err != nil {
 		return nil, err
 	}
@@ -380,6 +381,9 @@ func (x *Index) SearchPeople(ctx context.Context, text string, first int, after 
 	}
 	return out, nil
 }
+
+func titleID(t *search.Title) uuid.UUID   { return t.ID }
+func personID(p *search.Person) uuid.UUID { return p.ID }
 
 // byID reads documents of one type.
 func byID[T any](ctx context.Context, x *Index, kind string, ids []uuid.UUID, id func(*T) uuid.UUID) (map[uuid.UUID]*T, error) {
@@ -404,12 +408,12 @@ func byID[T any](ctx context.Context, x *Index, kind string, ids []uuid.UUID, id
 
 // TitlesByID implements search.Reader.
 func (x *Index) TitlesByID(ctx context.Context, ids []uuid.UUID) (map[uuid.UUID]*search.Title, error) {
-	return byID(ctx, x, typeTitle, ids, func(t *search.Title) uuid.UUID { return t.ID })
+	return byID(ctx, x, typeTitle, ids, titleID)
 }
 
 // PeopleByID implements search.Reader.
 func (x *Index) PeopleByID(ctx context.Context, ids []uuid.UUID) (map[uuid.UUID]*search.Person, error) {
-	return byID(ctx, x, typePerson, ids, func(p *search.Person) uuid.UUID { return p.ID })
+	return byID(ctx, x, typePerson, ids, personID)
 }
 
 // GenresByID implements search.Reader.
