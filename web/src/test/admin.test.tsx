@@ -134,6 +134,22 @@ describe('the page of a title', () => {
     expect(screen.getByText('Saved')).toBeTruthy();
   });
 
+  it('saves over a change that touched nothing on the form', async () => {
+    open('/admin/titles/film_1');
+    const user = userEvent.setup();
+    await retype(user, '1926');
+    newest = { ...newest, status: 'PUBLISHED', version: 4 }; // such as one's own press on Publish a moment ago
+    await user.keyboard('{Control>}s{/Control}');
+    await waitFor(() =>
+      expect(sent).toEqual([
+        { id: 'film_1', version: 3, year: 1926 },
+        { id: 'film_1', version: 4, year: 1926 },
+      ]),
+    );
+    await waitFor(() => expect(screen.queryByText('Not saved yet')).toBeNull());
+    expect(screen.queryByText('Someone else saved first')).toBeNull();
+  });
+
   it('says what is wrong with a year and sends nothing', async () => {
     open('/admin/titles/film_1');
     const user = userEvent.setup();

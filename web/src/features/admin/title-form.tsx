@@ -74,7 +74,7 @@ export function TitleForm({ record, writes, onDirty }: Props) {
     if (JSON.stringify(changesOf(base.values, getValues())) === '{}') reset(base.values);
   }, [base, getValues, reset]);
 
-  const save = async (version: number, began: TitleValues, now: TitleValues) => {
+  const save = async (version: number, began: TitleValues, now: TitleValues): Promise<void> => {
     const input = changesOf(began, now);
     if (Object.keys(input).length === 0) return;
     const { data, error } = await update({ input: { id: record.id, version, ...input } });
@@ -90,7 +90,13 @@ export function TitleForm({ record, writes, onDirty }: Props) {
     const fault = toFault(error);
     if (fault.code === 'CONFLICT' && fault.reason !== 'DELETED') {
       const newest = await client.query(AdminTitleDocument, { id: record.id }, { requestPolicy: 'network-only' }).toPromise();
-      if (newest.data?.titleRecord) return setConflict(newest.data.titleRecord);
+      const theirs = newest.data?.titleRecord;
+      if (theirs) {
+        // What changed is not on this form, such as one's own press on Publish a moment ago: there is nothing to
+        // decide. A version that is no newer could not be refused for its age, so this ends.
+        if (theirs.version > version && conflictFields(began, read(theirs)).length === 0) return save(theirs.version, began, now);
+        return setConflict(theirs);
+      }
     }
     const field = fieldOf(fault.field);
     if (field) setError(field, { message: fault.message }, { shouldFocus: true });
@@ -130,7 +136,6 @@ export function TitleForm({ record, writes, onDirty }: Props) {
     validate: (typed: string) => !typed.trim() || (/^\d{4}$/.test(typed.trim()) && +typed >= 1870 && +typed <= 2100) || t`Enter a year from 1870 to 2100, or none.`,
   };
   const locales = values.translations.map((x) => x.locale);
-  const conflictNames = conflict ? conflictFields(base.values, read(conflict)) : [];
 
   return (
     <div className="flex min-w-0 flex-col gap-8">
@@ -299,13 +304,7 @@ export function TitleForm({ record, writes, onDirty }: Props) {
         open={!!conflict}
         onOpenChange={(open) => !open && setConflict(null)}
         title={<Trans>Someone else saved first</Trans>}
-        description={
-          conflictNames.length > 0 ? (
-            <Trans>The title changed since you opened it. Nothing you typed is lost.</Trans>
-          ) : (
-            <Trans>The title changed since you opened it, in fields that are not on this form. Nothing you typed is lost.</Trans>
-          )
-        }
+        description={<Trans>The title changed since you opened it. Nothing you typed is lost.</Trans>}
         closeLabel={t`Close`}
         footer={
           <>
