@@ -27,3 +27,26 @@ type Bus interface {
 	// listener that falls more than Backlog messages behind loses the oldest.
 	Subscribe(ctx context.Context, topic string) (<-chan []byte, error)
 }
+
+// Listener is what an adapter queues for one who listens. It does not guard
+// itself: whoever calls Put or closes C holds the adapter's lock.
+type Listener struct{ C chan []byte }
+
+// NewListener makes one that falls at most Backlog messages behind.
+func NewListener() *Listener { return &Listener{C: make(chan []byte, Backlog)} }
+
+// Put adds a message, in the oldest one's place if there is no room. Nobody
+// else sends, so after one has been taken out there is room.
+func (l *Listener) Put(payload []byte) {
+	for {
+		select {
+		case l.C <- payload:
+			return
+		default:
+		}
+		select {
+		case <-l.C:
+		default:
+		}
+	}
+}

@@ -11,15 +11,13 @@ import (
 // Bus is a bus.Bus in this process.
 type Bus struct {
 	mu        sync.Mutex
-	listeners map[string]map[*listener]struct{}
+	listeners map[string]map[*bus.Listener]struct{}
 }
-
-type listener struct{ c chan []byte }
 
 var _ bus.Bus = (*Bus)(nil)
 
 // New makes a bus nobody listens to yet.
-func New() *Bus { return &Bus{listeners: map[string]map[*listener]struct{}{}} }
+func New() *Bus { return &Bus{listeners: map[string]map[*bus.Listener]struct{}{}} }
 
 // Publish implements bus.Bus.
 func (b *Bus) Publish(ctx context.Context, topic string, payload []byte) error {
@@ -32,25 +30,9 @@ func (b *Bus) Publish(ctx context.Context, topic string, payload []byte) error {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	for l := range b.listeners[topic] {
-		l.put(append([]byte{}, payload...))
+		l.Put(append([]byte{}, payload...))
 	}
 	return nil
-}
-
-// put is called under the lock, so nobody else sends: after one message has
-// been taken out there is room.
-func (l *listener) put(payload []byte) {
-	for {
-		select {
-		case l.c <- payload:
-			return
-		default:
-		}
-		select {
-		case <-l.c:
-		default:
-		}
-	}
 }
 
 // Subscribe implements bus.Bus.
@@ -58,11 +40,11 @@ func (b *Bus) Subscribe(ctx context.Context, topic string) (<-chan []byte, error
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
-	l := &listener{c: make(chan []byte, bus.Backlog)}
+	l := bus.NewListener()
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if b.listeners[topic] == nil {
-		b.listeners[topic] = map[*listener]struct{}{}
+		b.listeners[topic] = map[*bus.Listener]struct{}{}
 	}
 	b.listeners[topic][l] = struct{}{}
 	context.AfterFunc(ctx, func() {
@@ -72,7 +54,7 @@ func (b *Bus) Subscribe(ctx context.Context, topic string) (<-chan []byte, error
 		if len(b.listeners[topic]) == 0 {
 			delete(b.listeners, topic)
 		}
-		close(l.c)
+		close(l.C)
 	})
-	return l.c, nil
+	return l.C, nil
 }

@@ -65,13 +65,11 @@ type Bus struct {
 }
 
 type topic struct {
-	listeners map[*listener]struct{}
+	listeners map[*bus.Listener]struct{}
 	asked     bool          // "subscribe" was sent on the current connection
 	confirmed bool          // and the server has said yes
 	ready     chan struct{} // closed when confirmed
 }
-
-type listener struct{ c chan []byte }
 
 // connection is one subscription at the server. It may be taken over by no
 // other, so what comes late from an old one is recognised.
@@ -118,14 +116,14 @@ func (b *Bus) Subscribe(ctx context.Context, topic string) (<-chan []byte, error
 		return nil, err
 	}
 	channel := b.prefix + topic
-	l := &listener{c: make(chan []byte, bus.Backlog)}
+	l := bus.NewListener()
 	ready := b.join(channel, l)
 	timer := time.NewTimer(confirmWait)
 	defer timer.Stop()
 	select {
 	case <-ready:
 		context.AfterFunc(ctx, func() { _ = b.leave(channel, l) })
-		return l.c, nil
+		return l.C, nil
 	case <-ctx.Done():
 		_ = b.leave(channel, l)
 		return nil, ctx.Err()
@@ -136,12 +134,12 @@ func (b *Bus) Subscribe(ctx context.Context, topic string) (<-chan []byte, error
 
 // join adds a listener; the channel it returns is closed when the server has
 // confirmed the topic.
-func (b *Bus) join(channel string, l *listener) <-chan struct{} {
+func (b *Bus) join(channel string, l *bus.Listener) <-chan struct{} {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	t := b.topics[channel]
 	if t == nil {
-		t = &topic{listeners: map[*listener]struct{}{}, ready: make(chan struct{})}
+		t = &topic{listeners: map[*bus.Listener]struct{}{}, ready: make(chan struct{})}
 		b.topics[channel] = t
 	}
 	t.listeners[l] = struct{}{}
@@ -156,12 +154,12 @@ func (b *Bus) join(channel string, l *listener) <-chan struct{} {
 
 // leave takes a listener away and returns what last went wrong. A topic that
 // loses its last listener stays until serve gives it up.
-func (b *Bus) leave(channel string, l *listener) error {
+func (b *Bus) leave(channel string, l *bus.Listener) error {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	t := b.topics[channel]
 	delete(t.listeners, l)
-	close(l.c)
+	close(l.C)
 	if len(t.listeners) == 0 {
 		b.signal()
 	}
@@ -390,23 +388,7 @@ func (b *Bus) deliver(c *connection, channel, payload string) {
 	}
 	if t := b.topics[channel]; t != nil {
 		for l := range t.listeners {
-			l.put([]byte(payload))
-		}
-	}
-}
-
-// put is called under the lock, so nobody else sends: after one message has
-// been taken out there is room.
-func (l *listener) put(payload []byte) {
-	for {
-		select {
-		case l.c <- payload:
-			return
-		default:
-		}
-		select {
-		case <-l.c:
-		default:
+			l.Put([]byte(payload))
 		}
 	}
 }
