@@ -122,11 +122,19 @@ func newWorld(t *testing.T, change ...func(*auth.Deps)) *world {
 	done := make(chan struct{})
 	go func() { defer close(done); _ = w.revoked.Run(running) }()
 	t.Cleanup(func() { stop(); <-done })
-	verifier, err := authn.NewVerifier(w.accounts.Signer().JWKS, w.revoked, w.clock.now)
-	require.NoError(t, err)
-	w.handler, err = resolver.Handler(resolver.Options{Accounts: w.accounts, Verifier: verifier, Logger: log})
-	require.NoError(t, err)
+	w.serve(resolver.Options{})
 	return w
+}
+
+// serve puts a handler before the accounts, in place of the one that was there.
+func (w *world) serve(o resolver.Options) {
+	w.t.Helper()
+	var err error
+	o.Accounts, o.Logger = w.accounts, slog.New(slog.NewTextHandler(w.log, nil))
+	o.Verifier, err = authn.NewVerifier(w.accounts.Signer().JWKS, w.revoked, w.clock.now)
+	require.NoError(w.t, err)
+	w.handler, err = resolver.Handler(o)
+	require.NoError(w.t, err)
 }
 
 // logged is the log, read while it is written.
@@ -311,17 +319,6 @@ func TestStory(t *testing.T) {
 // refused reports whether the viewer's access token is refused at the door.
 func (v *viewer) refused() bool {
 	return v.ask(me, nil).code() == "UNAUTHENTICATED" && v.last.Code == 401
-}
-
-// serve puts another handler before the accounts.
-func (w *world) serve(o resolver.Options) {
-	w.t.Helper()
-	var err error
-	o.Accounts, o.Logger = w.accounts, slog.New(slog.DiscardHandler)
-	o.Verifier, err = authn.NewVerifier(w.accounts.Signer().JWKS, w.revoked, w.clock.now)
-	require.NoError(w.t, err)
-	w.handler, err = resolver.Handler(o)
-	require.NoError(w.t, err)
 }
 
 // patient is for tests that count reads: a busy machine must not close a
