@@ -5,12 +5,15 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"net/netip"
 	"net/url"
 	"os"
 	"slices"
 	"sort"
 	"strconv"
 	"strings"
+
+	"github.com/netflixathome/cinema/internal/blob/s3"
 )
 
 // Targets are the services a process can run; "all" stands for every one.
@@ -41,6 +44,8 @@ type HTTPConfig struct {
 	Listen    string // the public address
 	OpsListen string // health and metrics; never public
 	PublicURL string // how browsers reach it
+	// TrustedProxies are the networks whose X-Forwarded-For is believed.
+	TrustedProxies []netip.Prefix
 }
 
 // LogConfig is what is logged and how.
@@ -69,6 +74,12 @@ type SearchConfig struct{ URLs []string }
 type ObjectsConfig struct {
 	URL, PublicURL, Region, Bucket string
 	AccessKey, SecretKey           string
+}
+
+func (o ObjectsConfig) s3() s3.Config {
+	return s3.Config{
+		Endpoint: o.URL, PublicURL: o.PublicURL, Region: o.Region, Bucket: o.Bucket, AccessKey: o.AccessKey, SecretKey: o.SecretKey,
+	}
 }
 
 // AuthConfig is about accounts.
@@ -139,6 +150,31 @@ var settings = []setting{
 	text("CINEMA_LISTEN", "127.0.0.1:8080", "address for browsers; :8080 serves the whole network", func(c *Config) *string { return &c.HTTP.Listen }),
 	text("CINEMA_OPS_LISTEN", "127.0.0.1:9180", "address for health and metrics; keep it private; empty: none", func(c *Config) *string { return &c.HTTP.OpsListen }),
 	text("CINEMA_PUBLIC_URL", "", "how browsers reach it, such as https://cinema.example; empty: http and the listen address", func(c *Config) *string { return &c.HTTP.PublicURL }),
+	{env: "CINEMA_TRUSTED_PROXIES", doc: "addresses or networks (10.0.0.0/8) of the proxies in front, whose X-Forwarded-For is believed; without them all viewers behind one share its limits",
+		set: func(c *Config, v string) error {
+			c.HTTP.TrustedProxies = nil
+			for _, one := range strings.Split(v, ",") {
+				if one = strings.TrimSpace(one); one == "" {
+					continue
+				}
+				p, err := netip.ParsePrefix(one)
+				if a, addrErr := netip.ParseAddr(one); addrErr == nil {
+					p, err = a.Unmap().Prefix(a.Unmap().BitLen())
+				}
+				if err != nil {
+					return fmt.Errorf("%q: want an address or a network such as 10.0.0.0/8", one)
+				}
+				c.HTTP.TrustedProxies = append(c.HTTP.TrustedProxies, p.Masked())
+			}
+			return nil
+		},
+		get: func(c *Config) string {
+			var all []string
+			for _, p := range c.HTTP.TrustedProxies {
+				all = append(all, p.String())
+			}
+			return strings.Join(all, ",")
+		}},
 	text("CINEMA_LOG_LEVEL", "info", "debug, info, warn or error", func(c *Config) *string { return &c.Log.Level }),
 	text("CINEMA_LOG_FORMAT", "text", "text or json", func(c *Config) *string { return &c.Log.Format }),
 	hidden(text("CINEMA_POSTGRES_AUTH_URL", "", "postgres:// address of the auth database; empty: embedded", func(c *Config) *string { return &c.Postgres.Auth })),
@@ -303,10 +339,8 @@ func (c *Config) validate() (faults []configFault) {
 		}
 	}
 	if c.Objects.URL != "" {
-		for env, v := range map[string]string{"CINEMA_S3_ACCESS_KEY": c.Objects.AccessKey, "CINEMA_S3_SECRET_KEY": c.Objects.SecretKey, "CINEMA_S3_BUCKET": c.Objects.Bucket} {
-			if v == "" {
-				add(env, "CINEMA_S3_URL names an object store: it is needed too")
-			}
+		for env, text := range c.Objects.s3().Faults() {
+			add(env, "%s", text)
 		}
 	}
 	if k := c.Auth.Secret; k != "" && !isHex32(k) {

@@ -35,10 +35,14 @@ func TestLoadReportsEveryFaultAtOnce(t *testing.T) {
 		"CINEMA_KAFKA_BROKERS", "kafka",
 		"CINEMA_MEDIA_SIGNING_KEY", "hunter2",
 		"CINEMA_CLICKHOUSE_PASSWORD_FILE", "/does/not/exist",
+		"CINEMA_TRUSTED_PROXIES", "10.0.0.0/8, nginx",
+		"CINEMA_S3_URL", "http://cinema:hunter2@minio:9000",
+		"CINEMA_S3_BUCKET", "A",
 	))
 	require.Error(t, err)
 	for _, name := range []string{"CINEMA_TARGET", "CINEMA_LISTEN", "CINEMA_LOG_LEVEL", "CINEMA_DEMO",
-		"CINEMA_POSTGRES_AUTH_URL", "CINEMA_KAFKA_BROKERS", "CINEMA_MEDIA_SIGNING_KEY", "CINEMA_CLICKHOUSE_PASSWORD_FILE"} {
+		"CINEMA_POSTGRES_AUTH_URL", "CINEMA_KAFKA_BROKERS", "CINEMA_MEDIA_SIGNING_KEY", "CINEMA_CLICKHOUSE_PASSWORD_FILE",
+		"CINEMA_TRUSTED_PROXIES", "CINEMA_S3_URL", "CINEMA_S3_BUCKET", "CINEMA_S3_ACCESS_KEY", "CINEMA_S3_SECRET_KEY"} {
 		require.Contains(t, err.Error(), name)
 	}
 	require.NotContains(t, err.Error(), "hunter2", "a secret must not be printed")
@@ -67,4 +71,12 @@ func TestSeparateServicesNeedEachOther(t *testing.T) {
 	require.NoError(t, err)
 	_, err = Load(nil, env("CINEMA_TARGET", "catalog", "CINEMA_AUTH_URL", "http://127.0.0.1:7000"))
 	require.NoError(t, err)
+}
+
+func TestTrustedProxiesAreAddressesOrNetworks(t *testing.T) {
+	c, err := Load(nil, env("CINEMA_TRUSTED_PROXIES", "10.1.2.3/8, 127.0.0.1,::1"))
+	require.NoError(t, err)
+	var out strings.Builder
+	c.Print(&out)
+	require.Contains(t, out.String(), "CINEMA_TRUSTED_PROXIES=10.0.0.0/8,127.0.0.1/32,::1/128\n")
 }

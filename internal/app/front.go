@@ -54,7 +54,7 @@ func (a *app) front() (http.Handler, error) {
 		},
 		Revoked: a.sessionRevoked,
 		Limiter: requestLimiter{a.limiter}, Metrics: a.metrics, Logger: a.log.With("part", "router"),
-		Site: site, Media: media, Uploads: uploads,
+		Site: site, Media: media, Uploads: uploads, TrustedProxies: a.cfg.HTTP.TrustedProxies,
 	}
 	if a.cfg.HTTP.PublicURL != "" {
 		o.Origins = []string{a.cfg.PublicURL()}

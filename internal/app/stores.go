@@ -72,9 +72,7 @@ func (a *app) openObjects(ctx context.Context) error {
 		}
 		a.blobs = store
 	} else {
-		store, err := s3.New(ctx, s3.Config{
-			Endpoint: o.URL, PublicURL: o.PublicURL, Region: o.Region, Bucket: o.Bucket, AccessKey: o.AccessKey, SecretKey: o.SecretKey,
-		}, a.log.With("part", "s3"))
+		store, err := s3.New(ctx, o.s3(), a.log.With("part", "s3"))
 		if err != nil {
 			return err
 		}

@@ -27,9 +27,11 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"maps"
 	"net"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 
@@ -79,30 +81,37 @@ type Config struct {
 
 // Validate names every fault at once. It asks nobody.
 func (c Config) Validate() error {
-	var faults []error
-	add := func(variable, format string, args ...any) {
-		faults = append(faults, fmt.Errorf("%s: %s", variable, fmt.Sprintf(format, args...)))
+	faults := c.Faults()
+	var errs []error
+	for _, variable := range slices.Sorted(maps.Keys(faults)) {
+		errs = append(errs, fmt.Errorf("%s: %s", variable, faults[variable]))
 	}
+	return errors.Join(errs...)
+}
+
+// Faults says by variable what is wrong with its value.
+func (c Config) Faults() map[string]string {
+	faults := map[string]string{}
 	// What was given is not repeated: it may hold a password.
 	if _, ok := origin(c.Endpoint); !ok {
-		add("CINEMA_S3_URL", "want http(s)://host:port without a path, a user or a password")
+		faults["CINEMA_S3_URL"] = "want http(s)://host:port without a path, a user or a password"
 	}
 	if _, ok := origin(c.PublicURL); c.PublicURL != "" && !ok {
-		add("CINEMA_S3_PUBLIC_URL", "want http(s)://host:port without a path, a user or a password, as browsers reach the store; empty: the cinema sends the bytes itself")
+		faults["CINEMA_S3_PUBLIC_URL"] = "want http(s)://host:port without a path, a user or a password, as browsers reach the store; empty: the cinema sends the bytes itself"
 	}
 	if s3utils.CheckValidBucketNameStrict(c.Bucket) != nil {
-		add("CINEMA_S3_BUCKET", "%q: want a bucket's name: 3 to 63 of a-z 0-9 . -", c.Bucket)
+		faults["CINEMA_S3_BUCKET"] = fmt.Sprintf("%q: want a bucket's name: 3 to 63 of a-z 0-9 . -", c.Bucket)
 	}
 	if c.AccessKey == "" {
-		add("CINEMA_S3_ACCESS_KEY", "want the access key of the store")
+		faults["CINEMA_S3_ACCESS_KEY"] = "want the access key of the store"
 	}
 	if c.SecretKey == "" {
-		add("CINEMA_S3_SECRET_KEY", "want the secret that belongs to CINEMA_S3_ACCESS_KEY")
+		faults["CINEMA_S3_SECRET_KEY"] = "want the secret that belongs to CINEMA_S3_ACCESS_KEY"
 	}
 	if p := strings.Trim(c.Prefix, "/"); p != "" && blob.CheckKey(p) != nil {
-		add("CINEMA_S3_PREFIX", "%q: want a folder such as cinema", c.Prefix)
+		faults["CINEMA_S3_PREFIX"] = fmt.Sprintf("%q: want a folder such as cinema", c.Prefix)
 	}
-	return errors.Join(faults...)
+	return faults
 }
 
 func origin(raw string) (*url.URL, bool) {
