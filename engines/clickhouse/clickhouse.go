@@ -391,7 +391,7 @@ func level(line string) slog.Level {
 		return slog.LevelError
 	case strings.HasPrefix(line, LauncherName+":"):
 		return slog.LevelWarn
-	case strings.Contains(line, "> TCPHandler: Code:"): // answered to the client, before its query had an id
+	case strings.Contains(line, "> TCPHandler: "): // answered to the client, before its query had an id
 		return slog.LevelDebug
 	case strings.Contains(line, "Pool: Temporarily pause scheduling"): // the small pools take turns
 		return slog.LevelDebug

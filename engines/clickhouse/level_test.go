@@ -13,6 +13,7 @@ func TestOnlyTheServersOwnTroublesAreWarnings(t *testing.T) {
 		want slog.Level
 	}{
 		{"2026.11.25 21:23:31.016918 [ 18563 ] {} <Error> TCPHandler: Code: 60. DB::Exception: Unknown table expression identifier", slog.LevelDebug},
+		{"2026.11.25 21:23:31.016918 [ 18563 ] {} <Error> TCPHandler: TCPHandler: Code: 81. DB::Exception: Database nowhere does not exist.", slog.LevelDebug},
 		{"2026.11.25 21:23:31.016918 [ 18563 ] {4f1c} <Error> executeQuery: Code: 60. DB::Exception", slog.LevelDebug},
 		{"2026.11.25 21:28:11.683003 [ 20943 ] {} <Warning> BackgroundSchedulePool/BgStrmSchPool: Temporarily pause scheduling of tasks with id 1", slog.LevelDebug},
 		{"2026.11.25 21:28:11.683003 [ 20943 ] {} <Error> MergeTreeBackgroundExecutor: Code: 243. DB::Exception: Cannot reserve 1.00 MiB", slog.LevelWarn},

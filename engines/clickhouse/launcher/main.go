@@ -87,6 +87,11 @@ func run(args []string) error {
 		go trim(file)
 	}
 
+	if err := terminal(); err != nil {
+		// It serves all the same; who started it starts it again when it ends.
+		fmt.Fprintln(os.Stderr, "clickhouse-launcher: there is no terminal to be had, so a client that breaks off may end the server:", err)
+	}
+
 	// One thread for the library's whole life: it keeps state in it.
 	runtime.LockOSThread()
 	setSignalHandlers(0)
@@ -99,7 +104,9 @@ func run(args []string) error {
 		"--listen_host=127.0.0.1",
 		"--log-level=warning",
 		"--logger.console=1",
-
+		"--interactive", // see terminal; it would begin after the last statement
+		"--progress=off",
+		"--progress-table=off",
 		"--tcp_port="+strconv.Itoa(*tcp),
 		"--http_port="+strconv.Itoa(*http),
 		"--query="+keepAlive,
