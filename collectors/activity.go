@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"math"
+	"sync"
 	"time"
 
 	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
@@ -55,31 +56,49 @@ func NewActivity(db *ch.DB, log Log, logger *slog.Logger) (*Activity, error) {
 // Run brings ClickHouse's tables up to date, however long it takes to answer,
 // and then collects and rolls up until ctx ends. Meanwhile events wait in the log.
 func (a *Activity) Run(ctx context.Context) error {
+	var wg sync.WaitGroup
+	defer wg.Wait()
+	usable := make(chan struct{})
+	wg.Go(func() { a.migrate(ctx, usable) })
+	select {
+	case <-ctx.Done():
+		return nil
+	case <-usable:
+	}
+	wg.Go(func() { a.roller.Run(ctx) })
+	return a.log.Consume(ctx, eventlog.Reader{
+		Group: activityGroup, Topics: events.Topics(), MaxRecords: maxRows, MaxWait: maxWait, Handle: a.Handle,
+	})
+}
+
+// migrate closes usable when events can be stored, and ends when every server
+// is up to date: one that was away is seen to when it is back.
+func (a *Activity) migrate(ctx context.Context, usable chan<- struct{}) {
+	used := false
 	for wait := 250 * time.Millisecond; ; wait = min(2*wait, 10*time.Second) {
 		err := a.db.Migrate(ctx)
-		if err == nil {
-			break
-		}
 		if ctx.Err() != nil {
-			return nil
+			return
 		}
-		a.slog.WarnContext(ctx, "ClickHouse is not ready; events wait in the log", "error", err, "retry", wait)
+		partial := new(ch.PartialError)
+		if !used && (err == nil || errors.As(err, &partial)) {
+			used = true
+			close(usable)
+		}
+		if err == nil {
+			return
+		}
+		if used {
+			a.slog.WarnContext(ctx, "a server of ClickHouse is away; events are counted without it", "error", err, "retry", wait)
+		} else {
+			a.slog.WarnContext(ctx, "ClickHouse is not ready; events wait in the log", "error", err, "retry", wait)
+		}
 		select {
 		case <-ctx.Done():
-			return nil
+			return
 		case <-time.After(wait):
 		}
 	}
-	rolling := make(chan struct{})
-	go func() {
-		defer close(rolling)
-		a.roller.Run(ctx)
-	}()
-	err := a.log.Consume(ctx, eventlog.Reader{
-		Group: activityGroup, Topics: events.Topics(), MaxRecords: maxRows, MaxWait: maxWait, Handle: a.Handle,
-	})
-	<-rolling
-	return err
 }
 
 // row is an event on its way, with the place it came from.
@@ -184,7 +203,11 @@ func (a *Activity) markDirty(ctx context.Context, rows []row) error {
 	}
 	err := a.db.Insert(ctx, "INSERT INTO dirty_day (day, token, sign)", func(b driver.Batch) error {
 		for day := range days {
-			if err := b.Append(day, uuid.New(), int8(1)); err != nil {
+			token, err := uuid.NewV7() // its time is that of the mark, see Roll
+			if err != nil {
+				return err
+			}
+			if err := b.Append(day, token, int8(1)); err != nil {
 				return err
 			}
 		}

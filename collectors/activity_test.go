@@ -24,8 +24,7 @@ var quiet = slog.New(slog.DiscardHandler)
 
 func analytics(tb testing.TB) *ch.DB {
 	tb.Helper()
-	a := enginestest.ClickHouse(tb)
-	db, err := ch.Open(tb.Context(), ch.Config{Addr: a.Native, Database: a.Database, User: a.User, Password: a.Password})
+	db, err := ch.Open(tb.Context(), enginestest.Analytics(tb))
 	require.NoError(tb, err)
 	tb.Cleanup(func() { _ = db.Close() })
 	require.NoError(tb, db.Migrate(tb.Context()))
@@ -300,7 +299,7 @@ func TestEachEventCountsOnceWhateverTheReplays(t *testing.T) {
 func TestPoisonGoesToTheDeadLetters(t *testing.T) {
 	db := analytics(t)
 	// A rule that the program does not know: what ClickHouse refuses.
-	require.NoError(t, db.Exec(t.Context(), "ALTER TABLE activity_event ADD CONSTRAINT c CHECK page != '/poison'"))
+	require.NoError(t, db.Everywhere(t.Context(), "ALTER TABLE "+db.Local("activity_event")+" ADD CONSTRAINT c CHECK page != '/poison'"))
 	dead := &deadLog{}
 	a, err := collectors.NewActivity(db, dead, quiet)
 	require.NoError(t, err)

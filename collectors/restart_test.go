@@ -66,7 +66,7 @@ func TestKilledBetweenInsertAndCommitNothingIsLostOrDoubled(t *testing.T) {
 	db, log := analytics(t), eventLog(t)
 	// The copies must stay apart, else the server might tidy them away before
 	// anyone looks.
-	require.NoError(t, db.Exec(t.Context(), "SYSTEM STOP MERGES activity_event"))
+	require.NoError(t, db.Everywhere(t.Context(), "SYSTEM STOP MERGES "+db.Local("activity_event")))
 	w := newWorld(12)
 	var list []events.Event
 	for len(list) < 6_000 {

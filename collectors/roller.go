@@ -5,12 +5,14 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"time"
 
 	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
 	"github.com/google/uuid"
 
 	"github.com/netflixathome/cinema/internal/ch"
+	"github.com/netflixathome/cinema/internal/events"
 )
 
 const (
@@ -70,14 +72,29 @@ func (r *Roller) Roll(ctx context.Context) (int, error) {
 		GROUP BY day ORDER BY day DESC`); err != nil {
 		return 0, fmt.Errorf("dirty days: %w", err)
 	}
+	if len(days) == 0 {
+		return 0, nil
+	}
+	settle, err := r.db.Settle(ctx)
+	if err != nil {
+		return 0, fmt.Errorf("dirty days: %w", err)
+	}
 	for _, d := range days {
+		began := time.Now()
 		if err := r.Recompute(ctx, d.Day); err != nil {
 			return 0, err
 		}
 		// Only the marks seen before the day was read are taken back: one set
-		// meanwhile stays for the next round.
+		// meanwhile stays for the next round. So does one that was set so lately
+		// that its events may not have been read, see Settle.
+		settled := slices.DeleteFunc(d.Tokens, func(token uuid.UUID) bool {
+			return settle > 0 && events.TimeOf(token).After(began.Add(-settle))
+		})
+		if len(settled) == 0 {
+			continue
+		}
 		if err := r.db.Insert(ctx, "INSERT INTO dirty_day (day, token, sign)", func(b driver.Batch) error {
-			for _, token := range d.Tokens {
+			for _, token := range settled {
 				if err := b.Append(d.Day, token, int8(-1)); err != nil {
 					return err
 				}
@@ -210,15 +227,15 @@ const (
 func (r *Roller) RemoveDemo(ctx context.Context) error {
 	// The days first: once the events are gone nobody knows which they were.
 	if err := r.db.Exec(ctx, `INSERT INTO dirty_day (day, token, sign)
-		SELECT day, generateUUIDv4(), 1 FROM (SELECT DISTINCT day FROM activity_event WHERE demo)`); err != nil {
+		SELECT day, generateUUIDv7(), 1 FROM (SELECT DISTINCT day FROM activity_event WHERE demo)`); err != nil {
 		return fmt.Errorf("remove demo: mark days: %w", err)
 	}
-	if err := r.db.Exec(ctx, `ALTER TABLE activity_event DELETE WHERE demo SETTINGS mutations_sync = 2`); err != nil {
+	if err := r.db.Everywhere(ctx, "ALTER TABLE "+r.db.Local("activity_event")+" DELETE WHERE demo SETTINGS mutations_sync = 2"); err != nil {
 		return fmt.Errorf("remove demo: events: %w", err)
 	}
 	// The marks may have been taken back before the events were gone.
 	if err := r.db.Exec(ctx, `INSERT INTO dirty_day (day, token, sign)
-		SELECT day, generateUUIDv4(), 1 FROM (SELECT DISTINCT day FROM activity_day)`); err != nil {
+		SELECT day, generateUUIDv7(), 1 FROM (SELECT DISTINCT day FROM activity_day)`); err != nil {
 		return fmt.Errorf("remove demo: mark days: %w", err)
 	}
 	if _, err := r.Roll(ctx); err != nil {

@@ -80,7 +80,6 @@ func stores(t testing.TB) []string {
 	database := func(name string) string {
 		return parsed("CINEMA_TEST_POSTGRES_URL").ResolveReference(&url.URL{Path: "/" + name}).String()
 	}
-	shard, _, _ := strings.Cut(given("CINEMA_TEST_CLICKHOUSE_ADDR"), ",")
 	s3 := parsed("CINEMA_TEST_S3_URL")
 	key := s3.User.Username()
 	secret, _ := s3.User.Password()
@@ -89,7 +88,9 @@ func stores(t testing.TB) []string {
 		"CINEMA_POSTGRES_CATALOG_URL=" + database("catalog"),
 		"CINEMA_POSTGRES_TELEMETRY_URL=" + database("telemetry"),
 		"CINEMA_KAFKA_BROKERS=" + given("CINEMA_TEST_KAFKA_BROKERS"),
-		"CINEMA_CLICKHOUSE_ADDR=" + shard,
+		"CINEMA_CLICKHOUSE_ADDR=" + given("CINEMA_TEST_CLICKHOUSE_ADDR"), // of both shards
+		"CINEMA_CLICKHOUSE_CLUSTER=cinema",
+		"CINEMA_CLICKHOUSE_PASSWORD=" + given("CINEMA_TEST_CLICKHOUSE_PASSWORD"),
 		"CINEMA_REDIS_URL=" + given("CINEMA_TEST_REDIS_URL"),
 		"CINEMA_ELASTICSEARCH_URL=" + given("CINEMA_TEST_ELASTICSEARCH_URL"),
 		"CINEMA_S3_URL=" + s3.Scheme + "://" + s3.Host,

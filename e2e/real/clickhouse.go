@@ -3,32 +3,51 @@ package main
 import (
 	"bytes"
 	"context"
+	"crypto/rand"
 	_ "embed"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
 	"net/url"
 	"os"
 	"path/filepath"
+	"regexp"
+	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"syscall"
 	"text/template"
 	"time"
 )
 
 // clickhouse is two servers that are the two shards of the cluster "cinema":
-// the server of engines/clickhouse, by its launcher, with a configuration that
-// names both. The user "cinema" has no password. There is no replication and
-// no ON CLUSTER, which that server lacks.
+// the server of engines/clickhouse, by its launcher, with the configuration of
+// deploy/clickhouse. The program's user has a password; "tests" has none and
+// may do anything. There is no replication and no ON CLUSTER, which that server
+// lacks, so each shard is left one replica.
+//
+// A shard that ends is started again, as a container is, but not while its
+// folder holds a file "hold": a test that kills the process of the file "pid"
+// says by it how long the shard is away.
 type clickhouse struct {
-	site   *site
-	shards []*process
-	addrs  []string // of the native protocol
+	site     *site
+	dirs     []string
+	addrs    []string // of the native protocol
+	https    []string
+	password string // of the user "cinema"
+
+	mu      sync.Mutex
+	shards  []*process
+	stopped bool
 }
 
 //go:embed clickhouse.xml
 var clickhouseConfig string
+
+//go:embed clickhouse-users.xml
+var clickhouseUsers string
 
 func (*clickhouse) Name() string { return "clickhouse" }
 
@@ -41,15 +60,13 @@ func (c *clickhouse) Start(ctx context.Context) error {
 			return fmt.Errorf("%w: type make build", err)
 		}
 	}
-	config, err := template.New("clickhouse.xml").Parse(clickhouseConfig)
-	if err != nil {
-		return err
-	}
 	ports, err := c.site.ports(2 * shards)
 	if err != nil {
 		return err
 	}
 	native, httpPorts := ports[:shards], ports[shards:]
+	c.password = rand.Text()
+	secret := rand.Text()
 	for i := range shards {
 		name := fmt.Sprintf("clickhouse-%d", i+1)
 		dir, err := c.site.folder(nil, name)
@@ -60,37 +77,30 @@ func (c *clickhouse) Start(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		var text bytes.Buffer
-		if err := config.Execute(&text, map[string]any{"Dir": dir, "Shard": i + 1, "Ports": native}); err != nil {
+		if err := c.configure(dir, native); err != nil {
 			return err
 		}
-		file := filepath.Join(dir, "config.xml")
-		if err := os.WriteFile(file, text.Bytes(), 0o600); err != nil {
-			return err
-		}
-		p, err := c.site.launch(program{
+		p := program{
 			name: name, path: launcher, dir: dir,
 			args: []string{
-				"-library", library, "-config", file, "-path", data,
+				"-library", library, "-config", filepath.Join(dir, "config.xml"), "-path", data,
 				"-tcp-port", strconv.Itoa(native[i]), "-http-port", strconv.Itoa(httpPorts[i]),
 			},
+			env: []string{
+				fmt.Sprintf("CINEMA_SHARD=%d", i+1), "CINEMA_REPLICA=1",
+				"CINEMA_CLICKHOUSE_PASSWORD=" + c.password, "CINEMA_CLUSTER_SECRET=" + secret,
+			},
 			stop: syscall.SIGTERM, death: syscall.SIGKILL,
-		})
-		if err != nil {
+		}
+		c.dirs, c.addrs, c.https = append(c.dirs, dir), append(c.addrs, address(native[i])), append(c.https, "http://"+address(httpPorts[i]))
+		c.shards = append(c.shards, nil)
+		if err := c.launch(i, p); err != nil {
 			return err
 		}
-		c.shards, c.addrs = append(c.shards, p), append(c.addrs, address(native[i]))
-	}
-	for i, p := range c.shards {
-		err := p.await(ctx, func(ctx context.Context) error {
-			return ask(ctx, httpPorts[i], "CREATE DATABASE IF NOT EXISTS cinema", "")
-		})
-		if err != nil {
-			return err
-		}
+		go c.keep(i, p)
 	}
 	// Each answers for both.
-	for i, p := range c.shards {
+	for i, p := range slices.Clone(c.shards) {
 		err := p.await(ctx, func(ctx context.Context) error {
 			return ask(ctx, httpPorts[i], "SELECT count() FROM cluster('cinema', system.one)", strconv.Itoa(shards))
 		})
@@ -101,9 +111,105 @@ func (c *clickhouse) Start(ctx context.Context) error {
 	return nil
 }
 
+// launch starts a shard unless all are to stop.
+func (c *clickhouse) launch(i int, p program) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.stopped {
+		return nil
+	}
+	running, err := c.site.launch(p)
+	if err != nil {
+		return err
+	}
+	c.shards[i] = running
+	return os.WriteFile(filepath.Join(c.dirs[i], "pid"), []byte(strconv.Itoa(running.cmd.Process.Pid)), 0o600)
+}
+
+// keep starts a shard again until all are to stop.
+func (c *clickhouse) keep(i int, p program) {
+	for {
+		c.mu.Lock()
+		running := c.shards[i]
+		c.mu.Unlock()
+		<-running.done
+		for held := true; held; {
+			time.Sleep(100 * time.Millisecond)
+			c.mu.Lock()
+			stopped := c.stopped
+			c.mu.Unlock()
+			if stopped {
+				return
+			}
+			_, err := os.Stat(filepath.Join(c.dirs[i], "hold"))
+			held = err == nil
+		}
+		if err := c.launch(i, p); err != nil {
+			c.site.say("%s is not started again: %v", p.name, err)
+			return
+		}
+	}
+}
+
+// withoutFsync: tests kill servers and cut no power.
+const withoutFsync = `<clickhouse><merge_tree><fsync_after_insert>0</fsync_after_insert><fsync_part_directory>0</fsync_part_directory></merge_tree></clickhouse>`
+
+var replica = regexp.MustCompile(`<replica><host>clickhouse-(\d)-(\d)</host><port>9000</port></replica>`)
+
+// configure writes a shard's configuration: what is deployed, with addresses of
+// loopback in place of the hosts' names, merged into what this machine needs.
+func (c *clickhouse) configure(dir string, native []int) error {
+	base, err := template.New("clickhouse.xml").Parse(clickhouseConfig)
+	if err != nil {
+		return err
+	}
+	var text bytes.Buffer
+	if err := base.Execute(&text, map[string]any{"Dir": dir}); err != nil {
+		return err
+	}
+	deployed, err := os.ReadFile(filepath.Join(c.site.root, "deploy", "clickhouse", "config.xml"))
+	if err != nil {
+		return err
+	}
+	users, err := os.ReadFile(filepath.Join(c.site.root, "deploy", "clickhouse", "users.xml"))
+	if err != nil {
+		return err
+	}
+	kept := 0
+	cluster := replica.ReplaceAllStringFunc(string(deployed), func(line string) string {
+		m := replica.FindStringSubmatch(line)
+		shard, _ := strconv.Atoi(m[1])
+		if m[2] != "1" || shard > len(native) {
+			return ""
+		}
+		kept++
+		return fmt.Sprintf("<replica><host>127.0.0.1</host><port>%d</port></replica>", native[shard-1])
+	})
+	const file = "/etc/clickhouse-server/cinema-users.xml"
+	if kept != len(native) || !strings.Contains(cluster, file) {
+		return errors.New("deploy/clickhouse/config.xml is not as expected here")
+	}
+	for name, content := range map[string]string{
+		"config.xml":          text.String(),
+		"config.d/cinema.xml": strings.ReplaceAll(cluster, file, filepath.Join(dir, "users.xml")),
+		"config.d/tests.xml":  withoutFsync,
+		"users.xml":           clickhouseUsers,
+		"users.d/cinema.xml":  string(users),
+	} {
+		path := filepath.Join(dir, name)
+		if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+			return err
+		}
+		if err := os.WriteFile(path, []byte(content), 0o600); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // ask runs a statement over HTTP and compares its answer.
 func ask(ctx context.Context, port int, statement, want string) error {
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://"+address(port)+"/?"+url.Values{"user": {"cinema"}, "database": {"system"}}.Encode(), strings.NewReader(statement))
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://"+address(port)+"/?"+url.Values{"user": {"tests"}, "database": {"system"}}.Encode(), strings.NewReader(statement))
 	if err != nil {
 		return err
 	}
@@ -123,11 +229,19 @@ func ask(ctx context.Context, port int, statement, want string) error {
 }
 
 func (c *clickhouse) Stop() {
-	for _, p := range c.shards {
+	c.mu.Lock()
+	c.stopped = true
+	c.mu.Unlock()
+	for _, p := range c.shards { // nobody else changes them now
 		p.end(10 * time.Second)
 	}
 }
 
 func (c *clickhouse) Env() []string {
-	return []string{"CINEMA_TEST_CLICKHOUSE_ADDR=" + strings.Join(c.addrs, ",")}
+	return []string{
+		"CINEMA_TEST_CLICKHOUSE_ADDR=" + strings.Join(c.addrs, ","),
+		"CINEMA_TEST_CLICKHOUSE_HTTP=" + strings.Join(c.https, ","),
+		"CINEMA_TEST_CLICKHOUSE_DIRS=" + strings.Join(c.dirs, ","),
+		"CINEMA_TEST_CLICKHOUSE_PASSWORD=" + c.password,
+	}
 }

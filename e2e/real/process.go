@@ -44,7 +44,7 @@ type process struct {
 
 // launch starts a program whose output goes to a log.
 func (s *site) launch(p program) (*process, error) {
-	log, err := os.Create(filepath.Join(s.logs, p.name+".log"))
+	log, err := os.OpenFile(filepath.Join(s.logs, p.name+".log"), os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o644)
 	if err != nil {
 		return nil, err
 	}

@@ -36,6 +36,7 @@ import (
 
 	"github.com/netflixathome/cinema/engines/clickhouse"
 	"github.com/netflixathome/cinema/engines/postgres"
+	analytics "github.com/netflixathome/cinema/internal/ch"
 	"github.com/netflixathome/cinema/internal/realtest"
 )
 
@@ -268,12 +269,38 @@ func ClickHouse(t testing.TB) ClickHouseAddress {
 	return a
 }
 
+// Analytics is how to open a fresh and empty database for statistics: on the
+// embedded server, or on all shards of the real cluster. It is dropped when the
+// test ends.
+func Analytics(t testing.TB) analytics.Config {
+	t.Helper()
+	first := ClickHouse(t)
+	c := analytics.Config{Addrs: []string{first.Native}, Database: first.Database, User: first.User, Password: first.Password}
+	shards, ok := realtest.Lookup(t, realtest.ClickHouse)
+	if !ok {
+		return c
+	}
+	c.Cluster, c.Addrs = clickhouseCluster, strings.Split(shards, ",")
+	for _, addr := range c.Addrs[1:] {
+		t.Cleanup(func() {
+			other := ClickHouseAddress{Native: addr, User: first.User, Database: "system"}
+			if err := executeClickHouse(other, "DROP DATABASE IF EXISTS "+c.Database+" SYNC"); err != nil {
+				t.Logf("ClickHouse for tests: %v", err)
+			}
+		})
+	}
+	return c
+}
+
+// clickhouseCluster is the name that e2e/real gives its shards.
+const clickhouseCluster = "cinema"
+
 // clickhouseServer is the server; of the real ones, the first shard.
 func clickhouseServer(t testing.TB) ClickHouseAddress {
 	t.Helper()
 	if shards, ok := realtest.Lookup(t, realtest.ClickHouse); ok {
 		first, _, _ := strings.Cut(shards, ",")
-		return ClickHouseAddress{Native: first, User: clickhouse.User, Database: clickhouse.Database}
+		return ClickHouseAddress{Native: first, User: "tests", Database: "system"}
 	}
 	s, err := sharedClickHouse()
 	if err != nil {

@@ -259,7 +259,7 @@ func (a *app) startEngines(ctx context.Context) error {
 	if len(c.Kafka.Brokers) == 0 && events {
 		o.Kafka = &engines.KafkaOptions{}
 	}
-	if c.ClickHouse.Addr == "" && (c.Has("telemetry") || c.Has("collectors")) {
+	if len(c.ClickHouse.Addrs) == 0 && (c.Has("telemetry") || c.Has("collectors")) {
 		o.ClickHouse = &engines.ClickHouseOptions{}
 	}
 	ctx, cancel := context.WithTimeout(ctx, time.Minute)

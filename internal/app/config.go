@@ -57,8 +57,12 @@ type LogConfig struct {
 // PostgresConfig holds a URL per database; empty ones are embedded.
 type PostgresConfig struct{ Auth, Catalog, Telemetry string }
 
-// ClickHouseConfig is the analytics store; without Addr it is embedded.
-type ClickHouseConfig struct{ Addr, Database, User, Password string }
+// ClickHouseConfig is the analytics store; without Addrs it is embedded. More
+// than one are the servers of a cluster, by the name that they give it.
+type ClickHouseConfig struct {
+	Addrs                             []string
+	Cluster, Database, User, Password string
+}
 
 // KafkaConfig is the event log; without Brokers it is embedded.
 type KafkaConfig struct{ Brokers []string }
@@ -109,6 +113,25 @@ func text(env, def, doc string, field func(c *Config) *string) setting {
 	return setting{env: env, def: def, doc: doc,
 		set: func(c *Config, v string) error { *field(c) = v; return nil },
 		get: func(c *Config) string { return *field(c) }}
+}
+
+// list is a setting of addresses, host:port with commas between.
+func list(env, doc string, field func(c *Config) *[]string) setting {
+	return setting{env: env, doc: doc,
+		set: func(c *Config, v string) error {
+			*field(c) = nil
+			for one := range strings.SplitSeq(v, ",") {
+				if one = strings.TrimSpace(one); one == "" {
+					continue
+				}
+				if _, _, err := net.SplitHostPort(one); err != nil {
+					return fmt.Errorf("%q: want host:port", one)
+				}
+				*field(c) = append(*field(c), one)
+			}
+			return nil
+		},
+		get: func(c *Config) string { return strings.Join(*field(c), ",") }}
 }
 
 func hidden(s setting) setting { s.secret = true; return s }
@@ -180,25 +203,12 @@ var settings = []setting{
 	hidden(text("CINEMA_POSTGRES_AUTH_URL", "", "postgres:// address of the auth database; empty: embedded", func(c *Config) *string { return &c.Postgres.Auth })),
 	hidden(text("CINEMA_POSTGRES_CATALOG_URL", "", "postgres:// address of the catalog database; empty: embedded", func(c *Config) *string { return &c.Postgres.Catalog })),
 	hidden(text("CINEMA_POSTGRES_TELEMETRY_URL", "", "postgres:// address of the telemetry database; empty: embedded", func(c *Config) *string { return &c.Postgres.Telemetry })),
-	text("CINEMA_CLICKHOUSE_ADDR", "", "host:port of ClickHouse's native protocol; empty: embedded", func(c *Config) *string { return &c.ClickHouse.Addr }),
+	list("CINEMA_CLICKHOUSE_ADDR", "host:port of ClickHouse's native protocol, of a cluster a list of every server's; empty: embedded", func(c *Config) *[]string { return &c.ClickHouse.Addrs }),
+	text("CINEMA_CLICKHOUSE_CLUSTER", "", "name of the cluster in the ClickHouse servers' remote_servers; empty: there is one server", func(c *Config) *string { return &c.ClickHouse.Cluster }),
 	text("CINEMA_CLICKHOUSE_DATABASE", "cinema", "ClickHouse database", func(c *Config) *string { return &c.ClickHouse.Database }),
 	text("CINEMA_CLICKHOUSE_USER", "cinema", "ClickHouse user", func(c *Config) *string { return &c.ClickHouse.User }),
 	hidden(text("CINEMA_CLICKHOUSE_PASSWORD", "", "ClickHouse password", func(c *Config) *string { return &c.ClickHouse.Password })),
-	{env: "CINEMA_KAFKA_BROKERS", doc: "host:port list of Kafka; empty: embedded",
-		set: func(c *Config, v string) error {
-			c.Kafka.Brokers = nil
-			for _, b := range strings.Split(v, ",") {
-				if b = strings.TrimSpace(b); b == "" {
-					continue
-				}
-				if _, _, err := net.SplitHostPort(b); err != nil {
-					return fmt.Errorf("%q: want host:port", b)
-				}
-				c.Kafka.Brokers = append(c.Kafka.Brokers, b)
-			}
-			return nil
-		},
-		get: func(c *Config) string { return strings.Join(c.Kafka.Brokers, ",") }},
+	list("CINEMA_KAFKA_BROKERS", "host:port list of Kafka; empty: embedded", func(c *Config) *[]string { return &c.Kafka.Brokers }),
 	hidden(text("CINEMA_REDIS_URL", "", "redis:// or rediss:// address of what instances share (cache, limits, news); empty: in process", func(c *Config) *string { return &c.Redis.URL })),
 	hidden(setting{env: "CINEMA_ELASTICSEARCH_URL", doc: "list of http(s)://user:password@host:port of Elasticsearch; empty: embedded",
 		set: func(c *Config, v string) error {
@@ -333,10 +343,11 @@ func (c *Config) validate() (faults []configFault) {
 			add(env, "want postgres://user:password@host:port/database")
 		}
 	}
-	if c.ClickHouse.Addr != "" {
-		if _, _, err := net.SplitHostPort(c.ClickHouse.Addr); err != nil {
-			add("CINEMA_CLICKHOUSE_ADDR", "%q: want host:port", c.ClickHouse.Addr)
-		}
+	switch n := len(c.ClickHouse.Addrs); {
+	case n > 1 && c.ClickHouse.Cluster == "":
+		add("CINEMA_CLICKHOUSE_CLUSTER", "CINEMA_CLICKHOUSE_ADDR has %d servers: want the name of their cluster", n)
+	case n == 0 && c.ClickHouse.Cluster != "":
+		add("CINEMA_CLICKHOUSE_ADDR", "want the address of every server of the cluster %s", c.ClickHouse.Cluster)
 	}
 	if c.Objects.URL != "" {
 		for env, text := range c.Objects.s3().Faults() {

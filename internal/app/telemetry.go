@@ -122,14 +122,15 @@ func (a *app) wireTelemetry(ctx context.Context) error {
 // openClickHouse opens the analytics store. A machine that cannot run the
 // embedded one goes without statistics; its events wait in the log.
 func (a *app) openClickHouse(ctx context.Context) error {
-	c := ch.Config{Addr: a.cfg.ClickHouse.Addr, Database: a.cfg.ClickHouse.Database, User: a.cfg.ClickHouse.User, Password: a.cfg.ClickHouse.Password}
-	if c.Addr == "" {
+	set := a.cfg.ClickHouse
+	c := ch.Config{Addrs: set.Addrs, Cluster: set.Cluster, Database: set.Database, User: set.User, Password: set.Password}
+	if len(c.Addrs) == 0 {
 		addr, err := a.engines.ClickHouse()
 		if err != nil {
 			a.log.Warn("there are no statistics; events wait in the log", "error", err)
 			return nil
 		}
-		c = ch.Config{Addr: addr.Native, Database: addr.Database, User: addr.User, Password: addr.Password}
+		c = ch.Config{Addrs: []string{addr.Native}, Database: addr.Database, User: addr.User, Password: addr.Password}
 	}
 	db, err := ch.Open(ctx, c)
 	if err != nil {

@@ -1,30 +1,43 @@
-// Package ch opens ClickHouse and brings its tables up to date.
+// Package ch opens ClickHouse and brings its tables up to date: one server, or a
+// cluster of shards, whose servers it knows one by one.
 //
-// Statistics are never worth waiting for: Open does not wait for the server,
+// Statistics are never worth waiting for: Open does not wait for a server,
 // every query has a time limit, and a query that its caller gave up on is
 // killed in the server too.
+//
+// # A cluster
+//
+// Queries and inserts go to any server that answers, through Distributed
+// tables that have the names of the tables at home; the rows are in tables
+// with _local behind the name. An insert is answered when each shard that it
+// concerns has written its part, and fails when one could not: then another
+// part may be written, so whoever inserts must be able to repeat it. A query
+// that needs a shard which is away fails and names it. See ADR 90.
 package ch
 
 import (
 	"context"
-	"embed"
 	"errors"
 	"fmt"
-	"io/fs"
+	"net"
 	"regexp"
-	"sync/atomic"
+	"slices"
+	"sync"
 	"time"
 
 	"github.com/ClickHouse/clickhouse-go/v2"
 	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
 	"github.com/google/uuid"
-	"github.com/pressly/goose/v3"
 )
 
 // Config of a DB.
 type Config struct {
-	// Addr is host:port of the native protocol.
-	Addr     string
+	// Addrs are the servers, host:port of the native protocol each; of a
+	// cluster all of them.
+	Addrs []string
+	// Cluster is the name under which the servers know each other, in their
+	// remote_servers. Empty: there is one server.
+	Cluster  string
 	Database string
 	User     string
 	Password string
@@ -37,14 +50,29 @@ var name = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]{0,62}$`)
 // Validate reports every fault of the configuration at once.
 func (c Config) Validate() error {
 	var errs []error
-	if c.Addr == "" {
-		errs = append(errs, errors.New("clickhouse: an address (host:port of the native protocol) is required"))
+	fault := func(format string, args ...any) { errs = append(errs, fmt.Errorf("clickhouse: "+format, args...)) }
+	if len(c.Addrs) == 0 {
+		fault("an address (host:port of the native protocol) is required")
+	}
+	for i, addr := range c.Addrs {
+		if _, _, err := net.SplitHostPort(addr); err != nil {
+			fault("address %q: want host:port", addr)
+		}
+		if slices.Contains(c.Addrs[:i], addr) {
+			fault("the address %s is there twice", addr)
+		}
+	}
+	if len(c.Addrs) > 1 && c.Cluster == "" {
+		fault("of several servers the cluster's name is required")
+	}
+	if c.Cluster != "" && !name.MatchString(c.Cluster) {
+		fault("the cluster must be a plain name")
 	}
 	if !name.MatchString(c.Database) || c.Database == "default" {
-		errs = append(errs, errors.New("clickhouse: the database must be a plain name other than default"))
+		fault("the database must be a plain name other than default")
 	}
 	if c.User == "" {
-		errs = append(errs, errors.New("clickhouse: a user is required"))
+		fault("a user is required")
 	}
 	return errors.Join(errs...)
 }
@@ -57,47 +85,43 @@ const (
 
 // DB is a pool of connections to one database.
 type DB struct {
-	conn driver.Conn
-	cfg  Config
-	// exists is set once the database has been seen. Until then nothing may
-	// connect to it: a handshake that names a database which is not there
-	// aborts the embedded server (chDB 26.7.3; the real one answers error 81).
-	exists atomic.Bool
+	conn    driver.Conn // to any server
+	servers []server
+	cfg     Config
 }
 
-// see makes sure that the database is there before the pool names it.
-func (db *DB) see(ctx context.Context) error {
-	if db.exists.Load() {
-		return nil
-	}
-	system := clickhouse.OpenDB(db.cfg.options("system"))
-	defer system.Close()
-	// Not under the id of the statement that is to follow: the server may take
-	// that one for a second run of this.
-	ctx = clickhouse.Context(ctx, clickhouse.WithQueryID(uuid.NewString()))
-	var n uint64
-	if err := system.QueryRowContext(ctx, "SELECT count() FROM system.databases WHERE name = $1", db.cfg.Database).Scan(&n); err != nil {
-		return err
-	}
-	if n == 0 {
-		return fmt.Errorf("clickhouse: the database %s is not there yet", db.cfg.Database)
-	}
-	db.exists.Store(true)
-	return nil
+// server is one of them by itself.
+type server struct {
+	addr string
+	conn driver.Conn // outside the database, which may not be there yet
 }
 
-func (c Config) options(database string) *clickhouse.Options {
+func (c Config) options(database string, addrs ...string) *clickhouse.Options {
+	settings := clickhouse.Settings{
+		// An insert is answered when it is written.
+		"async_insert": 0,
+		// A day of rows is deduplicated within its partition: the key holds
+		// the partition's expression.
+		"do_not_merge_across_partitions_select_final": 1,
+		"max_execution_time":                          int(QueryTimeout.Seconds()),
+	}
+	if c.Cluster != "" {
+		settings["distributed_foreground_insert"] = 1
+		// What one shard read belongs where its hash says, not where it was read.
+		settings["parallel_distributed_insert_select"] = 0
+		settings["skip_unavailable_shards"] = 0
+		// Reads meet writes: both go to a shard's first replica that is up, and
+		// one that lags does not answer for it. See Settle.
+		settings["load_balancing"] = "in_order"
+		settings["prefer_localhost_replica"] = 0
+		settings["max_replica_delay_for_distributed_queries"] = int(maxReplicaDelay.Seconds())
+		settings["fallback_to_stale_replicas_for_distributed_queries"] = 0
+	}
 	return &clickhouse.Options{
-		Addr: []string{c.Addr},
-		Auth: clickhouse.Auth{Database: database, Username: c.User, Password: c.Password},
-		Settings: clickhouse.Settings{
-			// An insert is answered when it is written.
-			"async_insert": 0,
-			// A day of rows is deduplicated within its partition: the key holds
-			// the partition's expression.
-			"do_not_merge_across_partitions_select_final": 1,
-			"max_execution_time":                          int(QueryTimeout.Seconds()),
-		},
+		Addr:                 addrs,
+		ConnOpenStrategy:     clickhouse.ConnOpenRoundRobin,
+		Auth:                 clickhouse.Auth{Database: database, Username: c.User, Password: c.Password},
+		Settings:             settings,
 		Compression:          &clickhouse.Compression{Method: clickhouse.CompressionLZ4},
 		DialTimeout:          5 * time.Second,
 		ReadTimeout:          InsertTimeout,
@@ -109,7 +133,10 @@ func (c Config) options(database string) *clickhouse.Options {
 	}
 }
 
-// Open makes the pool. It does not wait for the server: ask Ping.
+// maxReplicaDelay is how far behind its shard a replica may be that answers.
+const maxReplicaDelay = 5 * time.Second
+
+// Open makes the pool. It does not wait for a server: ask Ping.
 func Open(_ context.Context, cfg Config) (*DB, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, err
@@ -117,27 +144,92 @@ func Open(_ context.Context, cfg Config) (*DB, error) {
 	if cfg.MaxConns == 0 {
 		cfg.MaxConns = 8
 	}
-	conn, err := clickhouse.Open(cfg.options(cfg.Database))
-	if err != nil {
-		return nil, fmt.Errorf("clickhouse %s: %w", cfg.Addr, err)
+	db := &DB{cfg: cfg}
+	var err error
+	if db.conn, err = clickhouse.Open(cfg.options(cfg.Database, cfg.Addrs...)); err != nil {
+		return nil, fmt.Errorf("clickhouse: %w", err)
 	}
-	return &DB{conn: conn, cfg: cfg}, nil
+	for _, addr := range cfg.Addrs {
+		o := cfg.options("system", addr)
+		o.MaxOpenConns, o.MaxIdleConns = 2, 1
+		conn, err := clickhouse.Open(o)
+		if err != nil {
+			return nil, fmt.Errorf("clickhouse %s: %w", addr, err)
+		}
+		db.servers = append(db.servers, server{addr, conn})
+	}
+	return db, nil
 }
 
 // Close ends the connections.
-func (db *DB) Close() error { return db.conn.Close() }
+func (db *DB) Close() error {
+	errs := []error{db.conn.Close()}
+	for _, s := range db.servers {
+		errs = append(errs, s.conn.Close())
+	}
+	return errors.Join(errs...)
+}
 
-// Ping asks the server for an answer.
+// each does something on every server at once. The error names those where it
+// failed.
+func (db *DB) each(do func(s server) error) error {
+	errs := make([]error, len(db.servers))
+	var wg sync.WaitGroup
+	for i, s := range db.servers {
+		wg.Go(func() {
+			if err := do(s); err != nil {
+				errs[i] = fmt.Errorf("clickhouse %s: %w", s.addr, err)
+			}
+		})
+	}
+	wg.Wait()
+	return errors.Join(errs...)
+}
+
+// Ping asks every server for an answer and whether it has the database.
 func (db *DB) Ping(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
 	defer cancel()
-	if err := db.see(ctx); err != nil {
-		return fmt.Errorf("clickhouse %s: %w", db.cfg.Addr, err)
+	return db.each(func(s server) error {
+		var n uint64
+		if err := s.conn.QueryRow(ctx, "SELECT count() FROM system.databases WHERE name = $1", db.cfg.Database).Scan(&n); err != nil {
+			return err
+		}
+		if n == 0 {
+			return fmt.Errorf("the database %s is not there yet", db.cfg.Database)
+		}
+		return nil
+	})
+}
+
+// Settle is how long after an insert what was inserted is surely read: no time
+// where each shard is one server, else twice what a replica may be behind.
+func (db *DB) Settle(ctx context.Context) (time.Duration, error) {
+	if db.cfg.Cluster == "" {
+		return 0, nil
 	}
-	if err := db.conn.Ping(ctx); err != nil {
-		return fmt.Errorf("clickhouse %s: %w", db.cfg.Addr, err)
+	var replicas uint32
+	if err := db.Row(ctx, []any{&replicas}, "SELECT max(replica_num) FROM system.clusters WHERE cluster = $1", db.cfg.Cluster); err != nil {
+		return 0, err
 	}
-	return nil
+	if replicas < 2 {
+		return 0, nil
+	}
+	return 2 * maxReplicaDelay, nil
+}
+
+// Local is the table whose rows a server keeps itself, with its database.
+func (db *DB) Local(table string) string {
+	return db.cfg.Database + "." + db.cfg.local(table)
+}
+
+// Everywhere runs on every server what Distributed tables do not pass on, such
+// as ALTER; its tables are named by Local. The error names the servers where it
+// failed; on the others it is done.
+func (db *DB) Everywhere(ctx context.Context, statement string) error {
+	ctx, cancel := context.WithTimeout(ctx, InsertTimeout)
+	defer cancel()
+	return db.each(func(s server) error { return s.conn.Exec(ctx, statement) })
 }
 
 // guard bounds a statement and gives it an id. The returned end must be called
@@ -152,8 +244,9 @@ func (db *DB) guard(ctx context.Context, limit time.Duration) (context.Context, 
 		if gaveUp {
 			kill, cancel := context.WithTimeout(context.WithoutCancel(ctx), 2*time.Second)
 			defer cancel()
-			// Best effort: max_execution_time ends it otherwise.
-			_ = db.conn.Exec(kill, "KILL QUERY WHERE query_id = $1 ASYNC", id)
+			// Best effort: max_execution_time ends it otherwise. It is not known
+			// here which server runs it.
+			_ = db.each(func(s server) error { return s.conn.Exec(kill, "KILL QUERY WHERE query_id = $1 ASYNC", id) })
 		}
 	}
 }
@@ -162,9 +255,6 @@ func (db *DB) guard(ctx context.Context, limit time.Duration) (context.Context, 
 func (db *DB) Exec(ctx context.Context, query string, args ...any) (err error) {
 	ctx, end := db.guard(ctx, InsertTimeout)
 	defer func() { end(err) }()
-	if err := db.see(ctx); err != nil {
-		return err
-	}
 	return db.conn.Exec(ctx, query, args...)
 }
 
@@ -173,9 +263,6 @@ func (db *DB) Exec(ctx context.Context, query string, args ...any) (err error) {
 func (db *DB) Select(ctx context.Context, dest any, query string, args ...any) (err error) {
 	ctx, end := db.guard(ctx, QueryTimeout)
 	defer func() { end(err) }()
-	if err := db.see(ctx); err != nil {
-		return err
-	}
 	return db.conn.Select(ctx, dest, query, args...)
 }
 
@@ -183,9 +270,6 @@ func (db *DB) Select(ctx context.Context, dest any, query string, args ...any) (
 func (db *DB) Row(ctx context.Context, dest []any, query string, args ...any) (err error) {
 	ctx, end := db.guard(ctx, QueryTimeout)
 	defer func() { end(err) }()
-	if err := db.see(ctx); err != nil {
-		return err
-	}
 	return db.conn.QueryRow(ctx, query, args...).Scan(dest...)
 }
 
@@ -195,9 +279,6 @@ func (db *DB) Row(ctx context.Context, dest []any, query string, args ...any) (e
 func (db *DB) Insert(ctx context.Context, query string, fill func(driver.Batch) error) (err error) {
 	ctx, end := db.guard(ctx, InsertTimeout)
 	defer func() { end(err) }()
-	if err := db.see(ctx); err != nil {
-		return err
-	}
 	batch, err := db.conn.PrepareBatch(ctx, query)
 	if err != nil {
 		return err
@@ -245,42 +326,4 @@ func IsRefused(err error) bool {
 		return true
 	}
 	return false
-}
-
-//go:embed migrations/*.sql
-var files embed.FS
-
-// Migrate makes the database where it is missing and applies the migrations
-// that it lacks, forward only. A database newer than the program is refused.
-// Each migration can be repeated, so that two programs that start at once do
-// each other no harm.
-func (db *DB) Migrate(ctx context.Context) error {
-	first := clickhouse.OpenDB(db.cfg.options("system"))
-	defer first.Close()
-	if _, err := first.ExecContext(ctx, "CREATE DATABASE IF NOT EXISTS "+db.cfg.Database); err != nil {
-		return fmt.Errorf("clickhouse: create database %s: %w", db.cfg.Database, err)
-	}
-	db.exists.Store(true)
-	dir, err := fs.Sub(files, "migrations")
-	if err != nil {
-		return err
-	}
-	pool := clickhouse.OpenDB(db.cfg.options(db.cfg.Database))
-	defer pool.Close()
-	p, err := goose.NewProvider(goose.DialectClickHouse, pool, dir,
-		goose.WithTableName("goose_analytics"), goose.WithDisableGlobalRegistry(true))
-	if err != nil {
-		return fmt.Errorf("clickhouse migrate: %w", err)
-	}
-	current, target, err := p.GetVersions(ctx)
-	if err != nil {
-		return fmt.Errorf("clickhouse migrate: %w", err)
-	}
-	if current > target {
-		return fmt.Errorf("clickhouse migrate: the database is at version %d, this program knows up to %d: run the newer program", current, target)
-	}
-	if _, err := p.Up(ctx); err != nil {
-		return fmt.Errorf("clickhouse migrate: %w", err)
-	}
-	return nil
 }

@@ -14,7 +14,7 @@ const (
 	S3            = "CINEMA_TEST_S3_URL"            // http://key:secret@host:port/bucket
 	Kafka         = "CINEMA_TEST_KAFKA_BROKERS"     // host:port,host:port,…
 	Postgres      = "CINEMA_TEST_POSTGRES_URL"      // postgres://user:password@host:port/db
-	ClickHouse    = "CINEMA_TEST_CLICKHOUSE_ADDR"   // host:port,host:port of the shards; user cinema, no password
+	ClickHouse    = "CINEMA_TEST_CLICKHOUSE_ADDR"   // host:port,host:port of the shards; user tests, no password
 )
 
 // all says that every server must be there: a missing address is a failure

@@ -128,8 +128,7 @@ func open(tb testing.TB, s setup) *house {
 	})
 	o := telemetry.Options{Store: h.store, Log: h.log, Bus: h.bus, Cache: h.cache, Logger: quiet, Now: h.clock, Grace: 50 * time.Millisecond}
 	if s.analytics {
-		a := enginestest.ClickHouse(tb)
-		h.db, err = ch.Open(tb.Context(), ch.Config{Addr: a.Native, Database: a.Database, User: a.User, Password: a.Password})
+		h.db, err = ch.Open(tb.Context(), enginestest.Analytics(tb))
 		require.NoError(tb, err)
 		tb.Cleanup(func() { _ = h.db.Close() })
 		stats, err := clickhouse.New(h.db)

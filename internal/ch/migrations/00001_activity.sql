@@ -1,9 +1,7 @@
--- +goose Up
-
 -- Every activity event once. The key is a function of the event's id alone, so
 -- that a copy of an event, whenever and however it comes, falls on the same row;
 -- of several copies the first received stays (keep falls with time). Read FINAL.
-CREATE TABLE IF NOT EXISTS activity_event (
+CREATE TABLE IF NOT EXISTS {{table "activity_event"}} (
     id             UUID,
     id_day         Date COMMENT 'day inside the id',
     name           LowCardinality(String),
@@ -50,24 +48,24 @@ CREATE TABLE IF NOT EXISTS activity_event (
     keep           UInt64 COMMENT 'the greatest stays: 2^63 less received_at in microseconds',
     INDEX day_index day TYPE minmax GRANULARITY 1
 )
-ENGINE = ReplacingMergeTree(keep)
+ENGINE = {{engine "ReplacingMergeTree" "keep"}}
 PARTITION BY toYYYYMM(id_day)
 ORDER BY (id_day, id);
 
 -- Days whose rollups are behind: a mark (+1) is set after each insert and taken
 -- back (-1) by whoever recomputed the day after seeing it.
-CREATE TABLE IF NOT EXISTS dirty_day (
+CREATE TABLE IF NOT EXISTS {{table "dirty_day"}} (
     day   Date,
     token UUID,
     sign  Int8
 )
-ENGINE = CollapsingMergeTree(sign)
+ENGINE = {{engine "CollapsingMergeTree" "sign"}}
 ORDER BY (day, token);
 
 -- Rollups. with_demo = 0 leaves synthetic viewers out, 1 is everything. Each
 -- recomputation of a day writes all its rows anew with a higher version, rows
 -- that are no more as zeros. Read FINAL.
-CREATE TABLE IF NOT EXISTS activity_day (
+CREATE TABLE IF NOT EXISTS {{table "activity_day"}} (
     day              Date,
     with_demo        UInt8,
     events           UInt64,
@@ -78,10 +76,10 @@ CREATE TABLE IF NOT EXISTS activity_day (
     sign_ups         UInt64,
     version          UInt64
 )
-ENGINE = ReplacingMergeTree(version)
+ENGINE = {{engine "ReplacingMergeTree" "version"}}
 ORDER BY (day, with_demo);
 
-CREATE TABLE IF NOT EXISTS title_day (
+CREATE TABLE IF NOT EXISTS {{table "title_day"}} (
     day        Date,
     with_demo  UInt8,
     title_kind LowCardinality(String),
@@ -91,10 +89,10 @@ CREATE TABLE IF NOT EXISTS title_day (
     watched_ms UInt64,
     version    UInt64
 )
-ENGINE = ReplacingMergeTree(version)
+ENGINE = {{engine "ReplacingMergeTree" "version"}}
 ORDER BY (day, with_demo, title_kind, title_id);
 
-CREATE TABLE IF NOT EXISTS quality_day (
+CREATE TABLE IF NOT EXISTS {{table "quality_day"}} (
     day         Date,
     with_demo   UInt8,
     first_frame AggregateFunction(quantilesTDigest(0.5, 0.95), UInt32),
@@ -103,10 +101,10 @@ CREATE TABLE IF NOT EXISTS quality_day (
     failures    UInt64,
     version     UInt64
 )
-ENGINE = ReplacingMergeTree(version)
+ENGINE = {{engine "ReplacingMergeTree" "version"}}
 ORDER BY (day, with_demo);
 
-CREATE TABLE IF NOT EXISTS search_day (
+CREATE TABLE IF NOT EXISTS {{table "search_day"}} (
     day       Date,
     with_demo UInt8,
     query     String,
@@ -115,5 +113,5 @@ CREATE TABLE IF NOT EXISTS search_day (
     empty     UInt64,
     version   UInt64
 )
-ENGINE = ReplacingMergeTree(version)
+ENGINE = {{engine "ReplacingMergeTree" "version"}}
 ORDER BY (day, with_demo, query);
