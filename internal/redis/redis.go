@@ -1,6 +1,7 @@
 // Package redis opens the Redis server or cluster that several instances of
 // the program share, in one place, so that every adapter on it has the same
-// bounds: no command waits longer than CommandWait, whatever the network does.
+// bounds: no command waits longer than CommandWait, whatever the network does,
+// and while the server gives no answers next to none waits at all (ErrSilent).
 //
 // Many programs may share one server. All keys and channels of this one begin
 // with Prefix, so that an access rule can name them (~cinema:* &cinema:*).
@@ -89,6 +90,9 @@ func Open(ctx context.Context, address string, log *slog.Logger) (goredis.Univer
 		return nil, fmt.Errorf("%s %s %w", Variable, masked, err)
 	}
 	log.InfoContext(ctx, "redis: connected", "address", masked, "version", server.version, "mode", server.mode)
+	// Only now: until the first answer it is Open that waits. Within the bound
+	// of a command, whose end is what it counts.
+	client.AddHook(&breaker{log: log, now: time.Now})
 	return client, nil
 }
 

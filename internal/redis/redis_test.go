@@ -3,13 +3,17 @@ package redis_test
 import (
 	"bufio"
 	"context"
+	"errors"
 	"log/slog"
 	"net"
 	"net/http/httptest"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	busredis "github.com/netflixathome/cinema/internal/bus/redis"
@@ -254,4 +258,86 @@ func answering(t *testing.T, hello string) string {
 		}
 	}()
 	return l.Addr().String()
+}
+
+// A server that hangs costs the first commands their time and the next ones
+// nothing: they are not even sent. When it answers again, so it is used.
+func TestHungServer(t *testing.T) {
+	server := newHanging(t)
+	client := redistest.Open(t, "redis://"+server.addr)
+	ctx := t.Context()
+	store, err := cacheredis.New(client, redis.Prefix)
+	require.NoError(t, err)
+	limiter, err := limitredis.New(client, redis.Prefix)
+	require.NoError(t, err)
+	require.NoError(t, store.Set(ctx, "a", []byte("1"), time.Minute))
+
+	server.hung.Store(true)
+	var first sync.WaitGroup
+	for range 8 {
+		first.Go(func() { assert.Error(t, store.Set(ctx, "a", []byte("1"), time.Minute)) })
+	}
+	first.Wait()
+	sent, passed := server.lines.Load(), 0
+	for range 1000 {
+		if err := store.Set(ctx, "a", []byte("1"), time.Minute); !errors.Is(err, redis.ErrSilent) {
+			require.Error(t, err)
+			passed++
+		}
+		if _, err := limiter.Allow(ctx, "a", limit.Rate{Limit: 1, Per: time.Minute, Burst: 1}, 1); !errors.Is(err, redis.ErrSilent) {
+			require.Error(t, err)
+			passed++
+		}
+	}
+	require.LessOrEqual(t, passed, 20, "now and then one asks whether the server is back")
+	require.Less(t, server.lines.Load()-sent, int64(1000), "the others are not sent")
+
+	server.hung.Store(false)
+	require.Eventually(t, func() bool { return store.Set(ctx, "a", []byte("1"), time.Minute) == nil }, 30*time.Second, 10*time.Millisecond)
+}
+
+// hanging is a server that says OK to everything or, hung, takes what comes
+// and says nothing.
+type hanging struct {
+	addr  string
+	hung  atomic.Bool
+	lines atomic.Int64 // that it was sent
+}
+
+func newHanging(t *testing.T) *hanging {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	t.Cleanup(func() { l.Close() })
+	h := &hanging{addr: l.Addr().String()}
+	go func() {
+		for {
+			conn, err := l.Accept()
+			if err != nil {
+				return
+			}
+			go h.serve(conn)
+		}
+	}()
+	return h
+}
+
+func (h *hanging) serve(conn net.Conn) {
+	defer conn.Close()
+	for lines := bufio.NewScanner(conn); lines.Scan(); {
+		h.lines.Add(1)
+		answer := "+OK\r\n"
+		switch strings.ToLower(lines.Text()) {
+		case "hello":
+			answer = "*2\r\n$7\r\nversion\r\n$5\r\n7.0.0\r\n"
+		case "set", "client":
+		default:
+			continue
+		}
+		if h.hung.Load() {
+			continue
+		}
+		if _, err := conn.Write([]byte(answer)); err != nil {
+			return
+		}
+	}
 }
