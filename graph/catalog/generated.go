@@ -3477,7 +3477,7 @@ func _Episode_playback(ctx context.Context, ec *executionContext, field graphql.
 			return fieldContext_Episode_playback(ctx, ec, field)
 		},
 		func(ctx context.Context) (any, error) {
-			return obj.Playback()
+			return obj.Playback(), nil
 		},
 		nil,
 		func(ctx context.Context, selections ast.SelectionSet, v *catalog.Playback) graphql.Marshaler {
@@ -4032,7 +4032,7 @@ func _Film_playback(ctx context.Context, ec *executionContext, field graphql.Col
 			return fieldContext_Film_playback(ctx, ec, field)
 		},
 		func(ctx context.Context) (any, error) {
-			return obj.Playback()
+			return obj.Playback(), nil
 		},
 		nil,
 		func(ctx context.Context, selections ast.SelectionSet, v *catalog.Playback) graphql.Marshaler {
@@ -4759,7 +4759,7 @@ func _Playback_url(ctx context.Context, ec *executionContext, field graphql.Coll
 			return fieldContext_Playback_url(ctx, ec, field)
 		},
 		func(ctx context.Context) (any, error) {
-			return obj.URL, nil
+			return obj.URL()
 		},
 		nil,
 		func(ctx context.Context, selections ast.SelectionSet, v string) graphql.Marshaler {
@@ -4770,7 +4770,7 @@ func _Playback_url(ctx context.Context, ec *executionContext, field graphql.Coll
 	)
 }
 func fieldContext_Playback_url(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
-	return graphql.NewScalarFieldContext("Playback", field, false, false, "String")
+	return graphql.NewScalarFieldContext("Playback", field, true, false, "String")
 }
 
 func _Playback_expiresAt(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *catalog.Playback) (ret graphql.Marshaler) {
@@ -4782,7 +4782,7 @@ func _Playback_expiresAt(ctx context.Context, ec *executionContext, field graphq
 			return fieldContext_Playback_expiresAt(ctx, ec, field)
 		},
 		func(ctx context.Context) (any, error) {
-			return obj.ExpiresAt, nil
+			return obj.ExpiresAt(), nil
 		},
 		nil,
 		func(ctx context.Context, selections ast.SelectionSet, v time.Time) graphql.Marshaler {
@@ -4793,7 +4793,7 @@ func _Playback_expiresAt(ctx context.Context, ec *executionContext, field graphq
 	)
 }
 func fieldContext_Playback_expiresAt(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
-	return graphql.NewScalarFieldContext("Playback", field, false, false, "DateTime")
+	return graphql.NewScalarFieldContext("Playback", field, true, false, "DateTime")
 }
 
 func _Playback_durationMs(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *catalog.Playback) (ret graphql.Marshaler) {
@@ -4805,7 +4805,7 @@ func _Playback_durationMs(ctx context.Context, ec *executionContext, field graph
 			return fieldContext_Playback_durationMs(ctx, ec, field)
 		},
 		func(ctx context.Context) (any, error) {
-			return obj.DurationMs, nil
+			return obj.DurationMs(), nil
 		},
 		nil,
 		func(ctx context.Context, selections ast.SelectionSet, v int) graphql.Marshaler {
@@ -4816,7 +4816,7 @@ func _Playback_durationMs(ctx context.Context, ec *executionContext, field graph
 	)
 }
 func fieldContext_Playback_durationMs(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
-	return graphql.NewScalarFieldContext("Playback", field, false, false, "Int")
+	return graphql.NewScalarFieldContext("Playback", field, true, false, "Int")
 }
 
 func _Playback_thumbnailsUrl(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *catalog.Playback) (ret graphql.Marshaler) {
@@ -4828,7 +4828,7 @@ func _Playback_thumbnailsUrl(ctx context.Context, ec *executionContext, field gr
 			return fieldContext_Playback_thumbnailsUrl(ctx, ec, field)
 		},
 		func(ctx context.Context) (any, error) {
-			return obj.ThumbnailsURL, nil
+			return obj.ThumbnailsURL()
 		},
 		nil,
 		func(ctx context.Context, selections ast.SelectionSet, v *string) graphql.Marshaler {
@@ -4839,7 +4839,7 @@ func _Playback_thumbnailsUrl(ctx context.Context, ec *executionContext, field gr
 	)
 }
 func fieldContext_Playback_thumbnailsUrl(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
-	return graphql.NewScalarFieldContext("Playback", field, false, false, "String")
+	return graphql.NewScalarFieldContext("Playback", field, true, false, "String")
 }
 
 func _Playback_renditions(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *catalog.Playback) (ret graphql.Marshaler) {
@@ -4851,7 +4851,7 @@ func _Playback_renditions(ctx context.Context, ec *executionContext, field graph
 			return fieldContext_Playback_renditions(ctx, ec, field)
 		},
 		func(ctx context.Context) (any, error) {
-			return obj.Renditions, nil
+			return obj.Renditions(), nil
 		},
 		nil,
 		func(ctx context.Context, selections ast.SelectionSet, v []*catalog.Rendition) graphql.Marshaler {
@@ -4865,7 +4865,7 @@ func fieldContext_Playback_renditions(_ context.Context, ec *executionContext, f
 	fc = &graphql.FieldContext{
 		Object:     "Playback",
 		Field:      field,
-		IsMethod:   false,
+		IsMethod:   true,
 		IsResolver: false,
 		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 			return childFields_Rendition(ctx, ec, field)
@@ -4883,7 +4883,7 @@ func _Playback_subtitles(ctx context.Context, ec *executionContext, field graphq
 			return fieldContext_Playback_subtitles(ctx, ec, field)
 		},
 		func(ctx context.Context) (any, error) {
-			return obj.Subtitles, nil
+			return obj.Subtitles(), nil
 		},
 		nil,
 		func(ctx context.Context, selections ast.SelectionSet, v []*catalog.SubtitleTrack) graphql.Marshaler {
@@ -4897,7 +4897,7 @@ func fieldContext_Playback_subtitles(_ context.Context, ec *executionContext, fi
 	fc = &graphql.FieldContext{
 		Object:     "Playback",
 		Field:      field,
-		IsMethod:   false,
+		IsMethod:   true,
 		IsResolver: false,
 		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 			return childFields_SubtitleTrack(ctx, ec, field)
@@ -4915,7 +4915,7 @@ func _Playback_complete(ctx context.Context, ec *executionContext, field graphql
 			return fieldContext_Playback_complete(ctx, ec, field)
 		},
 		func(ctx context.Context) (any, error) {
-			return obj.Complete, nil
+			return obj.Complete(), nil
 		},
 		nil,
 		func(ctx context.Context, selections ast.SelectionSet, v bool) graphql.Marshaler {
@@ -4926,7 +4926,7 @@ func _Playback_complete(ctx context.Context, ec *executionContext, field graphql
 	)
 }
 func fieldContext_Playback_complete(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
-	return graphql.NewScalarFieldContext("Playback", field, false, false, "Boolean")
+	return graphql.NewScalarFieldContext("Playback", field, true, false, "Boolean")
 }
 
 func _Query_title(ctx context.Context, ec *executionContext, field graphql.CollectedField) (ret graphql.Marshaler) {
@@ -6239,7 +6239,7 @@ func _SubtitleTrack_locale(ctx context.Context, ec *executionContext, field grap
 			return fieldContext_SubtitleTrack_locale(ctx, ec, field)
 		},
 		func(ctx context.Context) (any, error) {
-			return obj.Locale, nil
+			return obj.Locale(), nil
 		},
 		nil,
 		func(ctx context.Context, selections ast.SelectionSet, v *string) graphql.Marshaler {
@@ -6250,7 +6250,7 @@ func _SubtitleTrack_locale(ctx context.Context, ec *executionContext, field grap
 	)
 }
 func fieldContext_SubtitleTrack_locale(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
-	return graphql.NewScalarFieldContext("SubtitleTrack", field, false, false, "Locale")
+	return graphql.NewScalarFieldContext("SubtitleTrack", field, true, false, "Locale")
 }
 
 func _SubtitleTrack_label(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *catalog.SubtitleTrack) (ret graphql.Marshaler) {
@@ -6262,7 +6262,7 @@ func _SubtitleTrack_label(ctx context.Context, ec *executionContext, field graph
 			return fieldContext_SubtitleTrack_label(ctx, ec, field)
 		},
 		func(ctx context.Context) (any, error) {
-			return obj.Label, nil
+			return obj.Label(), nil
 		},
 		nil,
 		func(ctx context.Context, selections ast.SelectionSet, v string) graphql.Marshaler {
@@ -6273,7 +6273,7 @@ func _SubtitleTrack_label(ctx context.Context, ec *executionContext, field graph
 	)
 }
 func fieldContext_SubtitleTrack_label(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
-	return graphql.NewScalarFieldContext("SubtitleTrack", field, false, false, "String")
+	return graphql.NewScalarFieldContext("SubtitleTrack", field, true, false, "String")
 }
 
 func _SubtitleTrack_url(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *catalog.SubtitleTrack) (ret graphql.Marshaler) {
@@ -6285,7 +6285,7 @@ func _SubtitleTrack_url(ctx context.Context, ec *executionContext, field graphql
 			return fieldContext_SubtitleTrack_url(ctx, ec, field)
 		},
 		func(ctx context.Context) (any, error) {
-			return obj.URL, nil
+			return obj.URL()
 		},
 		nil,
 		func(ctx context.Context, selections ast.SelectionSet, v string) graphql.Marshaler {
@@ -6296,7 +6296,7 @@ func _SubtitleTrack_url(ctx context.Context, ec *executionContext, field graphql
 	)
 }
 func fieldContext_SubtitleTrack_url(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
-	return graphql.NewScalarFieldContext("SubtitleTrack", field, false, false, "String")
+	return graphql.NewScalarFieldContext("SubtitleTrack", field, true, false, "String")
 }
 
 func _TitleConnection_edges(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *catalog.TitleConnection) (ret graphql.Marshaler) {

@@ -35,6 +35,11 @@ import (
 	catalogresolver "github.com/netflixathome/cinema/subgraphs/catalog/resolver"
 )
 
+// answerBytes bounds the answers that the catalogue keeps: a card is half a
+// kilobyte, so that a hundred thousand titles fit in two languages of which each
+// twentieth is asked for.
+const answerBytes = 8 << 20
+
 // openCatalogDatabase opens and migrates the database behind the catalogue,
 // once, for whoever needs it here.
 func (a *app) openCatalogDatabase(ctx context.Context) (*pgxpool.Pool, error) {
@@ -77,7 +82,9 @@ func (a *app) wireCatalog(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	a.subgraphs["catalog"], err = catalogresolver.Handler(catalogresolver.Options{Catalogue: service, Verifier: a.verifier, Logger: log})
+	a.subgraphs["catalog"], err = catalogresolver.Handler(catalogresolver.Options{
+		Catalogue: service, Verifier: a.verifier, Logger: log, KeepBytes: answerBytes, Kept: a.metrics.answerKept,
+	})
 	if err != nil {
 		return err
 	}

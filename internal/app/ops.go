@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"net/http"
 	"net/http/pprof"
+	"strconv"
 	"sync"
 	"time"
 
@@ -21,6 +22,7 @@ type metrics struct {
 	operations    *prometheus.HistogramVec
 	faults        *prometheus.CounterVec
 	fetches       *prometheus.HistogramVec
+	answers       *prometheus.CounterVec
 	subscriptions prometheus.Gauge
 	connections   prometheus.Gauge
 }
@@ -38,10 +40,13 @@ func newMetrics() *metrics {
 		fetches: prometheus.NewHistogramVec(prometheus.HistogramOpts{
 			Name: "cinema_subgraph_fetch_seconds", Help: "Fetches of the router from a subgraph.", Buckets: seconds,
 		}, []string{"subgraph", "failed"}),
+		answers: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "cinema_catalog_answers_total", Help: "Answers of the catalogue, and entities in them, by whether they were kept from before.",
+		}, []string{"kept"}),
 		subscriptions: prometheus.NewGauge(prometheus.GaugeOpts{Name: "cinema_subscriptions", Help: "Open subscriptions."}),
 		connections:   prometheus.NewGauge(prometheus.GaugeOpts{Name: "cinema_websocket_connections", Help: "Open WebSocket connections."}),
 	}
-	m.registry.MustRegister(m.operations, m.faults, m.fetches, m.subscriptions, m.connections,
+	m.registry.MustRegister(m.operations, m.faults, m.fetches, m.answers, m.subscriptions, m.connections,
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return m
 }
@@ -67,6 +72,9 @@ func (m *metrics) SubgraphDone(_ context.Context, subgraph string, d time.Durati
 	}
 	m.fetches.WithLabelValues(subgraph, label).Observe(d.Seconds())
 }
+
+// answerKept counts answers of the catalogue that were there, and that were made.
+func (m *metrics) answerKept(there bool) { m.answers.WithLabelValues(strconv.FormatBool(there)).Inc() }
 
 // SubscriptionsChanged implements router.Metrics.
 func (m *metrics) SubscriptionsChanged(delta int) { m.subscriptions.Add(float64(delta)) }

@@ -46,6 +46,8 @@ type Options struct {
 	// Prepare adds to a request's context what lives as long as the request,
 	// such as dataloaders; may be nil.
 	Prepare func(ctx context.Context, r *http.Request, w http.ResponseWriter) context.Context
+	// Keep lets answers be kept; nil keeps none.
+	Keep *Keep
 }
 
 // New makes the handler. It refuses a schema in which a root field or a
@@ -58,9 +60,15 @@ func New(o Options) (http.Handler, error) {
 	if err != nil {
 		return nil, err
 	}
+	var answers *kept
+	if o.Keep != nil {
+		if answers, err = newKept(*o.Keep, o.Schema.Schema()); err != nil {
+			return nil, err
+		}
+	}
 	s := handler.New(o.Schema)
 	s.AddTransport(transport.SSE{KeepAlivePingInterval: 10 * time.Second})
-	s.AddTransport(post{})
+	s.AddTransport(post{answers})
 	s.SetQueryCache(lru.New[*ast.QueryDocument](1000))
 	s.SetParserTokenLimit(maxTokens)
 	s.Use(extension.Introspection{})

@@ -2,6 +2,7 @@ package gqlserver
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -21,7 +22,9 @@ import (
 // transport does, but hands on the data as the executor wrote it: gqlgen has
 // encoding/json scan and copy it all once more, which was a tenth of the time
 // that the front page took.
-type post struct{}
+type post struct {
+	kept *kept // nil where answers are not kept
+}
 
 var errBadBody = fault.New(fault.Invalid, "The body is not a GraphQL request in JSON, or too large.")
 
@@ -32,7 +35,7 @@ func (post) Supports(r *http.Request) bool {
 }
 
 // Do implements graphql.Transport.
-func (post) Do(w http.ResponseWriter, r *http.Request, exec graphql.GraphExecutor) {
+func (p post) Do(w http.ResponseWriter, r *http.Request, exec graphql.GraphExecutor) {
 	ctx := r.Context()
 	params := &graphql.RawParams{Headers: r.Header}
 	params.ReadTime.Start = graphql.Now()
@@ -46,17 +49,31 @@ func (post) Do(w http.ResponseWriter, r *http.Request, exec graphql.GraphExecuto
 		return
 	}
 	params.ReadTime.End = graphql.Now()
+	do := func(ctx context.Context, params *graphql.RawParams) reply { return execute(ctx, exec, params) }
+	if p.kept == nil {
+		made := do(ctx, params)
+		write(w, made.status, made.res)
+		return
+	}
+	made, err := p.kept.answer(ctx, params, do)
+	if err != nil {
+		made = reply{status: http.StatusOK, res: exec.DispatchError(ctx, gqlerror.List{gqlerror.Wrap(err)})}
+	}
+	write(w, made.status, made.res)
+}
+
+// execute runs the operation of params.
+func execute(ctx context.Context, exec graphql.GraphExecutor, params *graphql.RawParams) reply {
 	oc, errs := exec.CreateOperationContext(ctx, params)
 	if errs != nil {
 		status := http.StatusOK
 		if errcode.GetErrorKind(errs) == errcode.KindProtocol {
 			status = http.StatusUnprocessableEntity
 		}
-		write(w, status, exec.DispatchError(graphql.WithOperationContext(ctx, oc), errs))
-		return
+		return reply{status: status, res: exec.DispatchError(graphql.WithOperationContext(ctx, oc), errs)}
 	}
 	responses, ctx := exec.DispatchOperation(ctx, oc)
-	write(w, http.StatusOK, responses(ctx))
+	return reply{status: http.StatusOK, res: responses(ctx), operation: oc.Operation}
 }
 
 // readParams reads the body; numbers stay as they are written.

@@ -1,6 +1,7 @@
 package catalog
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -119,7 +120,7 @@ func (Film) IsEntity() {}
 func (f Film) DurationMs() *int { return duration(f.doc.Media, f.doc.DurationMs) }
 
 // Playback is nil until its media is ready.
-func (f Film) Playback() (*Playback, error) { return f.in.playback(f.doc.Media) }
+func (f Film) Playback() *Playback { return f.in.playback(f.doc.Media) }
 
 // Series is a series.
 type Series struct{ record }
@@ -204,7 +205,7 @@ func (e Episode) Description(locale *string) string {
 func (e Episode) DurationMs() *int { return duration(e.doc.Media, e.doc.DurationMs) }
 
 // Playback is nil until its media is ready.
-func (e Episode) Playback() (*Playback, error) { return e.in.playback(e.doc.Media) }
+func (e Episode) Playback() *Playback { return e.in.playback(e.doc.Media) }
 
 // titleOf wraps a document; nil stays a nil interface.
 func (r *Request) titleOf(doc *search.Title) Title {
@@ -336,16 +337,77 @@ type SimilarTitle struct {
 	Genre  *Genre
 }
 
-// Playback is how to play a film or episode.
+// Playback is how to play a film or episode. Addresses are signed when they
+// are asked for: a list that only tells lengths is the same for everybody.
 type Playback struct {
-	URL           string
-	ExpiresAt     time.Time
-	DurationMs    int
-	ThumbnailsURL *string
-	Renditions    []*Rendition
-	Subtitles     []*SubtitleTrack
-	Complete      bool
+	media  *search.Media
+	in     *Request
+	prefix string
+	// base is the signed address of prefix: one signature covers what lies
+	// below it.
+	base func() (string, error)
 }
+
+func (p *Playback) ttl() time.Duration {
+	return max(linksLive, time.Duration(p.media.DurationMs)*time.Millisecond+longBreak)
+}
+
+// link is the signed address of a key. Only one that lies elsewhere, such as
+// that of a subtitle uploaded by itself, needs a signature of its own.
+func (p *Playback) link(key string) (string, error) {
+	rest, below := strings.CutPrefix(key, p.prefix)
+	if !below {
+		return p.in.sign(p.in.service.media.URL, key, p.ttl())
+	}
+	base, err := p.base()
+	if err != nil {
+		return "", err
+	}
+	return base + rest, nil
+}
+
+// URL is the address of the master playlist.
+func (p *Playback) URL() (string, error) { return p.link(p.media.MasterKey) }
+
+// ExpiresAt is when the addresses end.
+func (p *Playback) ExpiresAt() time.Time {
+	p.in.unshared.Store(true)
+	return p.in.service.now().Add(p.ttl()).UTC()
+}
+
+// DurationMs is the length.
+func (p *Playback) DurationMs() int { return int(p.media.DurationMs) }
+
+// ThumbnailsURL is nil if there are none.
+func (p *Playback) ThumbnailsURL() (*string, error) {
+	if p.media.ThumbnailsKey == "" {
+		return nil, nil // the schema says null
+	}
+	u, err := p.link(p.media.ThumbnailsKey)
+	return &u, err
+}
+
+// Renditions are the pictures by height, the best first.
+func (p *Playback) Renditions() []*Rendition {
+	out := make([]*Rendition, len(p.media.Renditions))
+	for i, x := range p.media.Renditions {
+		out[i] = &Rendition{Name: x.Name, Height: x.Height, Bitrate: x.Bitrate}
+	}
+	slices.SortStableFunc(out, func(a, b *Rendition) int { return cmp.Or(b.Height-a.Height, b.Bitrate-a.Bitrate) })
+	return out
+}
+
+// Subtitles are the tracks.
+func (p *Playback) Subtitles() []*SubtitleTrack {
+	out := make([]*SubtitleTrack, len(p.media.Subtitles))
+	for i := range p.media.Subtitles {
+		out[i] = &SubtitleTrack{&p.media.Subtitles[i], p}
+	}
+	return out
+}
+
+// Complete reports whether all renditions are ready.
+func (p *Playback) Complete() bool { return p.media.Complete }
 
 // Rendition is a quality.
 type Rendition struct {
@@ -355,9 +417,18 @@ type Rendition struct {
 
 // SubtitleTrack is a subtitle track.
 type SubtitleTrack struct {
-	Locale     *string
-	Label, URL string
+	doc *search.Subtitle
+	in  *Playback
 }
+
+// Locale is nil where it is unknown.
+func (s SubtitleTrack) Locale() *string { return known(s.doc.Language) }
+
+// Label is the name for the menu.
+func (s SubtitleTrack) Label() string { return s.doc.Label }
+
+// URL is the address of the WebVTT file.
+func (s SubtitleTrack) URL() (string, error) { return s.in.link(s.doc.Key) }
 
 // TitleKind is a film or a series.
 type TitleKind string

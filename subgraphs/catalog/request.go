@@ -2,6 +2,7 @@ package catalog
 
 import (
 	"context"
+	"sync/atomic"
 	"time"
 
 	"github.com/google/uuid"
@@ -22,9 +23,12 @@ const loadWait = 500 * time.Microsecond
 // Request is one request to the catalogue: who asks, and the loaders that join
 // what its fields need.
 type Request struct {
-	service  *Catalogue
-	child    bool
-	session  string
+	service *Catalogue
+	child   bool
+	session string
+	// unshared is set once something went into the answer that holds for this
+	// session or this moment alone.
+	unshared atomic.Bool
 	docs     *dataloader.Loader[uuid.UUID, *search.Title]
 	people   *dataloader.Loader[uuid.UUID, *search.Person]
 	episodes *dataloader.Loader[uuid.UUID, *search.Title]
@@ -49,6 +53,20 @@ func (s *Catalogue) Prepare(ctx context.Context) context.Context {
 // From is the Request that Prepare made. It panics where there is none: that
 // is a fault of the wiring.
 func From(ctx context.Context) *Request { return ctx.Value(requestKey{}).(*Request) }
+
+// Unshared reports whether what was made under ctx is for its caller alone.
+// What is not is the same for all who see the same titles (see Viewer), while
+// the Version stands.
+func Unshared(ctx context.Context) bool { return From(ctx).unshared.Load() }
+
+// Viewer names all of a caller that an answer depends on, but for what makes
+// it Unshared.
+func Viewer(c *authn.Claims) string {
+	if c.Child {
+		return "child"
+	}
+	return ""
+}
 
 // loader batches by identifier; what the index does not know is nil.
 func loader[V any](wait time.Duration, load func(context.Context, []uuid.UUID) (map[uuid.UUID]*V, error)) *dataloader.Loader[uuid.UUID, *V] {

@@ -10,6 +10,7 @@ import (
 	"log/slog"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 	"unicode/utf8"
 
@@ -40,7 +41,7 @@ type Deps struct {
 	// Logger is required.
 	Logger *slog.Logger
 	// Generation counts the index's changes, where the index can tell. Where
-	// it is nil, answers of the home page may be FreshFor old.
+	// it is nil, answers that are kept may be FreshFor old.
 	Generation func() uint64
 	// FreshFor is half a second if zero.
 	FreshFor time.Duration
@@ -73,14 +74,27 @@ func New(d Deps) (*Catalogue, error) {
 	if d.FreshFor <= 0 {
 		d.FreshFor = 500 * time.Millisecond
 	}
+	if d.Generation == nil {
+		// The index is taken to change all the time, but to stand still for so long.
+		d.Generation = func() uint64 { return uint64(d.Now().UnixNano() / int64(d.FreshFor)) }
+	}
 	return &Catalogue{
 		index: d.Index, media: d.Media, now: d.Now, alike: newAlikes(), loadWait: cmp.Or(d.LoadWait, loadWait),
 		shelf: &shelf{
-			generation: d.Generation, freshFor: d.FreshFor, now: d.Now, log: d.Logger,
+			generation: d.Generation, now: d.Now, log: d.Logger,
 			byKey: map[string]*list.Element{}, order: list.New(),
 		},
 	}, nil
 }
+
+// Version is the state of what answers are made from: the day, on which the
+// featured title and the addresses of pictures depend, and the index.
+func (s *Catalogue) Version() [2]uint64 {
+	return [2]uint64{uint64(s.day()), s.shelf.generation()}
+}
+
+// day counts days in UTC.
+func (s *Catalogue) day() int64 { return s.now().UTC().Unix() / int64(24*time.Hour/time.Second) }
 
 // maxFirst is the longest page, as the schema says.
 const maxFirst = 100
@@ -409,8 +423,7 @@ func (r *Request) Featured(ctx context.Context) (Title, error) {
 				continue
 			}
 			slices.SortFunc(from, func(a, b *search.Title) int { return strings.Compare(string(a.ID[:]), string(b.ID[:])) })
-			day := r.service.now().UTC().Unix() / int64(24*time.Hour/time.Second)
-			return r.titleOf(from[int(day%int64(len(from)))]), nil
+			return r.titleOf(from[int(r.service.day()%int64(len(from)))]), nil
 		}
 		if f.Playable == nil && len(res.Hits) > 0 {
 			return r.titleOf(res.Hits[0].Title), nil
@@ -427,52 +440,22 @@ const (
 )
 
 // playback is how to play media; nil for none.
-func (r *Request) playback(m *search.Media) (*Playback, error) {
+func (r *Request) playback(m *search.Media) *Playback {
 	if m == nil {
-		return nil, nil // the schema says null
+		return nil
 	}
-	ttl := max(linksLive, time.Duration(m.DurationMs)*time.Millisecond+longBreak)
-	prefix := strings.TrimSuffix(m.Prefix, "/") + "/"
-	base, err := r.service.media.Sign(prefix, r.session, ttl)
+	p := &Playback{media: m, in: r, prefix: strings.TrimSuffix(m.Prefix, "/") + "/"}
+	p.base = sync.OnceValues(func() (string, error) { return r.sign(r.service.media.Sign, p.prefix, p.ttl()) })
+	return p
+}
+
+// sign signs an address for the session of this request: whoever else asks the
+// same must be given another.
+func (r *Request) sign(how func(key, session string, ttl time.Duration) (string, error), key string, ttl time.Duration) (string, error) {
+	r.unshared.Store(true)
+	u, err := how(key, r.session, ttl)
 	if err != nil {
-		return nil, fmt.Errorf("catalog: sign media: %w", err)
+		return "", fmt.Errorf("catalog: sign media: %w", err)
 	}
-	// One signature covers what lies below the prefix; only a key elsewhere,
-	// such as a subtitle uploaded by itself, needs another.
-	link := func(key string) (string, error) {
-		if rest, ok := strings.CutPrefix(key, prefix); ok {
-			return base + rest, nil
-		}
-		u, err := r.service.media.URL(key, r.session, ttl)
-		if err != nil {
-			return "", fmt.Errorf("catalog: sign media: %w", err)
-		}
-		return u, nil
-	}
-	out := &Playback{
-		ExpiresAt: r.service.now().Add(ttl).UTC(), DurationMs: int(m.DurationMs), Complete: m.Complete,
-		Renditions: make([]*Rendition, len(m.Renditions)), Subtitles: make([]*SubtitleTrack, len(m.Subtitles)),
-	}
-	if out.URL, err = link(m.MasterKey); err != nil {
-		return nil, err
-	}
-	if m.ThumbnailsKey != "" {
-		u, err := link(m.ThumbnailsKey)
-		if err != nil {
-			return nil, err
-		}
-		out.ThumbnailsURL = &u
-	}
-	for i, x := range m.Renditions {
-		out.Renditions[i] = &Rendition{Name: x.Name, Height: x.Height, Bitrate: x.Bitrate}
-	}
-	slices.SortStableFunc(out.Renditions, func(a, b *Rendition) int { return cmp.Or(b.Height-a.Height, b.Bitrate-a.Bitrate) })
-	for i, x := range m.Subtitles {
-		u, err := link(x.Key)
-		if err != nil {
-			return nil, err
-		}
-		out.Subtitles[i] = &SubtitleTrack{Locale: known(x.Language), Label: x.Label, URL: u}
-	}
-	return out, nil
+	return u, nil
 }

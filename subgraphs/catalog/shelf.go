@@ -24,8 +24,7 @@ const (
 // shelf keeps the answers that every home page needs. An answer is fresh while
 // the index is as it was; a stale one is served only when the index fails.
 type shelf struct {
-	generation func() uint64 // nil: answers are fresh for freshFor
-	freshFor   time.Duration
+	generation func() uint64
 	now        func() time.Time
 	log        *slog.Logger
 
@@ -69,31 +68,16 @@ func (s *shelf) put(a *answer) {
 	}
 }
 
-// count is the index's generation, read before the index is, so that an answer
-// is never taken for newer than it is.
-func (s *shelf) count() uint64 {
-	if s.generation == nil {
-		return 0
-	}
-	return s.generation()
-}
-
-func (s *shelf) fresh(a *answer, generation uint64) bool {
-	if s.generation == nil {
-		return s.now().Sub(a.at) < s.freshFor
-	}
-	return a.generation == generation
-}
-
 // shelved returns the answer of key, made by load unless a fresh one is kept.
 func shelved[T any](ctx context.Context, s *shelf, key string, load func(context.Context) (T, error)) (T, error) {
-	generation := s.count()
+	// Read before the index is, so that an answer is never taken for newer than it is.
+	generation := s.generation()
 	kept := s.get(key)
-	if kept != nil && s.fresh(kept, generation) {
+	if kept != nil && kept.generation == generation {
 		return kept.value.(T), nil
 	}
 	done := s.flight.DoChan(key, func() (any, error) {
-		a := &answer{key: key, generation: s.count(), at: s.now()}
+		a := &answer{key: key, generation: s.generation(), at: s.now()}
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), shelfTimeout)
 		defer cancel()
 		v, err := load(ctx)
@@ -114,6 +98,7 @@ func shelved[T any](ctx context.Context, s *shelf, key string, load func(context
 		}
 		if kept != nil && !errors.Is(r.Err, search.ErrBadCursor) {
 			s.log.WarnContext(ctx, "the index fails; the last good answer is served", "age", s.now().Sub(kept.at), "error", r.Err)
+			From(ctx).unshared.Store(true)
 			return kept.value.(T), nil
 		}
 		return zero, r.Err

@@ -24,6 +24,10 @@ type Options struct {
 	Verifier authn.Verifier
 	// Logger is required.
 	Logger *slog.Logger
+	// KeepBytes bounds the answers that are kept; none are if it is zero.
+	KeepBytes int
+	// Kept is told whether an answer was there; may be nil.
+	Kept func(there bool)
 }
 
 // Handler serves the subgraph's /graphql.
@@ -31,9 +35,16 @@ func Handler(o Options) (http.Handler, error) {
 	if o.Catalogue == nil || o.Verifier == nil || o.Logger == nil {
 		return nil, errors.New("catalog/resolver: Catalogue, Verifier and Logger are required")
 	}
+	var keep *gqlserver.Keep
+	if o.KeepBytes > 0 {
+		keep = &gqlserver.Keep{
+			Bytes: o.KeepBytes, Viewer: catalog.Viewer, Unshared: catalog.Unshared, Count: o.Kept,
+			Version: func() gqlserver.Version { return o.Catalogue.Version() },
+		}
+	}
 	return gqlserver.New(gqlserver.Options{
 		Schema:   graph.NewExecutableSchema(graph.Config{Resolvers: &Resolver{}}),
-		Verifier: o.Verifier, Logger: o.Logger,
+		Verifier: o.Verifier, Logger: o.Logger, Keep: keep,
 		Prepare: func(ctx context.Context, _ *http.Request, _ http.ResponseWriter) context.Context {
 			return o.Catalogue.Prepare(ctx)
 		},

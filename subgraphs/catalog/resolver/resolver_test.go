@@ -30,14 +30,19 @@ import (
 	"github.com/netflixathome/cinema/subgraphs/catalog/resolver"
 )
 
-// verifier knows two tokens.
+// verifier knows three tokens.
 type verifier struct{}
 
 func (verifier) Verify(_ context.Context, token string) (*authn.Claims, error) {
-	if token != "viewer" && token != "child" {
+	c := &authn.Claims{UserID: uuid.New(), ProfileID: uuid.New(), SessionID: session, Child: token == "child"}
+	switch token {
+	case "viewer", "child":
+	case "neighbour":
+		c.SessionID = uuid.MustParse("01890a5d-ac96-774b-bcce-b302099a8058")
+	default:
 		return nil, authn.ErrUnauthenticated
 	}
-	return &authn.Claims{UserID: uuid.New(), ProfileID: uuid.New(), SessionID: session, Child: token == "child"}, nil
+	return c, nil
 }
 
 var session = uuid.MustParse("01890a5d-ac96-774b-bcce-b302099a8057")
@@ -110,23 +115,34 @@ type cinema struct {
 	batch   search.Batch
 	handler http.Handler
 	now     atomic.Pointer[time.Time]
+	kept    map[bool]*atomic.Int64 // answers that were there, and that were made
 }
 
 func open(t *testing.T) *cinema {
+	t.Helper()
+	return openWith(t, func(*catalog.Deps) {})
+}
+
+func openWith(t *testing.T, change func(*catalog.Deps)) *cinema {
 	t.Helper()
 	log := slog.New(slog.DiscardHandler)
 	index, err := bleve.Open(t.TempDir(), bleve.Options{Logger: log})
 	require.NoError(t, err)
 	t.Cleanup(func() { assert.NoError(t, index.Close()) })
-	c := &cinema{t: t, index: index, batch: searchtest.Demo(t), reader: &reader{Reader: index, calls: map[string]int{}}}
+	c := &cinema{t: t, index: index, batch: searchtest.Demo(t), reader: &reader{Reader: index, calls: map[string]int{}}, kept: map[bool]*atomic.Int64{true: {}, false: {}}}
 	require.NoError(t, index.Apply(t.Context(), c.batch))
 	c.set(time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC))
 	now := func() time.Time { return *c.now.Load() }
 	signer, err := mediaurl.NewSigner(bytes.Repeat([]byte{7}, 32), now)
 	require.NoError(t, err)
-	service, err := catalog.New(catalog.Deps{Index: c.reader, Media: signer, Logger: log, Generation: index.Generation, LoadWait: 50 * time.Millisecond, Now: now})
+	deps := catalog.Deps{Index: c.reader, Media: signer, Logger: log, Generation: index.Generation, LoadWait: 50 * time.Millisecond, Now: now}
+	change(&deps)
+	service, err := catalog.New(deps)
 	require.NoError(t, err)
-	c.handler, err = resolver.Handler(resolver.Options{Catalogue: service, Verifier: verifier{}, Logger: log})
+	c.handler, err = resolver.Handler(resolver.Options{
+		Catalogue: service, Verifier: verifier{}, Logger: log, KeepBytes: 1 << 20,
+		Kept: func(there bool) { c.kept[there].Add(1) },
+	})
 	require.NoError(t, err)
 	return c
 }
@@ -771,6 +787,12 @@ func TestChild(t *testing.T) {
 }
 
 func BenchmarkHome(b *testing.B) {
+	for name, bytes := range map[string]int{"made": 0, "kept": 1 << 20} {
+		b.Run(name, func(b *testing.B) { benchmarkHome(b, bytes) })
+	}
+}
+
+func benchmarkHome(b *testing.B, keepBytes int) {
 	log := slog.New(slog.DiscardHandler)
 	index, err := bleve.Open(b.TempDir(), bleve.Options{Logger: log})
 	require.NoError(b, err)
@@ -780,10 +802,11 @@ func BenchmarkHome(b *testing.B) {
 	require.NoError(b, err)
 	service, err := catalog.New(catalog.Deps{Index: index, Media: signer, Logger: log, Generation: index.Generation})
 	require.NoError(b, err)
-	h, err := resolver.Handler(resolver.Options{Catalogue: service, Verifier: verifier{}, Logger: log})
+	h, err := resolver.Handler(resolver.Options{Catalogue: service, Verifier: verifier{}, Logger: log, KeepBytes: keepBytes})
 	require.NoError(b, err)
 	body, err := json.Marshal(map[string]any{"query": home})
 	require.NoError(b, err)
+	b.ReportAllocs()
 	for b.Loop() {
 		r := httptest.NewRequest(http.MethodPost, "/graphql", bytes.NewReader(body))
 		r.Header.Set("Content-Type", "application/json")
