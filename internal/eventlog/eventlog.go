@@ -254,9 +254,17 @@ func (l *Log) append(ctx context.Context, list []Message) error {
 			m = new(sarama.ProducerMessage)
 		}
 		m.Topic, m.Key, m.Value, m.Metadata = list[i].Topic, sarama.ByteEncoder(list[i].Key), sarama.ByteEncoder(list[i].Value), p
-		// Not bounded by ctx: the producer always goes on taking, since every
-		// message is answered within its retries.
-		l.producer.Input() <- m
+		select {
+		case l.producer.Input() <- m:
+		case <-ctx.Done():
+			// With the brokers away the producer takes nothing for as long as it
+			// tries what it has. What was handed over is answered none the less.
+			l.mu.RUnlock()
+			left := int64(len(list) - i)
+			l.room.Release(left)
+			p.left.Add(-left)
+			return fmt.Errorf("event log: %w", ctx.Err())
+		}
 	}
 	l.mu.RUnlock()
 	select {
