@@ -30,3 +30,10 @@ func EndID(session uuid.UUID, lastSeen time.Time) uuid.UUID {
 	id[8] = id[8]&0x3f | 0x80
 	return id
 }
+
+// IsOwnEnd reports whether the server itself recorded this end of a session. It
+// carries the position that was known then, which may be behind what the player
+// had said: with a collector that lags, that was still in the log.
+func (e *Event) IsOwnEnd() bool {
+	return e.Name == PlayEnded && e.ID == EndID(e.SessionID, TimeOf(e.ID))
+}

@@ -115,7 +115,7 @@ func (st *sitting) add(e *events.Event) {
 		st.start = e.At
 	}
 	st.last = later(st.last, e)
-	if e.Name.HasPosition() && (st.place == nil || e.At.After(st.place.At) || e.At.Equal(st.place.At) && arrival(e, st.place) > 0) {
+	if e.Name.HasPosition() && !e.IsOwnEnd() && (st.place == nil || e.At.After(st.place.At) || e.At.Equal(st.place.At) && arrival(e, st.place) > 0) {
 		st.place = e
 	}
 	if e.Name == events.PlayEnded {

@@ -82,6 +82,37 @@ func TestReplayInAnyOrderEndsInTheSameState(t *testing.T) {
 	require.False(t, changed)
 }
 
+// While the collector lags the server knows an old position of a session that
+// closes; the end that it records must not take the viewer back there.
+func TestAnEndThatTheServerRecordsMovesNoPosition(t *testing.T) {
+	for name, together := range map[string]bool{"in one batch": true, "one by one": false} {
+		t.Run(name, func(t *testing.T) {
+			st, s := open(t), sit()
+			apply := func(list ...events.Event) {
+				t.Helper()
+				_, err := st.Apply(t.Context(), list)
+				require.NoError(t, err)
+			}
+			apply(s.at(events.Heartbeat, 10*time.Second, 100_000))
+			known, err := st.Sessions(t.Context(), []uuid.UUID{s.session})
+			require.NoError(t, err)
+			ended := telemetry.EndEvent(known[0], s.start.Add(40*time.Second), s.start.Add(40*time.Second), "closed")
+			late := s.at(events.Heartbeat, 30*time.Second, 300_000) // said before, and still in the log
+			if together {
+				apply(late, ended)
+			} else {
+				apply(late)
+				apply(ended)
+			}
+			require.Equal(t, 300_000, s.state(t, st).PositionMs)
+			found, err := st.Sessions(t.Context(), []uuid.UUID{s.session})
+			require.NoError(t, err)
+			require.NotNil(t, found[0].EndedAt)
+			require.Equal(t, 300_000, found[0].PositionMs)
+		})
+	}
+}
+
 func TestFinishingForgettingAndSeeingAgain(t *testing.T) {
 	st, s := open(t), sit()
 	apply := func(e events.Event) {
