@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -334,6 +335,32 @@ func TestIntrospection(t *testing.T) {
 	require.Equal(t, 400, a.status)
 	require.Equal(t, "FORBIDDEN", a.code())
 	require.Empty(t, closed.ask(t, "", `{ __typename }`, nil).Errors)
+}
+
+// An instance that is killed breaks off what it has in work. What only reads is
+// asked again, once; what changes something may have been done.
+func TestOnlyQueriesAreAskedAgain(t *testing.T) {
+	h := newHouse(t, nil)
+	var broken atomic.Int32
+	breaks := func(times int32) func(http.ResponseWriter, *http.Request) bool {
+		broken.Store(0)
+		return func(w http.ResponseWriter, _ *http.Request) bool {
+			if broken.Add(1) > times {
+				return false
+			}
+			w.WriteHeader(http.StatusBadGateway) // as nginx says it
+			return true
+		}
+	}
+	h.catalog.before = breaks(1)
+	require.Empty(t, h.ask(t, "viewer", `{ genres { id } }`, nil).Errors)
+	require.EqualValues(t, 2, broken.Load())
+	h.catalog.before = breaks(100)
+	require.Equal(t, "UNAVAILABLE", h.ask(t, "viewer", `{ genres { id } }`, nil).code())
+	require.EqualValues(t, 2, broken.Load())
+	h.telemetry.before = breaks(1)
+	require.Equal(t, "UNAVAILABLE", h.ask(t, "viewer", `mutation { forgetProgress(input: {playableId: "film_1"}) { playable { id } } }`, nil).code())
+	require.EqualValues(t, 1, broken.Load())
 }
 
 func TestTimeoutAndShutdown(t *testing.T) {

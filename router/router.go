@@ -153,13 +153,19 @@ func (rt *Router) warm(ctx context.Context) (n int, err error) {
 	return n, errors.Join(faults...)
 }
 
-// Shutdown turns new work away, ends open subscriptions with complete (and
-// WebSocket connections with 1001) and waits for what is in work until ctx ends.
+// EndStreams ends open subscriptions for a restart, and turns new ones away,
+// while queries and mutations are still answered. A WebSocket is closed with
+// 1001 and a stream of events breaks off, neither with a complete: a client that
+// was told so would think its subscription over, and not come back.
+func (rt *Router) EndStreams() { rt.streams.closeAll(endShutdown) }
+
+// Shutdown turns new work away, ends open subscriptions as EndStreams does and
+// waits for what is in work until ctx ends.
 func (rt *Router) Shutdown(ctx context.Context) error {
 	rt.gate.Lock()
 	rt.draining = true
 	rt.gate.Unlock()
-	rt.streams.closeAll(endShutdown)
+	rt.EndStreams()
 	done := make(chan struct{})
 	go func() {
 		rt.working.Wait()

@@ -159,7 +159,7 @@ func (s *eventStream) end(why ending) {
 		if why == endSession {
 			s.fail([]gqlError{newError(codeUnauthenticated, msgSignIn)})
 		} else {
-			s.complete()
+			s.shut()
 		}
 		s.cancel()
 	}()

@@ -144,6 +144,14 @@ func (t *subgraphTransport) RoundTrip(req *http.Request) (*http.Response, error)
 	}
 	start := time.Now()
 	resp, answer, err := t.read(req)
+	if err != nil && req.Context().Err() == nil && isQuery(c.request) {
+		// An instance that dies takes what it has in work along. A question can
+		// be asked again, of another one; what changes something cannot.
+		t.log.WarnContext(req.Context(), "a subgraph is asked again", "subgraph", name, "error", err)
+		if req.Body, err = req.GetBody(); err == nil {
+			resp, answer, err = t.read(req)
+		}
+	}
 	failed := err != nil
 	if err != nil {
 		if ctxErr := req.Context().Err(); ctxErr != nil {
@@ -176,6 +184,13 @@ func (t *subgraphTransport) RoundTrip(req *http.Request) (*http.Response, error)
 	resp.Uncompressed = true
 	resp.Request = req
 	return resp, nil
+}
+
+// isQuery reports whether a request of the engine only reads.
+func isQuery(request []byte) bool {
+	const mark = `"query":"`
+	i := bytes.Index(request, []byte(mark))
+	return i >= 0 && (bytes.HasPrefix(request[i+len(mark):], []byte("query")) || bytes.HasPrefix(request[i+len(mark):], []byte("{")))
 }
 
 // keep carries over what the client must get of the subgraph's headers.

@@ -164,19 +164,7 @@ func (s *socket) end(why ending) {
 		s.close(closeForbidden, "Session ended")
 		return
 	}
-	go func() { // a slow client must not hold up the others
-		s.mu.Lock()
-		ids := make([]string, 0, len(s.ops))
-		for id, stop := range s.ops {
-			ids = append(ids, id)
-			stop() // nothing may follow the complete
-		}
-		s.mu.Unlock()
-		for _, id := range ids {
-			s.enqueue(wsMessage{ID: id, Type: "complete"})
-		}
-		s.close(websocket.StatusGoingAway, "Shutting down")
-	}()
+	s.close(websocket.StatusGoingAway, "Restarting")
 }
 
 func (s *socket) enqueue(m wsMessage) {
