@@ -15,6 +15,7 @@ import (
 	"github.com/99designs/gqlgen/graphql"
 	"github.com/99designs/gqlgen/graphql/introspection"
 	"github.com/99designs/gqlgen/plugin/federation/fedruntime"
+	"github.com/google/uuid"
 	"github.com/netflixathome/cinema/internal/gid"
 	"github.com/netflixathome/cinema/internal/scalar"
 	"github.com/netflixathome/cinema/subgraphs/admin"
@@ -1719,6 +1720,9 @@ scalar DateTime
 "A language tag after BCP 47, such as ru or en."
 scalar Locale
 
+"A UUID in its 36-character form."
+scalar UUID
+
 "A whole number up to 2^53."
 scalar Int64
 
@@ -2293,6 +2297,11 @@ input CreditInput {
 
 "What a new title needs."
 input CreateTitleInput {
+  """
+  UUIDv7 made by the client: the title's identity. A save that is sent again with
+  the same one, because its answer was lost, answers with the title that it made.
+  """
+  titleUuid: UUID
   "A film or a series; never changes."
   kind: TitleKind!
   "Name in the language it was made in, 1 to 300 characters."
@@ -9826,13 +9835,20 @@ func unmarshalInputCreateTitleInput(ctx context.Context, ec *executionContext, o
 		asMap["publish"] = false
 	}
 
-	fieldsInOrder := [...]string{"kind", "originalName", "originalLanguage", "translations", "year", "endYear", "durationMs", "ageRating", "countries", "genreIds", "credits", "publish"}
+	fieldsInOrder := [...]string{"titleUuid", "kind", "originalName", "originalLanguage", "translations", "year", "endYear", "durationMs", "ageRating", "countries", "genreIds", "credits", "publish"}
 	for _, k := range fieldsInOrder {
 		v, ok := asMap[k]
 		if !ok {
 			continue
 		}
 		switch k {
+		case "titleUuid":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("titleUuid"))
+			data, err := unmarshalOUUID2ᚖgithubᚗcomᚋgoogleᚋuuidᚐUUID(ctx, ec, v)
+			if err != nil {
+				return it, err
+			}
+			it.TitleUUID = data
 		case "kind":
 			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("kind"))
 			data, err := unmarshalNTitleKind2githubᚗcomᚋnetflixathomeᚋcinemaᚋsubgraphsᚋadminᚐTitleKind(ctx, ec, v)
@@ -15096,6 +15112,24 @@ func unmarshalOTitleTranslationInput2ᚕᚖgithubᚗcomᚋnetflixathomeᚋcinema
 		}
 	}
 	return res, nil
+}
+
+func unmarshalOUUID2ᚖgithubᚗcomᚋgoogleᚋuuidᚐUUID(ctx context.Context, ec *executionContext, v any) (*uuid.UUID, error) {
+	if v == nil {
+		return nil, nil
+	}
+	res, err := scalar.UnmarshalUUID(v)
+	return &res, graphql.ErrorOnPath(ctx, err)
+}
+
+func marshalOUUID2ᚖgithubᚗcomᚋgoogleᚋuuidᚐUUID(ctx context.Context, ec *executionContext, sel ast.SelectionSet, v *uuid.UUID) graphql.Marshaler {
+	if v == nil {
+		return graphql.Null
+	}
+	_ = sel
+	_ = ctx
+	res := scalar.MarshalUUID(*v)
+	return res
 }
 
 func marshalOUser2ᚖgithubᚗcomᚋnetflixathomeᚋcinemaᚋgraphᚋadminᚐUser(ctx context.Context, ec *executionContext, sel ast.SelectionSet, v *User) graphql.Marshaler {

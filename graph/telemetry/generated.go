@@ -1159,7 +1159,7 @@ enum WatchEndReason {
   SILENCE
   "The viewer was signed out."
   SIGNED_OUT
-  "The server goes down; open another."
+  "This instance of the server goes down: subscribe again with the same sessionUuid, which goes on."
   RESTART
 }
 

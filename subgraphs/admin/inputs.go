@@ -7,6 +7,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/99designs/gqlgen/graphql"
+	"github.com/google/uuid"
 	"golang.org/x/text/language"
 
 	"github.com/netflixathome/cinema/internal/fault"
@@ -47,6 +48,7 @@ type CreditInput struct {
 
 // CreateTitleInput is what a new title needs.
 type CreateTitleInput struct {
+	TitleUUID        *uuid.UUID
 	Kind             TitleKind
 	OriginalName     string
 	OriginalLanguage *string
@@ -307,6 +309,9 @@ func (in *CreateTitleInput) Validate() error {
 	}
 	if err := titleTranslations("input.translations", in.Translations); err != nil {
 		return err
+	}
+	if in.TitleUUID != nil && in.TitleUUID.Version() != 7 {
+		return invalid("input.titleUuid", "titleUuid must be a UUIDv7.")
 	}
 	return firstOf(
 		titleNumbers(in.Year, in.EndYear, in.DurationMs, in.AgeRating),

@@ -83,6 +83,8 @@ func notFound(what string) *fault.Error {
 
 var errConflict = fault.New(fault.Conflict, "Somebody else changed this first. Look at the newest version and try again.").WithReason("VERSION")
 
+var errTitleUUID = fault.New(fault.Conflict, "Another title has this identity. Make a new one and try again.").WithReason("TITLE_TAKEN").At("input.titleUuid")
+
 var errDeleted = fault.New(fault.Conflict, "This title is deleted. Bring it back first.").WithReason("DELETED")
 
 func checkVersion(want *int, have int) error {

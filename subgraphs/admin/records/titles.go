@@ -266,13 +266,17 @@ func (s *Service) touched(ctx context.Context, tx pgx.Tx, ids []uuid.UUID, field
 	return nil
 }
 
-// CreateTitle makes a title, as a draft unless it is to be published.
+// CreateTitle makes a title, as a draft unless it is to be published. With the
+// identity of one that is there it makes none: the caller did not hear of it.
 func (s *Service) CreateTitle(ctx context.Context, in admin.CreateTitleInput) (*admin.TitleRecord, error) {
 	if err := in.Validate(); err != nil {
 		return nil, err
 	}
 	now := s.now().UTC()
 	id := uuid.Must(uuid.NewV7())
+	if in.TitleUUID != nil {
+		id = *in.TitleUUID
+	}
 	status, published := "draft", (*time.Time)(nil)
 	if in.Publish != nil && *in.Publish {
 		status, published = "published", &now
@@ -282,13 +286,20 @@ func (s *Service) CreateTitle(ctx context.Context, in admin.CreateTitleInput) (*
 	}
 	var out *admin.TitleRecord
 	err := s.tx(ctx, func(tx pgx.Tx) error {
-		_, err := tx.Exec(ctx, `INSERT INTO title (id, kind, status, original_name, original_language, year, end_year,
+		made, err := tx.Exec(ctx, `INSERT INTO title (id, kind, status, original_name, original_language, year, end_year,
 			duration_ms, age_rating, countries, published_at, created_at, updated_at)
-			VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $12)`,
+			VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $12) ON CONFLICT (id) DO NOTHING`,
 			id, strings.ToLower(string(in.Kind)), status, in.OriginalName, in.OriginalLanguage, in.Year, in.EndYear,
 			in.DurationMs, in.AgeRating, in.Countries, published, now)
 		if err != nil {
 			return fmt.Errorf("create title: %w", err)
+		}
+		if made.RowsAffected() == 0 {
+			found, err := titlesByID(ctx, tx, []uuid.UUID{id})
+			if out = found[id]; out == nil || out.Kind != in.Kind || out.OriginalName != in.OriginalName {
+				return errors.Join(err, errTitleUUID)
+			}
+			return err
 		}
 		if err := putTitleTranslations(ctx, tx, id, in.Translations); err != nil {
 			return err

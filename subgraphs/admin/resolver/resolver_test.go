@@ -191,6 +191,25 @@ func (s *server) genre(t *testing.T, slug string) string {
 		map[string]any{"s": slug}, "createGenre", "record", "id").(string)
 }
 
+// A save whose answer was lost is sent again, with the identity it had.
+func TestASaveSentAgainMakesNoSecondTitle(t *testing.T) {
+	s := newServer(t)
+	own := map[string]any{"titleUuid": uuid.Must(uuid.NewV7()).String()}
+	id := s.title(t, "FILM", "Once", own)
+	if again := s.title(t, "FILM", "Once", own); again != id {
+		t.Errorf("made %s, then %s", id, again)
+	}
+	if n := s.must(t, `{ titleRecords(query: "Once") { totalCount } }`, nil, "titleRecords", "totalCount"); n != 1.0 {
+		t.Errorf("%v titles", n)
+	}
+	in := func(kind, name, identity string) map[string]any {
+		return map[string]any{"in": map[string]any{"kind": kind, "originalName": name, "titleUuid": identity}}
+	}
+	s.fails(t, "admin", "CONFLICT", "input.titleUuid", "TITLE_TAKEN", createTitle, in("FILM", "Another", own["titleUuid"].(string)))
+	s.fails(t, "admin", "CONFLICT", "input.titleUuid", "TITLE_TAKEN", createTitle, in("SERIES", "Once", own["titleUuid"].(string)))
+	s.fails(t, "admin", "INVALID", "input.titleUuid", "", createTitle, in("FILM", "Random", uuid.New().String()))
+}
+
 func TestATitleFromDraftToGrave(t *testing.T) {
 	s := newServer(t)
 	person, genre := s.person(t, "Georges Méliès"), s.genre(t, "sci-fi")

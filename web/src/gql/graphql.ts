@@ -284,6 +284,11 @@ export type CreateTitleInput = {
   originalName: Scalars['String']['input'];
   /** Whether viewers see it at once. */
   publish?: InputMaybe<Scalars['Boolean']['input']>;
+  /**
+   * UUIDv7 made by the client: the title's identity. A save that is sent again with
+   * the same one, because its answer was lost, answers with the title that it made.
+   */
+  titleUuid?: InputMaybe<Scalars['UUID']['input']>;
   /** Its words in other languages, one a language. */
   translations?: InputMaybe<Array<TitleTranslationInput>>;
   /** 1870 to 2100. */
@@ -2220,7 +2225,7 @@ export type ViewingSession = {
 
 /** Why the server ended a viewing session. */
 export type WatchEndReason =
-  /** The server goes down; open another. */
+  /** This instance of the server goes down: subscribe again with the same sessionUuid, which goes on. */
   | 'RESTART'
   /** The viewer was signed out. */
   | 'SIGNED_OUT'

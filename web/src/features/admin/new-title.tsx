@@ -3,7 +3,8 @@ import { useState, type FormEvent } from 'react';
 import { useMutation } from 'urql';
 import { graphql } from '~/gql/gql';
 import type { TitleKind } from '~/gql/graphql';
-import { useFaultText } from '~/lib/faults';
+import { toFault, useFaultText } from '~/lib/faults';
+import { uuid7 } from '~/lib/uuid7';
 import { Button } from '~/ui/button';
 import { Dialog } from '~/ui/dialog';
 import { Field, Input, Select } from '~/ui/field';
@@ -18,6 +19,8 @@ export function NewTitle({ onClose, onMade }: { onClose: () => void; onMade: (id
   const { t, i18n } = useLingui();
   const words = useFaultText();
   const [{ fetching }, create] = useMutation(CreateTitle);
+  // Pressed again after an answer that was lost, it makes no second one.
+  const [titleUuid, setTitleUuid] = useState(uuid7);
   const [error, setError] = useState<{ name?: string; year?: string; all?: string }>({});
 
   const submit = async (event: FormEvent<HTMLFormElement>) => {
@@ -37,13 +40,17 @@ export function NewTitle({ onClose, onMade }: { onClose: () => void; onMade: (id
     }
     const result = await create({
       input: {
+        titleUuid,
         kind: String(data.get('kind')) as TitleKind,
         originalName: name,
         originalLanguage: String(data.get('language')) || null,
         year: year ? Number(year) : null,
       },
     });
-    if (result.error || !result.data) return setError({ all: words(result.error) });
+    if (result.error || !result.data) {
+      if (toFault(result.error).code === 'CONFLICT') setTitleUuid(uuid7()); // It was made by another name.
+      return setError({ all: words(result.error) });
+    }
     onMade(result.data.createTitle.record.id);
   };
 
