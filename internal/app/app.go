@@ -42,10 +42,15 @@ import (
 	telemetrypostgres "github.com/netflixathome/cinema/subgraphs/telemetry/postgres"
 )
 
-// How long the way back may take, part by part; together within 30 s.
+// How long the way back may take, part by part: together, without engines,
+// within 15 s. Notice and idle are for the proxies in front of a cluster's
+// services (deploy/nginx keeps a connection that nobody uses for 3 s).
 const (
-	drainHTTP     = 10 * time.Second
-	drainServices = 15 * time.Second
+	drainNotice   = time.Second
+	drainIdle     = 4 * time.Second
+	drainHTTP     = 4 * time.Second
+	drainServices = 4 * time.Second
+	closeEvents   = 2 * time.Second
 	stopEngines   = 30 * time.Second
 )
 
@@ -95,11 +100,14 @@ type app struct {
 	background []task
 	health     []check
 	closers    []func()
+	// partings tell what stays open for long to go, once nobody new comes in.
+	partings []func()
 
 	transport *inprocess.Transport // reaches the subgraphs from the router
 	router    *router.Router       // nil where it runs elsewhere
 	metrics   *metrics
 	opened    atomic.Bool // the entrance serves
+	going     atomic.Bool // the program is on its way back
 }
 
 type task struct {
@@ -138,7 +146,12 @@ func run(ctx context.Context, cfg *Config, version string, out io.Writer, ready 
 	if err != nil {
 		return err
 	}
-	defer public.Close()
+	defer func() { _ = public.Close() }()
+	if !a.alone() {
+		// Until it can serve, a proxy must find the door shut and go elsewhere: a
+		// mutation that was answered "not yet" is sent to nobody else.
+		_ = public.Close()
+	}
 	var ops net.Listener
 	if cfg.HTTP.OpsListen != "" {
 		if ops, err = listen(ctx, "CINEMA_OPS_LISTEN", cfg.HTTP.OpsListen); err != nil {
@@ -174,6 +187,12 @@ func run(ctx context.Context, cfg *Config, version string, out io.Writer, ready 
 		return err
 	}
 
+	if !a.alone() {
+		if public, err = listen(ctx, "CINEMA_LISTEN", cfg.HTTP.Listen); err != nil {
+			return err
+		}
+	}
+
 	// Services run under their own context, so that at the end requests are
 	// answered before what answers them is stopped.
 	servicesCtx, servicesEnd := context.WithCancel(context.WithoutCancel(ctx))
@@ -191,12 +210,20 @@ func run(ctx context.Context, cfg *Config, version string, out io.Writer, ready 
 
 	doors, doorsCtx := errgroup.WithContext(ctx)
 	entrance := &door{}
-	doors.Go(func() error { return serve(doorsCtx, public, entrance, drainHTTP) })
-	if a.router != nil { // its drain goes with the door's: open subscriptions are told to go
-		doors.Go(func() error { return a.router.Run(doorsCtx) })
+	entrance.open(handler)
+	context.AfterFunc(doorsCtx, func() { a.going.Store(true) })
+	// The operator's door and the router's engine outlast the public door: the
+	// one says that we are leaving, the other answers who is still inside.
+	lastCtx, lastEnd := context.WithCancel(context.WithoutCancel(doorsCtx))
+	doors.Go(func() error {
+		defer lastEnd()
+		return serve(doorsCtx, public, entrance, a.leave())
+	})
+	if a.router != nil {
+		doors.Go(func() error { return a.router.Run(lastCtx) })
 	}
 	if ops != nil {
-		doors.Go(func() error { return serve(doorsCtx, ops, a.ops(), time.Second) })
+		doors.Go(func() error { return serve(lastCtx, ops, a.ops(), leaving{drain: time.Second}) })
 	}
 	doors.Go(func() error { // an engine or a service that ends takes the program along
 		select {
@@ -209,7 +236,6 @@ func run(ctx context.Context, cfg *Config, version string, out io.Writer, ready 
 			return context.Cause(servicesCtx)
 		}
 	})
-	entrance.open(handler)
 	doors.Go(func() error {
 		if err := a.opening(doorsCtx, first, began); err != nil {
 			return err
@@ -234,6 +260,24 @@ func run(ctx context.Context, cfg *Config, version string, out io.Writer, ready 
 	}
 	return err
 }
+
+// leave is how the public door closes. At home browsers come straight in, and
+// nobody else could serve them.
+func (a *app) leave() leaving {
+	last := leaving{drain: drainHTTP, closed: func() {
+		for _, part := range a.partings {
+			part()
+		}
+	}}
+	if !a.alone() {
+		last.notice, last.idle = drainNotice, drainIdle
+	}
+	return last
+}
+
+// alone reports whether this process is the whole cinema. A service of several
+// has a proxy in front, and perhaps others like it beside it.
+func (a *app) alone() bool { return len(a.cfg.Targets) == len(Targets) }
 
 // isEmpty reports whether a data folder holds nothing yet.
 func isEmpty(dir string) bool {

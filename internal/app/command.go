@@ -171,7 +171,7 @@ func serveControl(ctx context.Context, a *app, log *slog.Logger) error {
 		_ = l.Close()
 		return fmt.Errorf("control socket: %w", err)
 	}
-	return serve(ctx, l, commands(a), 10*time.Minute)
+	return serve(ctx, l, commands(a), leaving{drain: 10 * time.Minute})
 }
 
 // healthcheck asks the operator's address whether the program is ready.

@@ -53,6 +53,8 @@ func (a *app) front() (http.Handler, error) {
 			return router.Principal{Subject: c.UserID.String(), SessionID: c.SessionID.String(), Scopes: c.Scopes, ExpiresAt: c.ExpiresAt}, nil
 		},
 		Revoked: a.sessionRevoked,
+		// What was open has been told to go when the router shuts down.
+		Limits:  router.Limits{DrainTimeout: 2 * time.Second},
 		Limiter: requestLimiter{a.limiter}, Metrics: a.metrics, Logger: a.log.With("part", "router"),
 		Site: site, Media: media, Uploads: uploads, TrustedProxies: a.cfg.HTTP.TrustedProxies,
 	}
@@ -67,6 +69,7 @@ func (a *app) front() (http.Handler, error) {
 		return nil, fmt.Errorf("router: %w", err)
 	}
 	a.router = rt
+	a.partings = append(a.partings, rt.EndStreams)
 	a.run("sessions that end", func(ctx context.Context) error {
 		ended, err := a.bus.Subscribe(ctx, authn.TopicRevoked)
 		if err != nil {

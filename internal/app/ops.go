@@ -131,7 +131,7 @@ func (a *app) examine(ctx context.Context) (ready bool, parts []part) {
 		})
 	}
 	wg.Wait()
-	ready = a.opened.Load()
+	ready = a.opened.Load() && !a.going.Load()
 	for i, p := range parts {
 		ready = ready && (p.OK || a.health[i].optional)
 	}

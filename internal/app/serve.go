@@ -27,15 +27,46 @@ func listen(ctx context.Context, variable, addr string) (net.Listener, error) {
 	}
 }
 
-// serve answers on l until ctx ends, then lets requests finish for at most
-// drain. Answers have no write deadline: films and subscriptions are long;
-// their ends are bounded where they are made.
-func serve(ctx context.Context, l net.Listener, h http.Handler, drain time.Duration) error {
+// leaving is how a door closes: who goes on using it is given notice, then
+// nobody new comes in, then those inside finish.
+type leaving struct {
+	// notice is how long everything is still served after ctx ended, while each
+	// answer closes its connection: a proxy takes its next request elsewhere.
+	notice time.Duration
+	// idle is how long connections that a proxy keeps open are left to it after
+	// that. Closing them ourselves would cut off the request that is just on
+	// its way, and what was sent once may not be sent again.
+	idle time.Duration
+	// drain bounds what is in work then.
+	drain time.Duration
+	// closed is called, if set, once nobody new can come in: what stays open for
+	// long is told to go.
+	closed func()
+}
+
+// serve answers on l until ctx ends, then leaves. Answers have no write
+// deadline: films and subscriptions are long; their ends are bounded where they
+// are made.
+func serve(ctx context.Context, l net.Listener, h http.Handler, last leaving) error {
+	var open atomic.Int64
 	s := &http.Server{
-		Handler:           h,
+		Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if ctx.Err() != nil {
+				w.Header().Set("Connection", "close")
+			}
+			h.ServeHTTP(w, r)
+		}),
 		ReadHeaderTimeout: 10 * time.Second,
 		IdleTimeout:       2 * time.Minute,
 		MaxHeaderBytes:    64 << 10,
+		ConnState: func(_ net.Conn, now http.ConnState) {
+			switch now {
+			case http.StateNew:
+				open.Add(1)
+			case http.StateClosed, http.StateHijacked:
+				open.Add(-1)
+			}
+		},
 	}
 	done := make(chan error, 1)
 	go func() { done <- s.Serve(l) }()
@@ -44,12 +75,24 @@ func serve(ctx context.Context, l net.Listener, h http.Handler, drain time.Durat
 		return err
 	case <-ctx.Done():
 	}
-	bounded, cancel := context.WithTimeout(context.WithoutCancel(ctx), drain)
+	if last.notice > 0 {
+		<-time.After(last.notice)
+	}
+	_ = l.Close()
+	<-done //nolint:errcheck // it was told to stop: how it stopped says nothing
+	if last.closed != nil {
+		last.closed()
+	}
+	tick := time.NewTicker(20 * time.Millisecond)
+	defer tick.Stop()
+	for until := time.Now().Add(last.idle); open.Load() > 0 && time.Now().Before(until); {
+		<-tick.C
+	}
+	bounded, cancel := context.WithTimeout(context.WithoutCancel(ctx), last.drain)
 	defer cancel()
 	if err := s.Shutdown(bounded); err != nil {
 		_ = s.Close()
 	}
-	<-done //nolint:errcheck // it was told to stop: how it stopped says nothing
 	return nil
 }
 

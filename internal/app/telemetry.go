@@ -46,7 +46,7 @@ func (a *app) wireEvents(ctx context.Context) error {
 		return err
 	}
 	a.closers = append(a.closers, func() {
-		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+		ctx, cancel := context.WithTimeout(context.Background(), closeEvents)
 		defer cancel()
 		if err := a.events.Close(ctx); err != nil {
 			log.Error("the event log was not closed in order", "error", err)
@@ -108,6 +108,7 @@ func (a *app) wireTelemetry(ctx context.Context) error {
 		return err
 	}
 	a.run("telemetry", sub.Run)
+	a.partings = append(a.partings, sub.Part)
 	r, err := telemetryresolver.New(sub)
 	if err != nil {
 		return err

@@ -549,10 +549,16 @@ func TestAServerThatGoesDownAsksToReconnect(t *testing.T) {
 	updates, err := s.Watch(signedIn, in)
 	require.NoError(t, err)
 	require.Nil(t, (<-updates).Ended)
-	cancel()
+	s.Part()
 	require.Equal(t, telemetry.EndRestart, *(<-updates).Ended)
 	_, open := <-updates
 	require.False(t, open)
+	// Who comes here none the less is answered, and sent on.
+	updates, err = s.Watch(signedIn, in)
+	require.NoError(t, err)
+	require.Nil(t, (<-updates).Ended)
+	require.Equal(t, telemetry.EndRestart, *(<-updates).Ended)
+	cancel()
 	require.NoError(t, <-done)
 	_, ended := h.ended(in.SessionUUID)
 	require.False(t, ended, "the player comes back with the same session")

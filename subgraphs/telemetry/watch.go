@@ -109,6 +109,7 @@ type hub struct {
 	shownAt  time.Time
 	stopping chan struct{}
 	stopped  bool
+	parting  bool // who is here, or still comes, is sent to another instance
 	closing  sync.WaitGroup
 }
 
@@ -250,6 +251,9 @@ func (h *hub) add(id uuid.UUID, w *watcher) error {
 	h.watchers[id][w] = struct{}{}
 	h.open++
 	h.closing.Add(1)
+	if h.parting {
+		w.tell(EndRestart)
+	}
 	return nil
 }
 
@@ -333,15 +337,26 @@ func (s *Subgraph) Run(ctx context.Context) error {
 	}
 }
 
-func (s *Subgraph) stop() {
+// Part tells open watch subscriptions to come again, which then reach another
+// instance, and from now on those that are opened here too: the service leaves
+// soon, but who comes is still answered. Their sessions stay open.
+func (s *Subgraph) Part() {
 	h := &s.hub
 	h.mu.Lock()
-	h.stopped = true
+	defer h.mu.Unlock()
+	h.parting = true
 	for _, list := range h.watchers {
 		for w := range list {
 			w.tell(EndRestart)
 		}
 	}
+}
+
+func (s *Subgraph) stop() {
+	s.Part()
+	h := &s.hub
+	h.mu.Lock()
+	h.stopped = true
 	h.mu.Unlock()
 	close(h.stopping)
 	done := make(chan struct{})
