@@ -3,6 +3,7 @@ import { useSubscription } from 'urql';
 import { graphql } from '~/gql/gql';
 import { thisDevice } from '~/lib/events/device';
 import { record, sendNow } from '~/lib/events/record';
+import { toFault } from '~/lib/faults';
 import { localeStore } from '~/lib/i18n';
 import { uuid7 } from '~/lib/uuid7';
 import type { PlaybackEvent } from './player';
@@ -40,8 +41,19 @@ export function useWatchSession({ playableId, titleId, durationMs }: Input): Wat
     () => ({ playableId, titleId, durationMs, sessionUuid, device: thisDevice(), locale: localeStore.get() }),
     [playableId, titleId, durationMs, sessionUuid],
   );
-  const [{ data }] = useSubscription({ query: WatchSession, variables: { input } });
+  const [{ data, error }, again] = useSubscription({ query: WatchSession, variables: { input } });
   const news = data?.watch;
+  // The socket comes back by itself; what ends without it is asked for again: a
+  // part of the cinema was away, or the instance that held the session goes.
+  const tries = useRef(0);
+  useEffect(() => {
+    if (news && !error) tries.current = 0;
+    const lost = error && !['CONFLICT', 'FORBIDDEN', 'INVALID'].includes(toFault(error).code);
+    if (!lost && news?.ended !== 'RESTART') return;
+    const wait = Math.min(30_000, 500 * 2 ** Math.min(tries.current++, 6)) * (0.75 + Math.random() / 2);
+    const timer = setTimeout(again, wait);
+    return () => clearTimeout(timer);
+  }, [news, error, again]);
 
   const session = useRef<{ uuid: string; id: string | null; waiting: PlaybackEvent[]; over: boolean }>({
     uuid: sessionUuid,
@@ -61,7 +73,8 @@ export function useWatchSession({ playableId, titleId, durationMs }: Input): Wat
     const now = session.current;
     if (!news) return;
     if (news.ended) {
-      if (news.ended !== 'SIGNED_OUT') {
+      // A restart goes on with the same session: nothing of it waits meanwhile.
+      if (news.ended === 'SILENCE') {
         session.current = { uuid: uuid7(), id: null, waiting: [], over: false };
         setSessionUuid(session.current.uuid);
       }
