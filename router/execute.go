@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"log/slog"
 	"net/http"
 	"strconv"
@@ -14,6 +15,9 @@ import (
 	"github.com/wundergraph/astjson"
 	"github.com/wundergraph/graphql-go-tools/v2/pkg/engine/plan"
 	"github.com/wundergraph/graphql-go-tools/v2/pkg/engine/resolve"
+	"go.opentelemetry.io/otel/trace"
+
+	"github.com/netflixathome/cinema/internal/tracing"
 )
 
 // request is a GraphQL request, whatever brought it.
@@ -31,6 +35,9 @@ type request struct {
 	caller    *caller
 	// cookies says whether cookies can be taken and set.
 	cookies bool
+	// traceparent came in extensions: a browser cannot give a message of a
+	// WebSocket a header.
+	traceparent string
 }
 
 // result is what a query or mutation came to.
@@ -249,7 +256,7 @@ func (rt *Router) subscribe(ctx context.Context, r *request, p *ready, s sink) [
 	}
 	rt.metrics.SubscriptionsChanged(1)
 	defer rt.metrics.SubscriptionsChanged(-1)
-	w := &subscriptionWriter{sink: s, exchange: ex}
+	w := &subscriptionWriter{sink: s, exchange: ex, first: func(errs []gqlError) { rt.tell(ctx, r, p, errs) }}
 	if err := rt.resolver.ResolveGraphQLSubscription(rc, sub.Response, w); err != nil && ctx.Err() == nil {
 		errs := []gqlError{newError(codeUnavailable, msgUnavailable)}
 		w.end(func() { s.fail(errs) })
@@ -265,6 +272,7 @@ func (rt *Router) subscribe(ctx context.Context, r *request, p *ready, s sink) [
 type subscriptionWriter struct {
 	sink     sink
 	exchange *exchange
+	first    func([]gqlError) // is told of the first message; nil afterwards
 	buf      bytes.Buffer
 	ended    bool
 	errors   []gqlError
@@ -275,6 +283,10 @@ func (w *subscriptionWriter) Write(p []byte) (int, error) { return w.buf.Write(p
 func (w *subscriptionWriter) Flush() error {
 	body, errs := w.exchange.rewrite(w.buf.Bytes())
 	w.errors = errs
+	if w.first != nil {
+		w.first(errs)
+		w.first = nil
+	}
 	out := bytes.Clone(body)
 	w.buf.Reset()
 	if w.ended {
@@ -305,6 +317,45 @@ func (w *subscriptionWriter) end(how func()) {
 	}
 }
 
+// unnamed is the span of an operation until its document is known, and of one
+// that has no good document.
+const unnamed = "GraphQL Operation"
+
+// tell completes the span of an operation and ends it. A subscription is told
+// of when its first message came: it may stay open for the length of a film,
+// and a span is shown when it has ended.
+func (rt *Router) tell(ctx context.Context, r *request, p *ready, errs []gqlError) {
+	span := trace.SpanFromContext(ctx)
+	if !span.IsRecording() {
+		return
+	}
+	span.SetAttributes(tracing.Transport.String(r.transport))
+	if p != nil {
+		name := string(p.kind)
+		if p.name != "" {
+			span.SetAttributes(tracing.OperationName.String(shortenTo(p.name, 64)))
+			if p.persisted { // else the client chose it
+				name += " " + p.name
+			}
+		}
+		span.SetName(name)
+		span.SetAttributes(tracing.OperationType.String(string(p.kind)), tracing.PlanCached.Bool(p.hit))
+	}
+	if user := subjectOf(r.caller); user != "" {
+		span.SetAttributes(tracing.UserID.String(user))
+	}
+	codes := codesOf(errs)
+	if len(codes) > 0 {
+		span.SetAttributes(tracing.ErrorCodes.StringSlice(codes))
+	}
+	for _, code := range codes {
+		if tracing.Failing(code) && !errors.Is(ctx.Err(), context.Canceled) { // who leaves makes it fail
+			tracing.Fail(span, code)
+		}
+	}
+	span.End()
+}
+
 // slow is from when on an operation is worth a line of the log by itself.
 const slow = time.Second
 
@@ -314,6 +365,7 @@ func (rt *Router) done(ctx context.Context, r *request, p *ready, start time.Tim
 	if p != nil {
 		op.Name, op.Kind, op.Persisted, op.PlanCached = shortenTo(p.name, 64), string(p.kind), p.persisted, p.hit
 	}
+	rt.tell(ctx, r, p, errs)
 	rt.metrics.OperationDone(ctx, op)
 	// The figures are in the metrics; a line for each operation that went well
 	// would be most of the log and tell nothing.

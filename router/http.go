@@ -15,6 +15,8 @@ import (
 	"time"
 
 	gqlast "github.com/vektah/gqlparser/v2/ast"
+
+	"github.com/netflixathome/cinema/internal/tracing"
 )
 
 const (
@@ -37,16 +39,19 @@ func (rt *Router) serveGraphQL(w http.ResponseWriter, r *http.Request) {
 		writeRefusal(w, mediaJSON, rejected)
 		return
 	}
+	start := time.Now()
+	r, span := rt.options.Tracing.EnterHTTP(w, r, unnamed)
+	defer span.End()
 	defer func() {
 		if v := recover(); v != nil {
 			if v == http.ErrAbortHandler { //nolint:errorlint // compared as net/http does
 				panic(v)
 			}
 			rt.log.ErrorContext(r.Context(), "a request panicked", "panic", fmt.Sprint(v), "stack", string(debug.Stack()))
+			tracing.Fail(span, codeInternal)
 			writeRefusal(w, media, refuse(http.StatusInternalServerError, codeInternal, msgBroken))
 		}
 	}()
-	start := time.Now()
 	req := &request{transport: "http", header: r.Header, cookies: true,
 		caller: &caller{address: addressOf(r, rt.options.TrustedProxies)}}
 	if media == mediaEvents {
@@ -209,11 +214,13 @@ func setObjects(variables, ext json.RawMessage, req *request) *requestError {
 		PersistedQuery struct {
 			Sha256Hash string `json:"sha256Hash"`
 		} `json:"persistedQuery"`
+		Traceparent any `json:"traceparent"`
 	}
 	if json.Unmarshal(ext, &known) != nil {
 		return refuse(http.StatusBadRequest, codeInvalid, "extensions.persistedQuery.sha256Hash must be a string.")
 	}
 	req.PersistedHash = known.PersistedQuery.Sha256Hash
+	req.traceparent, _ = known.Traceparent.(string) // what is none is none
 	return nil
 }
 

@@ -10,6 +10,8 @@ import (
 	"net/netip"
 	"runtime"
 	"time"
+
+	"github.com/netflixathome/cinema/internal/tracing"
 )
 
 // Principal is who asks, as the access token says.
@@ -146,6 +148,8 @@ type Options struct {
 	Limiter Limiter
 	// Metrics may be nil.
 	Metrics Metrics
+	// Tracing may be nil, which costs nothing.
+	Tracing *tracing.Door
 	// Logger is required.
 	Logger *slog.Logger
 	// Limits bound requests.

@@ -62,7 +62,7 @@ func New(o Options) (*Router, error) {
 	}
 	client := &http.Client{Transport: transport, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
 	var err error
-	if rt.graph, err = loadSupergraph(ctx, &o, client, &upstream{base: o.Transport, most: rt.limits.SubgraphBytes, log: o.Logger}); err != nil {
+	if rt.graph, err = loadSupergraph(ctx, &o, client, &upstream{base: o.Transport, names: transport.names, most: rt.limits.SubgraphBytes, log: o.Logger}); err != nil {
 		cancel()
 		return nil, err
 	}

@@ -17,6 +17,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/netflixathome/cinema/internal/tracing"
 	"github.com/netflixathome/cinema/router/playground"
 )
 
@@ -67,6 +68,9 @@ func Proxy(target *url.URL) (http.Handler, error) {
 			r.SetURL(target)
 			r.Out.Host = r.In.Host // signed addresses hold the public host
 			r.SetXForwarded()
+			for _, own := range []string{tracing.KeyHeader, tracing.Header, "Tracestate"} {
+				r.Out.Header.Del(own) // for the router alone
+			}
 		},
 		ErrorHandler: func(w http.ResponseWriter, _ *http.Request, _ error) {
 			http.Error(w, msgUnavailable, http.StatusBadGateway)

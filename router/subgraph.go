@@ -14,6 +14,10 @@ import (
 
 	gqlast "github.com/vektah/gqlparser/v2/ast"
 	"github.com/vektah/gqlparser/v2/parser"
+	"go.opentelemetry.io/otel/trace"
+	"go.opentelemetry.io/otel/trace/noop"
+
+	"github.com/netflixathome/cinema/internal/tracing"
 )
 
 // exchange is what the router remembers of one operation's talk with the
@@ -77,7 +81,8 @@ type headers struct {
 
 func newHeaders(in http.Header, c *caller, cookieSubgraphs map[string]bool, cookies bool) *headers {
 	h := &headers{common: http.Header{}, cookies: cookieSubgraphs, nonce: rand.Uint64() | 1}
-	for _, name := range []string{"Accept-Language", "X-Cinema-Client", "Traceparent", "Tracestate", "X-Request-Id"} {
+	// A client's trace context is not among them: the router's own span goes on.
+	for _, name := range []string{"Accept-Language", "X-Cinema-Client", "X-Request-Id"} {
 		if v := in.Get(name); v != "" && len(v) <= 1024 {
 			h.common.Set(name, v)
 		}
@@ -143,13 +148,13 @@ func (t *subgraphTransport) RoundTrip(req *http.Request) (*http.Response, error)
 		}
 	}
 	start := time.Now()
-	resp, answer, err := t.read(req)
+	resp, answer, err := t.fetch(req, name)
 	if err != nil && req.Context().Err() == nil && isQuery(c.request) {
 		// An instance that dies takes what it has in work along. A question can
 		// be asked again, of another one; what changes something cannot.
 		t.log.WarnContext(req.Context(), "a subgraph is asked again", "subgraph", name, "error", err)
 		if req.Body, err = req.GetBody(); err == nil {
-			resp, answer, err = t.read(req)
+			resp, answer, err = t.fetch(req, name)
 		}
 	}
 	failed := err != nil
@@ -186,11 +191,38 @@ func (t *subgraphTransport) RoundTrip(req *http.Request) (*http.Response, error)
 	return resp, nil
 }
 
-// isQuery reports whether a request of the engine only reads.
+// isQuery reports whether a request of the engine, which writes the document
+// first, only reads.
 func isQuery(request []byte) bool {
-	const mark = `"query":"`
-	i := bytes.Index(request, []byte(mark))
-	return i >= 0 && (bytes.HasPrefix(request[i+len(mark):], []byte("query")) || bytes.HasPrefix(request[i+len(mark):], []byte("{")))
+	document, ok := bytes.CutPrefix(request, []byte(`{"query":"`))
+	return ok && (bytes.HasPrefix(document, []byte("query")) || bytes.HasPrefix(document, []byte("{")))
+}
+
+// fetch asks once, in a span of its own.
+func (t *subgraphTransport) fetch(req *http.Request, subgraph string) (*http.Response, []byte, error) {
+	req, span := fetchSpan(req, subgraph)
+	resp, answer, err := t.read(req)
+	endFetch(span, resp, err)
+	return resp, answer, err
+}
+
+// fetchSpan begins the span of a request to a subgraph and sends its context
+// along.
+func fetchSpan(req *http.Request, subgraph string) (*http.Request, trace.Span) {
+	if !tracing.On(req.Context()) {
+		return req, noop.Span{}
+	}
+	ctx, span := tracing.Start(req.Context(), "POST "+subgraph, trace.SpanKindClient)
+	span.SetAttributes(tracing.Peer.String(subgraph), tracing.Method.String(http.MethodPost))
+	tracing.Inject(ctx, req.Header)
+	return req.WithContext(ctx), span
+}
+
+func endFetch(span trace.Span, resp *http.Response, err error) {
+	if span.IsRecording() && resp != nil {
+		span.SetAttributes(tracing.Status.Int(resp.StatusCode))
+	}
+	tracing.End(span, err)
 }
 
 // keep carries over what the client must get of the subgraph's headers.

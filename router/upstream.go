@@ -21,9 +21,10 @@ import (
 // process there is no socket in between. The engine has a client of its own,
 // which drops what a subgraph says when it refuses.
 type upstream struct {
-	base http.RoundTripper
-	most int64
-	log  *slog.Logger
+	base  http.RoundTripper
+	names map[string]string // of the subgraphs by host and path
+	most  int64
+	log   *slog.Logger
 }
 
 // Subscribe implements graphql_datasource.GraphQLSubscriptionClient.
@@ -43,7 +44,9 @@ func (u *upstream) Subscribe(rc *resolve.Context, o graphql_datasource.GraphQLSu
 	}
 	req.Header.Set("Content-Type", "application/json")
 	req.Header.Set("Accept", "text/event-stream")
+	req, span := fetchSpan(req, u.names[req.URL.Host+req.URL.Path])
 	resp, err := u.base.RoundTrip(req)
+	endFetch(span, resp, err) // what is streamed then belongs to no request
 	if err != nil {
 		return fmt.Errorf("subscription: %w", err)
 	}

@@ -13,6 +13,8 @@ import (
 
 	"github.com/coder/websocket"
 	gqlast "github.com/vektah/gqlparser/v2/ast"
+
+	"github.com/netflixathome/cinema/internal/tracing"
 )
 
 const subprotocol = "graphql-transport-ws"
@@ -419,14 +421,20 @@ func (s *socket) run(ctx context.Context, m wsMessage, who *caller) {
 	// rotated and not handed back would sign the user out.
 	req := &request{transport: "ws", header: s.header, mutations: true, caller: who}
 	k := &socketSink{s: s, id: m.ID, ctx: ctx}
+	var p *ready
+	rejected := parseParams(m.Payload, req)
+	if req.traceparent == "" {
+		req.traceparent = s.header.Get(tracing.Header)
+	}
+	ctx, span := s.rt.options.Tracing.Enter(ctx, unnamed, req.traceparent, s.header.Get(tracing.KeyHeader))
+	defer span.End()
 	defer func() {
 		if v := recover(); v != nil {
 			s.rt.log.ErrorContext(ctx, "an operation panicked", "panic", fmt.Sprint(v), "stack", string(debug.Stack()))
+			tracing.Fail(span, codeInternal)
 			k.fail([]gqlError{newError(codeInternal, msgBroken)})
 		}
 	}()
-	var p *ready
-	rejected := parseParams(m.Payload, req)
 	if rejected == nil {
 		p, rejected = s.rt.prepare(ctx, req)
 	}

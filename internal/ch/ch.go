@@ -28,6 +28,8 @@ import (
 	"github.com/ClickHouse/clickhouse-go/v2"
 	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
 	"github.com/google/uuid"
+
+	"github.com/netflixathome/cinema/internal/tracing"
 )
 
 // Config of a DB.
@@ -253,6 +255,8 @@ func (db *DB) guard(ctx context.Context, limit time.Duration) (context.Context, 
 
 // Exec runs a statement without rows.
 func (db *DB) Exec(ctx context.Context, query string, args ...any) (err error) {
+	ctx, span := db.span(ctx, query)
+	defer func() { tracing.End(span, err) }()
 	ctx, end := db.guard(ctx, InsertTimeout)
 	defer func() { end(err) }()
 	return db.conn.Exec(ctx, query, args...)
@@ -261,6 +265,8 @@ func (db *DB) Exec(ctx context.Context, query string, args ...any) (err error) {
 // Select reads all rows of a query into dest, a pointer to a slice of structs
 // with `ch` tags.
 func (db *DB) Select(ctx context.Context, dest any, query string, args ...any) (err error) {
+	ctx, span := db.span(ctx, query)
+	defer func() { tracing.End(span, err) }()
 	ctx, end := db.guard(ctx, QueryTimeout)
 	defer func() { end(err) }()
 	return db.conn.Select(ctx, dest, query, args...)
@@ -268,6 +274,8 @@ func (db *DB) Select(ctx context.Context, dest any, query string, args ...any) (
 
 // Row reads the one row of a query.
 func (db *DB) Row(ctx context.Context, dest []any, query string, args ...any) (err error) {
+	ctx, span := db.span(ctx, query)
+	defer func() { tracing.End(span, err) }()
 	ctx, end := db.guard(ctx, QueryTimeout)
 	defer func() { end(err) }()
 	return db.conn.QueryRow(ctx, query, args...).Scan(dest...)
@@ -277,6 +285,8 @@ func (db *DB) Row(ctx context.Context, dest []any, query string, args ...any) (e
 // is stored when it fails before the server's answer; when the answer is lost
 // it may be stored.
 func (db *DB) Insert(ctx context.Context, query string, fill func(driver.Batch) error) (err error) {
+	ctx, span := db.span(ctx, query)
+	defer func() { tracing.End(span, err) }()
 	ctx, end := db.guard(ctx, InsertTimeout)
 	defer func() { end(err) }()
 	batch, err := db.conn.PrepareBatch(ctx, query)

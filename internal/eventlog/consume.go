@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/IBM/sarama"
+	"go.opentelemetry.io/otel/trace"
 )
 
 // Record is what was read.
@@ -19,6 +20,8 @@ type Record struct {
 	Offset    int64
 	Key       []byte
 	Value     []byte
+	// Trace is the span that wrote it, if its trace is kept.
+	Trace trace.SpanContext
 }
 
 // Reader reads topics as a member of a consumer group.
@@ -90,7 +93,7 @@ func (l *Log) join(ctx context.Context, r Reader, log *slog.Logger) error {
 	defer wg.Wait()
 	defer group.Close()
 	for ctx.Err() == nil {
-		m := &member{r: r, log: log}
+		m := &member{r: r, log: log, tracer: l.cfg.Tracer}
 		if err := group.Consume(ctx, r.Topics, m); err != nil {
 			return fmt.Errorf("consume: %w", err)
 		}
@@ -103,6 +106,7 @@ func (l *Log) join(ctx context.Context, r Reader, log *slog.Logger) error {
 type member struct {
 	r      Reader
 	log    *slog.Logger
+	tracer trace.TracerProvider
 	in     chan *sarama.ConsumerMessage
 	wg     sync.WaitGroup
 	mu     sync.Mutex
@@ -167,7 +171,7 @@ func (m *member) batch(s sarama.ConsumerGroupSession) {
 			if len(records) == 0 {
 				timer.Reset(m.r.MaxWait)
 			}
-			records = append(records, Record{Topic: msg.Topic, Partition: msg.Partition, Offset: msg.Offset, Key: msg.Key, Value: msg.Value})
+			records = append(records, Record{Topic: msg.Topic, Partition: msg.Partition, Offset: msg.Offset, Key: msg.Key, Value: msg.Value, Trace: traceOf(msg.Headers)})
 			if len(records) < m.r.MaxRecords {
 				continue
 			}
@@ -192,7 +196,7 @@ func (m *member) batch(s sarama.ConsumerGroupSession) {
 // handle calls the handler until it succeeds; false when the generation ended.
 func (m *member) handle(ctx context.Context, records []Record) bool {
 	for wait := 100 * time.Millisecond; ; wait = min(2*wait, 5*time.Second) {
-		err := m.r.Handle(ctx, records)
+		err := m.attempt(ctx, records)
 		if err == nil {
 			return true
 		}

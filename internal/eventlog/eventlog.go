@@ -21,9 +21,11 @@ import (
 	"time"
 
 	"github.com/IBM/sarama"
+	"go.opentelemetry.io/otel/trace"
 	"golang.org/x/sync/semaphore"
 
 	"github.com/netflixathome/cinema/internal/fault"
+	"github.com/netflixathome/cinema/internal/tracing"
 )
 
 // Config of a Log.
@@ -43,6 +45,8 @@ type Config struct {
 	// the broker's default.
 	RetentionMs    int64
 	RetentionBytes int64
+	// Tracer makes the spans of what is read; nil: none.
+	Tracer trace.TracerProvider
 }
 
 // Validate reports every fault of the configuration at once.
@@ -221,7 +225,9 @@ var ErrClosed = fault.New(fault.Unavailable, "The server is going down. Try agai
 // fails, some may be written none the less: send them again with the same
 // ids. The messages' bytes must not be changed after the call, even if ctx
 // ended it.
-func (l *Log) Append(ctx context.Context, list []Message) error {
+func (l *Log) Append(ctx context.Context, list []Message) (err error) {
+	ctx, span := startSend(ctx, list)
+	defer func() { tracing.End(span, err) }()
 	// Larger lists go in parts, so that one caller cannot ask for more room
 	// than there is.
 	for len(list) > maxPending/4 {
@@ -242,6 +248,7 @@ func (l *Log) append(ctx context.Context, list []Message) error {
 	}
 	p := &pending{done: make(chan struct{})}
 	p.left.Store(int64(len(list)))
+	headers := traceHeaders(ctx)
 	l.mu.RLock()
 	if l.closed {
 		l.mu.RUnlock()
@@ -254,6 +261,7 @@ func (l *Log) append(ctx context.Context, list []Message) error {
 			m = new(sarama.ProducerMessage)
 		}
 		m.Topic, m.Key, m.Value, m.Metadata = list[i].Topic, sarama.ByteEncoder(list[i].Key), sarama.ByteEncoder(list[i].Value), p
+		m.Headers = headers
 		select {
 		case l.producer.Input() <- m:
 		case <-ctx.Done():

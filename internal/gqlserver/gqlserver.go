@@ -73,6 +73,7 @@ func New(o Options) (http.Handler, error) {
 	s.SetParserTokenLimit(maxTokens)
 	s.Use(extension.Introspection{})
 	s.Use(rules)
+	s.Use(spans{})
 	s.SetErrorPresenter(presenter(o.Logger))
 	s.SetRecoverFunc(func(ctx context.Context, v any) error {
 		return fmt.Errorf("panic: %v\n%s", v, debug.Stack())

@@ -8,17 +8,20 @@ import (
 	"io/fs"
 	"time"
 
+	"github.com/exaring/otelpgx"
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/jackc/pgx/v5/stdlib"
 	"github.com/pressly/goose/v3"
 	"github.com/pressly/goose/v3/lock"
+
+	"github.com/netflixathome/cinema/internal/tracing"
 )
 
 // Open connects a pool of at most maxConns connections and waits up to 30 s
 // for the server's first answer. Errors never hold the password.
-func Open(ctx context.Context, dsn string, maxConns int32) (*pgxpool.Pool, error) {
+func Open(ctx context.Context, dsn string, maxConns int32, options ...Option) (*pgxpool.Pool, error) {
 	cfg, err := pgxpool.ParseConfig(dsn)
 	if err != nil {
 		return nil, errors.New("postgres: the address cannot be read; want postgres://user:password@host:port/database")
@@ -26,6 +29,9 @@ func Open(ctx context.Context, dsn string, maxConns int32) (*pgxpool.Pool, error
 	cfg.MaxConns = maxConns
 	cfg.MaxConnIdleTime = 5 * time.Minute
 	cfg.ConnConfig.RuntimeParams["timezone"] = "UTC"
+	for _, o := range options {
+		o(cfg)
+	}
 	pool, err := pgxpool.NewWithConfig(ctx, cfg)
 	if err != nil {
 		return nil, fmt.Errorf("postgres: %w", err)
@@ -49,6 +55,16 @@ func Open(ctx context.Context, dsn string, maxConns int32) (*pgxpool.Pool, error
 		}
 		wait = min(wait*2, 2*time.Second)
 	}
+}
+
+// Option of Open.
+type Option func(*pgxpool.Config)
+
+// Traced makes a span of each statement within a trace: its text, which has $1
+// in place of the arguments, and what it is done to.
+func Traced() Option {
+	tracer := otelpgx.NewTracer(otelpgx.WithTracerProvider(tracing.Children()), otelpgx.WithDisableAcquireTracer())
+	return func(cfg *pgxpool.Config) { cfg.ConnConfig.Tracer = tracer }
 }
 
 // isRefusal reports whether waiting cannot help: wrong credentials or database.

@@ -149,6 +149,7 @@ func newClient(options *goredis.UniversalOptions) goredis.UniversalClient {
 	} else {
 		client = goredis.NewClient(options.Simple())
 	}
+	client.AddHook(spans{})
 	client.AddHook(bounded{})
 	return client
 }

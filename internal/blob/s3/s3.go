@@ -40,6 +40,7 @@ import (
 	"github.com/minio/minio-go/v7/pkg/s3utils"
 
 	"github.com/netflixathome/cinema/internal/blob"
+	"github.com/netflixathome/cinema/internal/tracing"
 )
 
 const (
@@ -201,7 +202,7 @@ func (c Config) client(address, region string, t http.RoundTripper) (*minio.Clie
 	return minio.New(u.Host, &minio.Options{
 		Creds:      credentials.NewStaticV4(c.AccessKey, c.SecretKey, ""),
 		Secure:     u.Scheme == "https",
-		Transport:  t,
+		Transport:  tracing.Client{Base: t, Name: "s3"},
 		Region:     region,
 		MaxRetries: maxTries,
 	})

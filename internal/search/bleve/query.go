@@ -5,8 +5,11 @@ import (
 	"slices"
 	"strings"
 
+	"go.opentelemetry.io/otel/trace"
+
 	"github.com/netflixathome/cinema/internal/search"
 	"github.com/netflixathome/cinema/internal/search/rank"
+	"github.com/netflixathome/cinema/internal/tracing"
 )
 
 // candidate is a document and its place in the list that is asked for.
@@ -66,9 +69,20 @@ func placeOf(r *row, sort search.Sort, locale string, score float32) rank.Place 
 	return p
 }
 
+func startSpan(ctx context.Context, name string) (context.Context, trace.Span) {
+	ctx, span := tracing.Start(ctx, name, trace.SpanKindInternal)
+	if span.IsRecording() {
+		span.SetAttributes(tracing.System.String("bleve"), tracing.Operation.String("search"))
+	}
+	return ctx, span
+}
+
 // Search implements search.Reader.
 func (x *Index) Search(ctx context.Context, q search.Query) (*search.Results, error) {
-	return read(ctx, x, func(s *store) (*search.Results, error) { return s.search(ctx, q) })
+	ctx, span := startSpan(ctx, "search titles")
+	res, err := read(ctx, x, func(s *store) (*search.Results, error) { return s.search(ctx, q) })
+	tracing.End(span, err)
+	return res, err
 }
 
 func (s *store) search(ctx context.Context, q search.Query) (*search.Results, error) {
@@ -214,7 +228,10 @@ func (d dictionary) Count(ctx context.Context, q *rank.Query) (n int, err error)
 
 // SearchPeople implements search.Reader.
 func (x *Index) SearchPeople(ctx context.Context, text string, first int, after string) (*search.PeopleResults, error) {
-	return read(ctx, x, func(s *store) (*search.PeopleResults, error) { return s.searchPeople(ctx, text, first, after) })
+	ctx, span := startSpan(ctx, "search people")
+	res, err := read(ctx, x, func(s *store) (*search.PeopleResults, error) { return s.searchPeople(ctx, text, first, after) })
+	tracing.End(span, err)
+	return res, err
 }
 
 func (s *store) searchPeople(ctx context.Context, text string, first int, after string) (*search.PeopleResults, error) {

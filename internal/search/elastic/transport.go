@@ -10,11 +10,14 @@ import (
 	"math/rand/v2"
 	"net/http"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/elastic/elastic-transport-go/v8/elastictransport"
+	"go.opentelemetry.io/otel/trace"
 
 	"github.com/netflixathome/cinema/internal/fault"
+	"github.com/netflixathome/cinema/internal/tracing"
 )
 
 // The limits of a request. A viewer waits for a search: it is tried again only
@@ -110,7 +113,11 @@ func unavailable(cause error) error {
 // Perform implements elastictransport.Interface. Its response is a success and
 // in memory as a whole; its error is the context's, a *fault.Error, or a
 // *refusal that trying again would not help.
-func (t *transport) Perform(req *http.Request) (*http.Response, error) {
+func (t *transport) Perform(req *http.Request) (res *http.Response, err error) {
+	if tracing.On(req.Context()) {
+		span := startSpan(req)
+		defer func() { tracing.End(span, err) }()
+	}
 	ctx := req.Context()
 	var body []byte
 	if req.Body != nil {
@@ -142,6 +149,24 @@ func (t *transport) Perform(req *http.Request) (*http.Response, error) {
 		}
 		pause *= 2
 	}
+}
+
+// startSpan begins the span of a request with all its attempts. In its path,
+// such as /cinema/_search, the part with a low line says what is asked, and
+// the one before it of what.
+func startSpan(req *http.Request) trace.Span {
+	operation, index := req.Method, ""
+	for part := range strings.SplitSeq(strings.Trim(req.URL.Path, "/"), "/") {
+		if name, ok := strings.CutPrefix(part, "_"); ok {
+			operation = name
+			break // what follows may be a document's id
+		}
+		index = part
+	}
+	_, span := tracing.Start(req.Context(), strings.TrimSpace(operation+" "+index), trace.SpanKindClient)
+	span.SetAttributes(tracing.System.String("elasticsearch"), tracing.Operation.String(operation),
+		tracing.Collection.String(index), tracing.Method.String(req.Method))
+	return span
 }
 
 // wait pauses for d, a little more or less, so that many do not come back at once.
