@@ -35,6 +35,7 @@ import (
 	"github.com/netflixathome/cinema/internal/eventlog"
 	"github.com/netflixathome/cinema/internal/limit"
 	"github.com/netflixathome/cinema/internal/mediaurl"
+	"github.com/netflixathome/cinema/internal/tracing/otlp"
 	"github.com/netflixathome/cinema/router"
 	"github.com/netflixathome/cinema/router/inprocess"
 	"github.com/netflixathome/cinema/subgraphs/admin/records"
@@ -106,8 +107,9 @@ type app struct {
 	transport *inprocess.Transport // reaches the subgraphs from the router
 	router    *router.Router       // nil where it runs elsewhere
 	metrics   *metrics
-	opened    atomic.Bool // the entrance serves
-	going     atomic.Bool // the program is on its way back
+	tracing   *otlp.Provider // nil where nothing is traced
+	opened    atomic.Bool    // the entrance serves
+	going     atomic.Bool    // the program is on its way back
 }
 
 type task struct {

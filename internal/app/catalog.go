@@ -46,7 +46,7 @@ func (a *app) openCatalogDatabase(ctx context.Context) (*pgxpool.Pool, error) {
 	if a.catalogPool != nil {
 		return a.catalogPool, nil
 	}
-	pool, err := pg.Open(ctx, a.dsn("catalog"), 12)
+	pool, err := pg.Open(ctx, a.dsn("catalog"), 12, a.tracedSQL()...)
 	if err != nil {
 		return nil, err
 	}

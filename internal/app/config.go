@@ -14,6 +14,7 @@ import (
 	"strings"
 
 	"github.com/netflixathome/cinema/internal/blob/s3"
+	"github.com/netflixathome/cinema/internal/tracing"
 )
 
 // Targets are the services a process can run; "all" stands for every one.
@@ -37,6 +38,7 @@ type Config struct {
 	Auth       AuthConfig
 	Subgraphs  map[string]string // address by name, of those that run elsewhere
 	Media      MediaConfig
+	Tracing    TracingConfig
 }
 
 // HTTPConfig is where the process listens.
@@ -100,6 +102,14 @@ type MediaConfig struct {
 	// SigningKey signs media addresses, 32 bytes in hexadecimal; empty:
 	// made at the first start and kept in the data folder.
 	SigningKey string
+}
+
+// TracingConfig is where traces go; without URL nothing is traced.
+type TracingConfig struct {
+	URL   string
+	Ratio float64
+	// Key has the trace kept of a request that carries it; empty: of none.
+	Key string
 }
 
 type setting struct {
@@ -236,7 +246,23 @@ var settings = []setting{
 	text("CINEMA_FFPROBE", "", "path of ffprobe; empty: found on the PATH", func(c *Config) *string { return &c.Media.FFprobe }),
 	hidden(text("CINEMA_AUTH_SECRET", "", "64 hexadecimal digits that seal tokens and keys, the same for every auth instance; empty: made and kept in the data folder", func(c *Config) *string { return &c.Auth.Secret })),
 	hidden(text("CINEMA_MEDIA_SIGNING_KEY", "", "64 hexadecimal digits that sign media addresses; empty: made and kept in the data folder", func(c *Config) *string { return &c.Media.SigningKey })),
+	text("CINEMA_OTLP_URL", "", "http(s)://host:4318 of what takes traces by OTLP, such as Jaeger; empty: nothing is traced", func(c *Config) *string { return &c.Tracing.URL }),
+	{env: "CINEMA_TRACE_RATIO", def: "0.05", doc: "share of requests whose traces are kept, 0 to 1; of those that failed all are",
+		set: func(c *Config, v string) error {
+			f, err := strconv.ParseFloat(v, 64)
+			if err != nil || !(f >= 0 && f <= 1) { // NaN is neither
+				return errors.New("want a number from 0 to 1")
+			}
+			c.Tracing.Ratio = f
+			return nil
+		},
+		get: func(c *Config) string { return strconv.FormatFloat(c.Tracing.Ratio, 'f', -1, 64) }},
+	hidden(text("CINEMA_TRACE_KEY", "", "a secret of "+strconv.Itoa(shortestTraceKey)+" characters or more: the trace of a request with it in the header "+tracing.KeyHeader+" is kept; empty: of none", func(c *Config) *string { return &c.Tracing.Key })),
 }
+
+// shortestTraceKey keeps a key from being guessed: it opens nothing but the
+// trace store's disk.
+const shortestTraceKey = 16
 
 func subgraphAddress(name string) setting {
 	return setting{env: "CINEMA_" + strings.ToUpper(name) + "_URL",
@@ -359,6 +385,15 @@ func (c *Config) validate() (faults []configFault) {
 	}
 	if k := c.Media.SigningKey; k != "" && !isHex32(k) {
 		add("CINEMA_MEDIA_SIGNING_KEY", "want 64 hexadecimal digits")
+	}
+	if c.Tracing.URL != "" {
+		u, err := url.Parse(c.Tracing.URL)
+		if err != nil || u.Host == "" || u.User != nil || (u.Scheme != "http" && u.Scheme != "https") || strings.Trim(u.Path, "/") != "" || u.RawQuery != "" {
+			add("CINEMA_OTLP_URL", "want http(s)://host:port without user or path, such as http://jaeger:4318")
+		}
+	}
+	if k := c.Tracing.Key; k != "" && len(k) < shortestTraceKey {
+		add("CINEMA_TRACE_KEY", "want %d characters or more", shortestTraceKey)
 	}
 	if c.Has("router") {
 		for _, name := range []string{"auth", "catalog", "admin", "telemetry"} {

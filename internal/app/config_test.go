@@ -39,11 +39,15 @@ func TestLoadReportsEveryFaultAtOnce(t *testing.T) {
 		"CINEMA_S3_URL", "http://cinema:hunter2@minio:9000",
 		"CINEMA_S3_BUCKET", "A",
 		"CINEMA_CLICKHOUSE_ADDR", "a:9000,b:9000",
+		"CINEMA_OTLP_URL", "http://cinema:hunter2@jaeger:4318",
+		"CINEMA_TRACE_RATIO", "NaN",
+		"CINEMA_TRACE_KEY", "hunter2",
 	))
 	require.Error(t, err)
 	for _, name := range []string{"CINEMA_TARGET", "CINEMA_LISTEN", "CINEMA_LOG_LEVEL", "CINEMA_DEMO",
 		"CINEMA_POSTGRES_AUTH_URL", "CINEMA_KAFKA_BROKERS", "CINEMA_MEDIA_SIGNING_KEY", "CINEMA_CLICKHOUSE_PASSWORD_FILE",
-		"CINEMA_CLICKHOUSE_CLUSTER", "CINEMA_TRUSTED_PROXIES", "CINEMA_S3_URL", "CINEMA_S3_BUCKET", "CINEMA_S3_ACCESS_KEY", "CINEMA_S3_SECRET_KEY"} {
+		"CINEMA_CLICKHOUSE_CLUSTER", "CINEMA_TRUSTED_PROXIES", "CINEMA_S3_URL", "CINEMA_S3_BUCKET", "CINEMA_S3_ACCESS_KEY", "CINEMA_S3_SECRET_KEY",
+		"CINEMA_OTLP_URL", "CINEMA_TRACE_RATIO", "CINEMA_TRACE_KEY"} {
 		require.Contains(t, err.Error(), name)
 	}
 	require.NotContains(t, err.Error(), "hunter2", "a secret must not be printed")

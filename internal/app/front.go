@@ -55,7 +55,7 @@ func (a *app) front() (http.Handler, error) {
 		Revoked: a.sessionRevoked,
 		// What was open has been told to go when the router shuts down.
 		Limits:  router.Limits{DrainTimeout: 2 * time.Second},
-		Limiter: requestLimiter{a.limiter}, Metrics: a.metrics, Logger: a.log.With("part", "router"),
+		Limiter: requestLimiter{a.limiter}, Metrics: a.metrics, Tracing: a.door(), Logger: a.log.With("part", "router"),
 		Site: site, Media: media, Uploads: uploads, TrustedProxies: a.cfg.HTTP.TrustedProxies,
 	}
 	if a.cfg.HTTP.PublicURL != "" {

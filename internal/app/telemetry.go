@@ -37,6 +37,7 @@ func (a *app) wireEvents(ctx context.Context) error {
 	log := a.log.With("part", "events")
 	c := eventlog.Config{
 		Brokers: a.brokers(), ClientID: "cinema", Topics: append(events.Topics(), events.TopicDead), RetentionMs: retention.Milliseconds(),
+		Tracer: a.tracer("collectors"),
 	}
 	if len(a.cfg.Kafka.Brokers) == 0 {
 		c.RetentionBytes = embeddedRetentionBytes
@@ -65,7 +66,7 @@ func (a *app) wireTelemetry(ctx context.Context) error {
 		return nil
 	}
 	log := a.log.With("part", "telemetry")
-	pool, err := pg.Open(ctx, a.dsn("telemetry"), 12)
+	pool, err := pg.Open(ctx, a.dsn("telemetry"), 12, a.tracedSQL()...)
 	if err != nil {
 		return err
 	}

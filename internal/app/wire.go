@@ -18,6 +18,9 @@ import (
 
 // wire makes the services of this process. Nothing of them runs yet.
 func (a *app) wire(ctx context.Context) error {
+	if err := a.openTracing(ctx); err != nil {
+		return err
+	}
 	if err := a.openShared(ctx); err != nil {
 		return err
 	}
@@ -38,6 +41,7 @@ func (a *app) wire(ctx context.Context) error {
 			return fmt.Errorf("%s: %w", w.name, err)
 		}
 	}
+	a.traceSubgraphs()
 	var err error
 	a.transport, err = inprocess.New(a.subgraphs, a.log.With("part", "router"), http.DefaultTransport)
 	return err
@@ -55,7 +59,7 @@ func (a *app) wireAuth(ctx context.Context) error {
 		client := &http.Client{Timeout: 5 * time.Second}
 		return a.wireVerifier(authn.LoadRevocationsHTTP(client, base+"/revocations.json"), authn.FetchHTTP(client, base+"/jwks.json"))
 	}
-	pool, err := pg.Open(ctx, a.dsn("auth"), 8)
+	pool, err := pg.Open(ctx, a.dsn("auth"), 8, a.tracedSQL()...)
 	if err != nil {
 		return err
 	}

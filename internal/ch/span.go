@@ -31,6 +31,6 @@ func (db *DB) span(ctx context.Context, query string) (context.Context, trace.Sp
 	operation, collection := describe(query)
 	ctx, span := tracing.Start(ctx, strings.TrimSpace(operation+" "+collection), trace.SpanKindClient)
 	span.SetAttributes(tracing.System.String("clickhouse"), tracing.Namespace.String(db.cfg.Database),
-		tracing.Operation.String(operation), tracing.Collection.String(collection), tracing.ServerAddress.String(db.cfg.Addr))
+		tracing.Operation.String(operation), tracing.Collection.String(collection), tracing.ServerAddress.String(strings.Join(db.cfg.Addrs, ",")))
 	return ctx, span
 }
