@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { clientHeaders, traceparent } from './api/transport';
 import { readDevice } from './events/device';
 import { clock, length } from './format';
 import { parseMarks } from './marks';
@@ -32,6 +33,15 @@ describe('uuid7', () => {
     const id = uuid7(0x0123456789ab, (bytes) => bytes.fill(0xff));
     expect(id).toBe('01234567-89ab-7fff-bfff-ffffffffffff');
     expect(uuid7(1_000) < uuid7(2_000)).toBe(true);
+  });
+});
+
+describe('traceparent', () => {
+  it('numbers each operation anew, and asks for nothing', () => {
+    const one = traceparent();
+    expect(one).toMatch(/^00-[0-9a-f]{32}-[0-9a-f]{16}-00$/);
+    expect(traceparent()).not.toBe(one);
+    expect(clientHeaders().traceparent).not.toBe(clientHeaders().traceparent);
   });
 });
 

@@ -144,7 +144,7 @@ export async function startUpload({ kind, ownerId, file, open, look, onSettled }
         async onBeforeRequest(request) {
           const token = await freshToken();
           if (token) request.setHeader('authorization', `Bearer ${token}`);
-          for (const [name, value] of Object.entries(clientHeaders)) request.setHeader(name, value);
+          for (const [name, value] of Object.entries(clientHeaders())) request.setHeader(name, value);
         },
         onProgress(sent) {
           const at = performance.now();

@@ -4,7 +4,7 @@ import type { Client as Socket } from 'graphql-ws';
 import { filter, map, merge, mergeMap, fromValue, pipe, share } from 'wonka';
 import { freshToken, renew, sessionStore } from '~/lib/session';
 import { makeCache } from './cache';
-import { clientHeaders, endpoint, hashOf, unknownOperation } from './transport';
+import { clientHeaders, endpoint, hashOf, traceparent, unknownOperation } from './transport';
 
 /** Fills `$locale` where an operation declares it and the caller left it out. */
 const localeExchange = (locale: string): Exchange =>
@@ -98,7 +98,7 @@ export function makeApi(locale: string): Api {
   const client = new Client({
     url: endpoint,
     preferGetMethod: false,
-    fetchOptions: { headers: clientHeaders, credentials: 'same-origin' },
+    fetchOptions: () => ({ headers: clientHeaders(), credentials: 'same-origin' }),
     exchanges: [
       localeExchange(locale),
       makeCache(),
@@ -129,7 +129,8 @@ export function makeApi(locale: string): Api {
             socket.then(
               (open) => {
                 if (stopped) return;
-                stop = open.subscribe({ ...request, query: request.query ?? '' } as never, sink as never);
+                const extensions = { ...request.extensions, traceparent: traceparent() };
+                stop = open.subscribe({ ...request, query: request.query ?? '', extensions } as never, sink as never);
               },
               (error: unknown) => {
                 socket = undefined;

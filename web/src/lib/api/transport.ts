@@ -1,5 +1,6 @@
 import type { TypedDocumentNode } from '@graphql-typed-document-node/core';
 import { stringifyDocument } from '@urql/core';
+import { hexOf } from '~/lib/uuid7';
 
 /** The closed list of what can go wrong, as the server names it, and NETWORK for no answer at all. */
 export type FaultCode =
@@ -57,7 +58,15 @@ export const unknownOperation = (errors: readonly WireError[] | undefined) =>
   !!errors?.some((e) => e.extensions?.code === 'PERSISTED_OPERATION_NOT_FOUND');
 
 export const endpoint = '/graphql';
-export const clientHeaders = { 'x-cinema-client': 'web' };
+
+/** The number of a trace and of its parent (W3C Trace Context), new for each operation: spans and log lines of the
+ * server carry it. Whether the trace is kept is the server's to say. */
+export function traceparent() {
+  const id = hexOf(crypto.getRandomValues(new Uint8Array(24)));
+  return `00-${id.slice(0, 32)}-${id.slice(32)}-00`;
+}
+
+export const clientHeaders = () => ({ 'x-cinema-client': 'web', traceparent: traceparent() });
 
 export interface Call {
   token?: string | null;
@@ -83,7 +92,7 @@ export async function execute<Data, Variables>(
       keepalive: call.keepalive,
       signal: call.signal,
       headers: {
-        ...clientHeaders,
+        ...clientHeaders(),
         'content-type': 'application/json',
         accept: 'application/graphql-response+json, application/json',
         ...(call.token ? { authorization: `Bearer ${call.token}` } : {}),
