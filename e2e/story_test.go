@@ -377,7 +377,11 @@ type watchUpdate struct {
 func subscription(t testing.TB, i *cinema.Instance, c *cinema.Client, query string, variables map[string]any) (next func() json.RawMessage, cancel func()) {
 	t.Helper()
 	ctx, stop := context.WithTimeout(context.Background(), 60*time.Second)
-	conn, _, err := websocket.Dial(ctx, "ws"+strings.TrimPrefix(i.URL, "http")+"/graphql", &websocket.DialOptions{Subprotocols: []string{"graphql-transport-ws"}})
+	header := http.Header{}
+	for k, v := range c.Header {
+		header.Set(k, v)
+	}
+	conn, _, err := websocket.Dial(ctx, "ws"+strings.TrimPrefix(i.URL, "http")+"/graphql", &websocket.DialOptions{Subprotocols: []string{"graphql-transport-ws"}, HTTPHeader: header})
 	require.NoError(t, err)
 	conn.SetReadLimit(1 << 20)
 	require.NoError(t, wsjson.Write(ctx, conn, map[string]any{"type": "connection_init", "payload": map[string]any{"authorization": "Bearer " + c.Token}}))

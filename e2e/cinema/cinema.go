@@ -220,9 +220,10 @@ func tail(s string, n int) string {
 
 // Client is someone with a browser: a cookie jar and perhaps a token.
 type Client struct {
-	URL   string
-	Token string
-	HTTP  *http.Client
+	URL    string
+	Token  string
+	Header map[string]string // of every request, a WebSocket's too
+	HTTP   *http.Client
 }
 
 // Client makes a new one.
@@ -297,6 +298,9 @@ func (c *Client) Request(t testing.TB, method, path string, body io.Reader, head
 		t.Fatal(err)
 	}
 	req.Header.Set("X-Cinema-Client", "e2e")
+	for k, v := range c.Header {
+		req.Header.Set(k, v)
+	}
 	if c.Token != "" {
 		req.Header.Set("Authorization", "Bearer "+c.Token)
 	}

@@ -30,24 +30,25 @@ type Cluster struct {
 
 // StartCluster starts the services until the test ends: on the engines that
 // they bring along, one of each; or, under `make test-real`, on the real
-// servers, two of each behind nginx.
-func StartCluster(t testing.TB) *Cluster {
+// servers, two of each behind nginx. Each gets the settings besides its own.
+func StartCluster(t testing.TB, settings ...string) *Cluster {
 	t.Helper()
 	if os.Getenv(allServers) == "" {
-		return startEmbedded(t)
+		return startEmbedded(t, settings)
 	}
-	return startReal(t)
+	return startReal(t, settings)
 }
 
-func startEmbedded(t testing.TB) *Cluster {
+func startEmbedded(t testing.TB, settings []string) *Cluster {
 	t.Helper()
-	auth := Start(t, Options{Env: []string{"CINEMA_TARGET=auth"}})
+	with := func(own ...string) []string { return append(own, settings...) }
+	auth := Start(t, Options{Env: with("CINEMA_TARGET=auth")})
 	authURL := "CINEMA_AUTH_URL=" + auth.URL
-	films := Start(t, Options{Demo: true, Env: []string{"CINEMA_TARGET=catalog,admin,etl", authURL}})
-	watching := Start(t, Options{Env: []string{"CINEMA_TARGET=telemetry,collectors", authURL}})
-	router := Start(t, Options{Env: []string{
-		"CINEMA_TARGET=router", authURL, "CINEMA_CATALOG_URL=" + films.URL + "/catalog",
-		"CINEMA_ADMIN_URL=" + films.URL + "/admin", "CINEMA_TELEMETRY_URL=" + watching.URL}})
+	films := Start(t, Options{Demo: true, Env: with("CINEMA_TARGET=catalog,admin,etl", authURL)})
+	watching := Start(t, Options{Env: with("CINEMA_TARGET=telemetry,collectors", authURL)})
+	router := Start(t, Options{Env: with(
+		"CINEMA_TARGET=router", authURL, "CINEMA_CATALOG_URL="+films.URL+"/catalog",
+		"CINEMA_ADMIN_URL="+films.URL+"/admin", "CINEMA_TELEMETRY_URL="+watching.URL)})
 	return &Cluster{
 		Front: &Instance{URL: router.URL, AdminPassword: auth.password()},
 		Instances: map[string][]*Instance{
@@ -103,10 +104,10 @@ func stores(t testing.TB) []string {
 // services are those of which a cluster runs two, in the order of their start.
 var services = []string{"auth", "catalog", "admin", "etl", "telemetry", "collectors", "router"}
 
-func startReal(t testing.TB) *Cluster {
+func startReal(t testing.TB, settings []string) *Cluster {
 	t.Helper()
 	inside := freePort(t)
-	env := stores(t)
+	env := append(stores(t), settings...)
 	for _, service := range []string{"auth", "catalog", "admin", "telemetry"} {
 		env = append(env, "CINEMA_"+strings.ToUpper(service)+"_URL=http://127.0.0.1:"+inside+"/"+service)
 	}

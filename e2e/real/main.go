@@ -2,7 +2,7 @@
 // loopback, runs a command that finds them by its environment, and stops what
 // it started:
 //
-//	real [-only kafka,postgres] command [argument …]
+//	real [-only kafka,postgres] [-with jaeger] command [argument …]
 //
 // It is what `make test-real` runs. What is missing is fetched once into
 // .cache/real: jars through Maven, MinIO through Go. Redis, Postgres and nginx
@@ -48,11 +48,12 @@ func main() { os.Exit(run(os.Args[1:])) }
 func run(args []string) int {
 	flags := flag.NewFlagSet("real", flag.ContinueOnError)
 	only := flags.String("only", "", "start only these servers, a list such as kafka,postgres")
+	with := flags.String("with", "", "start these too, which the usual set is without: jaeger")
 	if err := flags.Parse(args); err != nil {
 		return 2
 	}
 	if flags.NArg() == 0 {
-		fmt.Fprintln(os.Stderr, "usage: real [-only LIST] command [argument …]")
+		fmt.Fprintln(os.Stderr, "usage: real [-only LIST] [-with LIST] command [argument …]")
 		return 2
 	}
 	ctx, cancel := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
@@ -64,7 +65,7 @@ func run(args []string) int {
 		return 1
 	}
 	defer s.remove()
-	chosen, err := choose(servers(s), *only)
+	chosen, err := choose(servers(s), others(s), *only, *with)
 	if err != nil {
 		say("%v", err)
 		return 2
@@ -88,18 +89,25 @@ func say(format string, args ...any) {
 	fmt.Fprintf(os.Stderr, "real: "+format+"\n", args...)
 }
 
-// choose keeps the named servers; an empty list keeps all.
-func choose(all []server, names string) ([]server, error) {
-	if names == "" {
-		return all, nil
+// choose keeps the usual servers, or of all only those that are named, and
+// adds those that are named besides.
+func choose(usual, others []server, only, with string) ([]server, error) {
+	chosen := usual
+	if only != "" {
+		chosen, with = nil, strings.Trim(only+","+with, ",")
 	}
-	var chosen []server
-	for name := range strings.SplitSeq(names, ",") {
+	all := slices.Concat(usual, others)
+	for name := range strings.SplitSeq(with, ",") {
+		if name == "" {
+			continue
+		}
 		i := slices.IndexFunc(all, func(v server) bool { return v.Name() == name })
 		if i < 0 {
 			return nil, fmt.Errorf("there is no server %q", name)
 		}
-		chosen = append(chosen, all[i])
+		if !slices.Contains(chosen, all[i]) {
+			chosen = append(chosen, all[i])
+		}
 	}
 	return chosen, nil
 }

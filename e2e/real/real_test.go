@@ -165,13 +165,32 @@ func TestOneThatFailsCallsTheOthersOff(t *testing.T) {
 	require.Equal(t, []string{"broken", "slow"}, order)
 }
 
+func names(list []server) (out []string) {
+	for _, v := range list {
+		out = append(out, v.Name())
+	}
+	return out
+}
+
 func TestChoose(t *testing.T) {
-	all := servers(here(t, nil))
-	chosen, err := choose(all, "redis,kafka")
-	require.NoError(t, err)
-	require.Len(t, chosen, 2)
-	require.Equal(t, "redis", chosen[0].Name())
-	_, err = choose(all, "oracle")
+	s := here(t, nil)
+	usual, more := servers(s), others(s)
+	for _, c := range []struct {
+		only, with string
+		want       []string
+	}{
+		{"", "", names(usual)},
+		{"redis,kafka", "", []string{"redis", "kafka"}},
+		{"", "jaeger", append(names(usual), "jaeger")},
+		{"", "redis", names(usual)},
+		{"kafka", "jaeger", []string{"kafka", "jaeger"}},
+		{"jaeger", "", []string{"jaeger"}},
+	} {
+		chosen, err := choose(usual, more, c.only, c.with)
+		require.NoError(t, err)
+		require.Equal(t, c.want, names(chosen), "%+v", c)
+	}
+	_, err := choose(usual, more, "oracle", "")
 	require.ErrorContains(t, err, "oracle")
 }
 

@@ -36,6 +36,9 @@ func servers(s *site) []server {
 	}
 }
 
+// others are servers that no adapter needs: they are started when they are named.
+func others(s *site) []server { return []server{&jaeger{site: s}} }
+
 // start fetches what is missing, one after the other, since that is work for
 // all cores, then starts the servers at once and waits for all of them.
 func start(ctx context.Context, list []server) error {

@@ -1,0 +1,225 @@
+package e2e
+
+import (
+	"crypto/rand"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/netflixathome/cinema/e2e/cinema"
+)
+
+// span is what Jaeger knows of one.
+type span struct {
+	id, parent    string
+	service, name string
+	start         int64
+	tags          map[string]any
+}
+
+func (s span) String() string { return s.service + ": " + s.name }
+
+// traceOf asks Jaeger for a trace; none is no error.
+func traceOf(t testing.TB, id string) (spans []span, raw string) {
+	t.Helper()
+	res, err := http.Get(os.Getenv("CINEMA_TEST_JAEGER_URL") + "/api/traces/" + id) //nolint:noctx // bounded by the patience with loopback
+	require.NoError(t, err)
+	defer res.Body.Close()
+	body, err := io.ReadAll(res.Body)
+	require.NoError(t, err)
+	if res.StatusCode == http.StatusNotFound {
+		return nil, ""
+	}
+	require.Equal(t, 200, res.StatusCode, string(body))
+	var answer struct {
+		Data []struct {
+			Spans []struct {
+				SpanID, OperationName, ProcessID string
+				StartTime                        int64
+				References                       []struct{ RefType, SpanID string }
+				Tags                             []struct {
+					Key   string
+					Value any
+				}
+			}
+			Processes map[string]struct{ ServiceName string }
+		}
+	}
+	require.NoError(t, json.Unmarshal(body, &answer))
+	for _, d := range answer.Data {
+		for _, s := range d.Spans {
+			one := span{id: s.SpanID, service: d.Processes[s.ProcessID].ServiceName, name: s.OperationName, start: s.StartTime, tags: map[string]any{}}
+			for _, r := range s.References {
+				if r.RefType == "CHILD_OF" {
+					one.parent = r.SpanID
+				}
+			}
+			for _, tag := range s.Tags {
+				one.tags[tag.Key] = tag.Value
+			}
+			spans = append(spans, one)
+		}
+	}
+	slices.SortFunc(spans, func(a, b span) int { return int(a.start - b.start) })
+	return spans, string(body)
+}
+
+// tree shows a trace as its spans hang on each other.
+func tree(spans []span) string {
+	known := map[string]bool{}
+	for _, s := range spans {
+		known[s.id] = true
+	}
+	var b strings.Builder
+	var below func(parent string, depth int)
+	below = func(parent string, depth int) {
+		for _, s := range spans {
+			if s.parent == parent || depth == 0 && !known[s.parent] {
+				fmt.Fprintf(&b, "%s%s\n", strings.Repeat("  ", depth), s)
+				below(s.id, depth+1)
+			}
+		}
+	}
+	below("none", 0)
+	return b.String()
+}
+
+// chain is the way from a span up to its root.
+func chain(spans []span, from span) (names []string) {
+	for {
+		names = append(names, from.String())
+		i := slices.IndexFunc(spans, func(s span) bool { return s.id == from.parent })
+		if i < 0 {
+			return names
+		}
+		from = spans[i]
+	}
+}
+
+func randomHex(t testing.TB, bytes int) string {
+	t.Helper()
+	b := make([]byte, bytes)
+	_, err := rand.Read(b)
+	require.NoError(t, err)
+	return hex.EncodeToString(b)
+}
+
+// What becomes of a viewer's minute in front of a film is one trace, from the
+// router to ClickHouse, for an operator who has the key; and nobody else can
+// have a trace kept, unless by a failure of ours.
+func TestOneTraceFromTheRouterToClickHouse(t *testing.T) {
+	collector := os.Getenv("CINEMA_TEST_OTLP_URL")
+	if collector == "" {
+		t.Skip("needs Jaeger: REAL_WITH=jaeger make test-real")
+	}
+	key := "a key that nobody guesses"
+	cluster := cinema.StartCluster(t, "CINEMA_OTLP_URL="+collector, "CINEMA_TRACE_RATIO=0", "CINEMA_TRACE_KEY="+key,
+		"CINEMA_LOG_FORMAT=json", "CINEMA_LOG_LEVEL=debug")
+	front := cluster.Front
+	viewer := front.Client()
+	viewer.SignUp(t, "newcomer", password)
+	film := playable(t, viewer)
+
+	// A stranger who wants theirs kept: both routers are asked.
+	var strangers []string
+	for range 8 {
+		id := randomHex(t, 16)
+		strangers = append(strangers, id)
+		viewer.Header = map[string]string{"Traceparent": "00-" + id + "-" + randomHex(t, 8) + "-01", "X-Cinema-Trace-Key": "a key that nobody knows"}
+		require.NotEmpty(t, search(t, viewer, "nosferatoo").Titles.Edges)
+	}
+
+	// The operator plays a film.
+	id := randomHex(t, 16)
+	viewer.Header = map[string]string{"Traceparent": "00-" + id + "-" + randomHex(t, 8) + "-00", "X-Cinema-Trace-Key": key}
+	watch(t, front, viewer, film, film.Playback.DurationMs/3)
+
+	var spans []span
+	var raw string
+	find := func(service, name string) (found []span) {
+		for _, s := range spans {
+			if s.service == service && s.name == name {
+				found = append(found, s)
+			}
+		}
+		return found
+	}
+	inserted := func() []span { return find("cinema-collectors", "INSERT activity_event") }
+	cinema.Eventually(t, 45*time.Second, func() error {
+		if spans, raw = traceOf(t, id); len(inserted()) == 0 || len(find("cinema-router", "subscription")) == 0 {
+			return fmt.Errorf("%d spans, not the whole trace:\n%s", len(spans), tree(spans))
+		}
+		return nil
+	})
+	t.Logf("trace %s:\n%s", id, tree(spans))
+	require.Equal(t, []string{
+		"cinema-collectors: INSERT activity_event",
+		"cinema-collectors: process activity.playback.v1",
+		"cinema-telemetry: send activity.playback.v1",
+		"cinema-telemetry: mutation",
+		"cinema-router: POST telemetry",
+		"cinema-router: mutation",
+	}, chain(spans, inserted()[0]))
+	watching := find("cinema-telemetry", "subscription")
+	require.NotEmpty(t, watching)
+	require.Equal(t, []string{"cinema-telemetry: subscription", "cinema-router: POST telemetry", "cinema-router: subscription"}, chain(spans, watching[0]))
+	require.Equal(t, "ws", find("cinema-router", "subscription")[0].tags["cinema.transport"])
+	for _, s := range spans {
+		require.NotContains(t, s.tags, "error", s.String())
+	}
+	for _, private := range []string{key, password, viewer.Token, "newcomer", film.ID, film.Name} {
+		require.NotContains(t, raw, private)
+	}
+
+	// A failure of ours is kept, whoever asked.
+	viewer.Header = nil
+	for targets, list := range cluster.Instances {
+		if strings.HasPrefix(targets, "telemetry") {
+			for _, i := range list {
+				i.Kill()
+			}
+		}
+	}
+	failing := randomHex(t, 16)
+	viewer.Header = map[string]string{"Traceparent": "00-" + failing + "-" + randomHex(t, 8) + "-00"}
+	answer := viewer.Do(t, `query Broken { continueWatching { playable { id } } }`, nil)
+	require.Equal(t, "UNAVAILABLE", answer.Code())
+	cinema.Eventually(t, 20*time.Second, func() error {
+		if spans, raw = traceOf(t, failing); len(find("cinema-router", "query")) == 0 {
+			return errors.New("the trace that failed is not there")
+		}
+		return nil
+	})
+	t.Logf("a trace that failed:\n%s", tree(spans))
+	require.Equal(t, true, find("cinema-router", "query")[0].tags["error"])
+	require.Equal(t, "UNAVAILABLE", find("cinema-router", "query")[0].tags["error.type"])
+	require.Len(t, find("cinema-router", "POST telemetry"), 1)
+
+	for _, stranger := range strangers {
+		spans, _ = traceOf(t, stranger)
+		require.Empty(t, spans, "a stranger's trace is kept")
+	}
+
+	// The logs tell the same story, and no secret.
+	var logged strings.Builder
+	for _, list := range cluster.Instances {
+		for _, i := range list {
+			logged.WriteString(i.Log())
+		}
+	}
+	require.Contains(t, logged.String(), `"trace_id":"`+id+`"`)
+	require.Contains(t, logged.String(), `"trace_id":"`+failing+`"`)
+	for _, private := range []string{key, password, viewer.Token} {
+		require.NotContains(t, logged.String(), private)
+	}
+}
