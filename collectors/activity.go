@@ -35,6 +35,9 @@ type Log interface {
 
 // Activity copies the event log into ClickHouse.
 type Activity struct {
+	// Done is told of each batch; nil for nobody. Set it before Run.
+	Done func(Batch)
+
 	db     *ch.DB
 	log    Log
 	slog   *slog.Logger
@@ -110,6 +113,10 @@ type row struct {
 // Handle stores a batch. When it returns nil every record is in ClickHouse or
 // among the dead letters. It may be called again with the same records.
 func (a *Activity) Handle(ctx context.Context, batch []eventlog.Record) error {
+	return observed("activity", a.Done, a.handle)(ctx, batch)
+}
+
+func (a *Activity) handle(ctx context.Context, batch []eventlog.Record, seen *Batch) error {
 	rows := make([]row, 0, len(batch))
 	var dead []eventlog.Message
 	for i := range batch {
@@ -134,6 +141,7 @@ func (a *Activity) Handle(ctx context.Context, batch []eventlog.Record) error {
 		if err := a.log.Append(ctx, dead); err != nil {
 			return fmt.Errorf("dead letters: %w", err)
 		}
+		seen.Dead = reasons(dead)
 	}
 	return a.markDirty(ctx, rows)
 }

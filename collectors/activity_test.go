@@ -303,6 +303,8 @@ func TestPoisonGoesToTheDeadLetters(t *testing.T) {
 	dead := &deadLog{}
 	a, err := collectors.NewActivity(db, dead, quiet)
 	require.NoError(t, err)
+	var told []collectors.Batch
+	a.Done = func(b collectors.Batch) { told = append(told, b) }
 	w := newWorld(3)
 	var list []events.Event
 	for i := range 50 {
@@ -330,4 +332,7 @@ func TestPoisonGoesToTheDeadLetters(t *testing.T) {
 		require.NotEmpty(t, d.Message)
 	}
 	require.Equal(t, map[int64]string{17: "REFUSED", 40: "REFUSED", 50: "MALFORMED", 51: "UNKNOWN_VERSION"}, got)
+	require.Len(t, told, 1)
+	require.Equal(t, 52, told[0].Records)
+	require.Equal(t, map[string]int{"REFUSED": 2, "MALFORMED": 1, "UNKNOWN_VERSION": 1}, told[0].Dead)
 }

@@ -40,6 +40,9 @@ const (
 
 // Watch keeps watch state and viewing sessions, and ends those that fell silent.
 type Watch struct {
+	// Done is told of each batch; nil for nobody. Set it before Run.
+	Done func(Batch)
+
 	store WatchStore
 	log   Log
 	bus   bus.Bus
@@ -95,6 +98,10 @@ func (w *Watch) Run(ctx context.Context) error {
 // cannot be read is left to Activity, which reads the same topic and keeps the
 // dead letters.
 func (w *Watch) Handle(ctx context.Context, batch []eventlog.Record) error {
+	return observed("watch", w.Done, w.handle)(ctx, batch)
+}
+
+func (w *Watch) handle(ctx context.Context, batch []eventlog.Record, _ *Batch) error {
 	list := make([]events.Event, 0, len(batch))
 	for i := range batch {
 		if e, err := read(batch[i].Value); err == nil {

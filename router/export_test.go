@@ -17,7 +17,7 @@ func PlansOf(rt *Router, name string) int {
 }
 
 // KeptPlans counts all kept plans.
-func KeptPlans(rt *Router) int { return rt.ops.plans.len() }
+func KeptPlans(rt *Router) int { return rt.Plans() }
 
 // OpenStreams counts open connections and event streams.
 func OpenStreams(rt *Router) int { return rt.streams.count() }

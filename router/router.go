@@ -107,6 +107,9 @@ func New(o Options) (*Router, error) {
 // Handler is the public HTTP handler.
 func (rt *Router) Handler() http.Handler { return rt.handler }
 
+// Plans is how many plans are kept.
+func (rt *Router) Plans() int { return rt.ops.plans.len() }
+
 // Run warms the plans of the persisted operations, waits for ctx to end and
 // shuts down.
 func (rt *Router) Run(ctx context.Context) error {

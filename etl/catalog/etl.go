@@ -94,6 +94,9 @@ type Status struct {
 	// Behind is when the oldest change was committed that is not yet
 	// searchable; zero when all are.
 	Behind time.Time
+	// Fresh is when all that the log had brought was last searchable; zero
+	// before, and where another instance follows.
+	Fresh time.Time
 	// LastError is why it is Failing.
 	LastError string
 }
@@ -531,6 +534,9 @@ func (f *follower) run(ctx context.Context) error {
 			return err
 		}
 		now := time.Now()
+		if f.pending.empty() && !f.inTx {
+			f.e.set(func(s *Status) { s.Fresh = now })
+		}
 		if !f.pending.empty() && (!now.Before(f.dueAt) || f.pending.size() >= windowSize) {
 			if err := f.flush(ctx); err != nil {
 				return err

@@ -521,6 +521,10 @@ func TestASecondInstanceStandsBy(t *testing.T) {
 	await(t, func() bool { return first.Status().State == catalog.Following })
 	second, _ := h.start(t)
 	await(t, func() bool { return second.Status().State == catalog.StandingBy })
+	await(t, func() bool { return !first.Status().Fresh.IsZero() })
+	if !second.Status().Fresh.IsZero() {
+		t.Error("the one that stands by says that it brought the index up to date")
+	}
 	stop()
 	f := h.film(t, "taken over", true)
 	x.await(t, "a change by the second instance", func() bool { return x.titles[f.ID.UUID] != nil })

@@ -255,6 +255,35 @@ func (q *Queue) List(ctx context.Context, f Filter, p Page) (jobs []Job, more bo
 	return jobs, false, nil
 }
 
+// Counts is how the queue stands.
+type Counts struct {
+	ByState map[State]int
+	// Waiting is how long the job that waits longest could have been worked
+	// on; 0 when none waits.
+	Waiting time.Duration
+}
+
+// Counts asks how the queue stands.
+func (q *Queue) Counts(ctx context.Context) (Counts, error) {
+	c := Counts{ByState: map[State]int{}}
+	rows, err := q.pool.Query(ctx, `SELECT state, count(*), coalesce(extract(epoch FROM max(now() - greatest(created_at, run_after))
+		FILTER (WHERE state = 'queued' AND run_after <= now())), 0)::float8 FROM media_job GROUP BY state`)
+	if err != nil {
+		return c, fmt.Errorf("media queue: %w", err)
+	}
+	var state State
+	var n int
+	var waiting float64
+	if _, err := pgx.ForEachRow(rows, []any{&state, &n, &waiting}, func() error {
+		c.ByState[state] = n
+		c.Waiting = max(c.Waiting, time.Duration(waiting*float64(time.Second)))
+		return nil
+	}); err != nil {
+		return c, fmt.Errorf("media queue: %w", err)
+	}
+	return c, nil
+}
+
 // errLost: the job is no longer this worker's: cancelled, or taken over.
 var errLost = errors.New("the job is no longer ours")
 

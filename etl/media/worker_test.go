@@ -431,6 +431,9 @@ func TestQueue(t *testing.T) {
 		j := b.enqueueSpec(ctx, JobSpec{AssetID: uuid.Must(uuid.NewV7()), PlayableID: uuid.Must(uuid.NewV7()), PlayableKind: "film", Demo: i%2 == 1, Priority: i % 3}, []byte("x"))
 		ids = append(ids, j.ID)
 	}
+	if c, err := b.queue.Counts(ctx); err != nil || c.ByState[Queued] != 5 || len(c.ByState) != 1 || c.Waiting <= 0 {
+		t.Errorf("%v %v", c, err)
+	}
 	first, more, err := b.queue.List(ctx, Filter{}, Page{First: 3})
 	if err != nil || !more || len(first) != 3 || first[0].ID != ids[4] {
 		t.Fatalf("%v %v %v", first, more, err)

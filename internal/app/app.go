@@ -108,6 +108,7 @@ type app struct {
 	router    *router.Router       // nil where it runs elsewhere
 	metrics   *metrics
 	tracing   *otlp.Provider // nil where nothing is traced
+	live      live           // figures that are asked for
 	opened    atomic.Bool    // the entrance serves
 	going     atomic.Bool    // the program is on its way back
 }
@@ -136,8 +137,9 @@ func Run(ctx context.Context, cfg *Config, version string, out io.Writer) error 
 func run(ctx context.Context, cfg *Config, version string, out io.Writer, ready func()) (err error) {
 	a := &app{
 		cfg: cfg, log: newLogger(cfg.Log, os.Stderr), out: out, version: version,
-		subgraphs: map[string]http.Handler{}, metrics: newMetrics(),
+		subgraphs: map[string]http.Handler{}, metrics: newMetrics(version),
 	}
+	a.live = live{a: a, pools: map[string]*pgxpool.Pool{}}
 	began := time.Now()
 	if os.Getenv("GOGC") == "" {
 		debug.SetGCPercent(gcPercent)
@@ -194,6 +196,7 @@ func run(ctx context.Context, cfg *Config, version string, out io.Writer, ready 
 			return err
 		}
 	}
+	a.metrics.registry.MustRegister(&a.live)
 
 	// Services run under their own context, so that at the end requests are
 	// answered before what answers them is stopped.

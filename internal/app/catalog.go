@@ -52,6 +52,7 @@ func (a *app) openCatalogDatabase(ctx context.Context) (*pgxpool.Pool, error) {
 	}
 	a.closers = append(a.closers, pool.Close)
 	a.health = append(a.health, check{name: "postgres catalog", check: pool.Ping})
+	a.live.pools["catalog"] = pool
 	if err := pg.Migrate(ctx, pool, mediamigrations.FS, mediamigrations.VersionTable); err != nil {
 		return nil, err
 	}
@@ -74,7 +75,7 @@ func (a *app) wireCatalog(ctx context.Context) error {
 		return nil
 	}
 	log := a.log.With("part", "catalog")
-	deps := catalog.Deps{Index: a.index, Media: a.signer, Logger: log}
+	deps := catalog.Deps{Index: a.index, Media: a.signer, Logger: log, Loaded: a.metrics.loaded("catalog")}
 	if own, ok := a.index.(interface{ Generation() uint64 }); ok {
 		deps.Generation = own.Generation
 	}
@@ -110,7 +111,7 @@ func (a *app) wireCatalogETL(ctx context.Context) error {
 		}
 		return nil
 	}})
-	a.gauge("cinema_etl_lag_seconds", "Age of the oldest change that is not searchable yet.", func() float64 { return etl.Lag().Seconds() })
+	a.live.etl = etl
 	return nil
 }
 
@@ -150,6 +151,7 @@ func (a *app) wireMedia(ctx context.Context) error {
 	worker, err := media.NewWorker(media.WorkerConfig{
 		Pool: pool, Store: a.blobs, Tools: a.tools, Alone: a.cfg.Postgres.Catalog == "", Log: log,
 		Publish: func(ctx context.Context, j media.Job) {
+			a.metrics.jobChanged(j)
 			text, err := json.Marshal(struct {
 				ID uuid.UUID `json:"id"`
 			}{j.ID})
@@ -197,6 +199,7 @@ func (a *app) wireAdmin(ctx context.Context) error {
 	}
 	r, err := adminresolver.New(adminresolver.Deps{
 		Records: a.records, Uploads: up, Demo: demoStatus{a.demo}, Signer: pictureURLs{a.signer, log}, Bus: a.bus, Log: log,
+		Loaded: a.metrics.loaded("admin"),
 	})
 	if err != nil {
 		return err

@@ -28,6 +28,7 @@ func (a *app) front() (http.Handler, error) {
 	if err := json.Unmarshal(schema.PersistedOperations, &persisted); err != nil {
 		return nil, fmt.Errorf("schema/persisted-operations.json: %w", err)
 	}
+	a.metrics.expect(persisted)
 	urls := map[string]string{}
 	for name, u := range a.cfg.Subgraphs {
 		if a.subgraphs[name] == nil {

@@ -58,7 +58,7 @@ func (a *app) openShared(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	a.cache, err = cache.New(store, log)
+	a.cache, err = cache.New(counted{store, a.metrics.cache}, log)
 	return err
 }
 

@@ -54,7 +54,7 @@ func (a *app) wireEvents(ctx context.Context) error {
 		}
 	})
 	a.health = append(a.health, check{name: "kafka", check: a.events.Ping, optional: true})
-	a.activity = &activity{append: a.events.Append, log: log, now: time.Now, queue: make(chan events.Event, 1000)}
+	a.activity = &activity{append: a.events.Append, log: log, now: time.Now, queue: make(chan events.Event, 1000), dropped: a.metrics.dropped.Inc}
 	a.run("activity of accounts", a.activity.Run)
 	return nil
 }
@@ -72,6 +72,7 @@ func (a *app) wireTelemetry(ctx context.Context) error {
 	}
 	a.closers = append(a.closers, pool.Close)
 	a.health = append(a.health, check{name: "postgres telemetry", check: pool.Ping})
+	a.live.pools["telemetry"] = pool
 	if err := telemetrypostgres.Migrate(ctx, pool); err != nil {
 		return err
 	}
@@ -86,19 +87,22 @@ func (a *app) wireTelemetry(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
+		a.metrics.expectCollectors()
+		watch.Done = a.metrics.batchDone
 		a.run("collectors/watch", watch.Run)
 		if a.clickhouse != nil {
 			collector, err := collectors.NewActivity(a.clickhouse, a.events, a.log.With("part", "collectors/activity"))
 			if err != nil {
 				return err
 			}
+			collector.Done = a.metrics.batchDone
 			a.run("collectors/activity", collector.Run)
 		}
 	}
 	if !service {
 		return nil
 	}
-	o := telemetry.Options{Store: a.watching, Log: a.events, Bus: a.bus, Cache: a.cache, Logger: log, Now: time.Now}
+	o := telemetry.Options{Store: a.watching, Log: a.events, Bus: a.bus, Cache: a.cache, Logger: log, Now: time.Now, Recorded: a.metrics.recorded}
 	if a.clickhouse != nil {
 		if o.Stats, err = telemetryclickhouse.New(a.clickhouse); err != nil {
 			return err
@@ -114,6 +118,7 @@ func (a *app) wireTelemetry(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	r.Loaded = a.metrics.loaded("telemetry")
 	a.subgraphs["telemetry"], err = gqlserver.New(gqlserver.Options{
 		Schema:   telemetrygraph.NewExecutableSchema(telemetrygraph.Config{Resolvers: r}),
 		Verifier: a.verifier, Logger: log, Prepare: r.Prepare,
@@ -152,6 +157,8 @@ type activity struct {
 	log    *slog.Logger
 	now    func() time.Time
 	queue  chan events.Event
+	// dropped counts what was.
+	dropped func()
 }
 
 var accountEvents = map[string]events.Name{auth.SignedUp: events.SignedUp, auth.SignedIn: events.SignedIn}
@@ -174,6 +181,7 @@ func (a *activity) Record(_ context.Context, e auth.Event) {
 	select {
 	case a.queue <- event:
 	default:
+		a.dropped()
 		a.log.Warn("an account's activity is not recorded: the event log does not keep up", "event", e.Name)
 	}
 }
@@ -209,6 +217,7 @@ func (a *activity) Run(ctx context.Context) error {
 				return
 			}
 			if ctx.Err() != nil {
+				a.dropped()
 				a.log.Warn("an account's activity is not recorded", "event", string(e.Name), "error", err)
 				return
 			}

@@ -28,7 +28,7 @@ func TestAccountActivityIsValid(t *testing.T) {
 	} {
 		written := make(chan eventlog.Message, 2)
 		a := &activity{
-			log: slog.New(slog.DiscardHandler), now: time.Now, queue: make(chan events.Event, 10),
+			log: slog.New(slog.DiscardHandler), now: time.Now, queue: make(chan events.Event, 10), dropped: func() {},
 			append: func(_ context.Context, list []eventlog.Message) error {
 				for _, m := range list {
 					written <- m

@@ -65,6 +65,7 @@ func (a *app) wireAuth(ctx context.Context) error {
 	}
 	a.closers = append(a.closers, pool.Close)
 	a.health = append(a.health, check{name: "postgres auth", check: pool.Ping})
+	a.live.pools["auth"] = pool
 	if err := authpostgres.Migrate(ctx, pool); err != nil {
 		return err
 	}

@@ -22,6 +22,8 @@ type Record struct {
 	Value     []byte
 	// Trace is the span that wrote it, if its trace is kept.
 	Trace trace.SpanContext
+	// At is when it was written, by the writer's clock.
+	At time.Time
 }
 
 // Reader reads topics as a member of a consumer group.
@@ -93,12 +95,59 @@ func (l *Log) join(ctx context.Context, r Reader, log *slog.Logger) error {
 	defer wg.Wait()
 	defer group.Close()
 	for ctx.Err() == nil {
-		m := &member{r: r, log: log, tracer: l.cfg.Tracer}
-		if err := group.Consume(ctx, r.Topics, m); err != nil {
+		m := &member{r: r, log: log, tracer: l.cfg.Tracer, oldest: l.oldest}
+		l.members.Store(m, nil)
+		err := group.Consume(ctx, r.Topics, m)
+		l.members.Delete(m)
+		if err != nil {
 			return fmt.Errorf("consume: %w", err)
 		}
 	}
 	return nil
+}
+
+// oldest is the first offset that a partition still has; -1 when that cannot
+// be said now.
+func (l *Log) oldest(p place) int64 {
+	at, err := l.client.GetOffset(p.topic, p.partition, sarama.OffsetOldest)
+	if err != nil {
+		return -1
+	}
+	return at
+}
+
+// Lag is how much a group has still to handle of a topic, in the partitions
+// that this program reads.
+type Lag struct {
+	Group, Topic string
+	Records      int64
+}
+
+// Lag tells it for whatever Consume reads at the moment.
+func (l *Log) Lag() []Lag {
+	type key struct{ group, topic string }
+	sums := map[key]int64{}
+	l.members.Range(func(m, _ any) bool {
+		m.(*member).addLag(func(group, topic string, n int64) { sums[key{group, topic}] += n }) //nolint:forcetypeassert // only members are stored
+		return true
+	})
+	out := make([]Lag, 0, len(sums))
+	for k, n := range sums {
+		out = append(out, Lag{k.group, k.topic, n})
+	}
+	return out
+}
+
+func (m *member) addLag(add func(group, topic string, n int64)) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for p, c := range m.claims {
+		n := int64(0)
+		if next := c.next.Load(); next >= 0 {
+			n = max(0, c.claim.HighWaterMarkOffset()-next)
+		}
+		add(m.r.Group, p.topic, n)
+	}
 }
 
 // member is one generation of the group: the partitions that this instance
@@ -109,6 +158,7 @@ type member struct {
 	tracer trace.TracerProvider
 	in     chan *sarama.ConsumerMessage
 	wg     sync.WaitGroup
+	oldest func(place) int64
 	mu     sync.Mutex
 	claims map[place]*claimState
 }
@@ -120,12 +170,14 @@ type place struct {
 
 type claimState struct {
 	claim sarama.ConsumerGroupClaim
-	next  atomic.Int64 // the offset after the last one handled; -1 before the first
+	next  atomic.Int64 // the offset after the last one handled; negative when not known
 }
 
 func (m *member) Setup(s sarama.ConsumerGroupSession) error {
 	m.in = make(chan *sarama.ConsumerMessage, 1024)
+	m.mu.Lock()
 	m.claims = map[place]*claimState{}
+	m.mu.Unlock()
 	m.wg.Go(func() { m.batch(s) })
 	return nil
 }
@@ -137,9 +189,14 @@ func (m *member) Cleanup(sarama.ConsumerGroupSession) error {
 
 func (m *member) ConsumeClaim(s sarama.ConsumerGroupSession, c sarama.ConsumerGroupClaim) error {
 	state := &claimState{claim: c}
-	state.next.Store(c.InitialOffset())
+	at := place{c.Topic(), c.Partition()}
+	next := c.InitialOffset()
+	if next < 0 { // the group has none yet: it begins with the oldest
+		next = m.oldest(at)
+	}
+	state.next.Store(next)
 	m.mu.Lock()
-	m.claims[place{c.Topic(), c.Partition()}] = state
+	m.claims[at] = state
 	m.mu.Unlock()
 	for {
 		select {
@@ -171,7 +228,7 @@ func (m *member) batch(s sarama.ConsumerGroupSession) {
 			if len(records) == 0 {
 				timer.Reset(m.r.MaxWait)
 			}
-			records = append(records, Record{Topic: msg.Topic, Partition: msg.Partition, Offset: msg.Offset, Key: msg.Key, Value: msg.Value, Trace: traceOf(msg.Headers)})
+			records = append(records, Record{Topic: msg.Topic, Partition: msg.Partition, Offset: msg.Offset, Key: msg.Key, Value: msg.Value, Trace: traceOf(msg.Headers), At: msg.Timestamp})
 			if len(records) < m.r.MaxRecords {
 				continue
 			}

@@ -90,6 +90,8 @@ type Log struct {
 	client   sarama.Client
 	producer sarama.AsyncProducer
 
+	members sync.Map // of *member, those that read now
+
 	spare  sync.Pool // of *sarama.ProducerMessage
 	room   *semaphore.Weighted
 	mu     sync.RWMutex // held for reading while messages are handed over

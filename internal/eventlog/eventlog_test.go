@@ -98,6 +98,7 @@ func TestFailedBatchIsHandledAgainAndOffsetsOnlyAfterwards(t *testing.T) {
 	tries := 0
 	require.NoError(t, l.Consume(ctx, eventlog.Reader{Group: "g", Topics: []string{"a"}, MaxWait: 10 * time.Millisecond, Handle: func(context.Context, []eventlog.Record) error {
 		if tries++; tries == 3 {
+			require.Equal(t, []eventlog.Lag{{Group: "g", Topic: "a", Records: 1}}, l.Lag())
 			cancel()
 		}
 		return errors.New("store is away")
@@ -124,10 +125,12 @@ func TestFailedBatchIsHandledAgainAndOffsetsOnlyAfterwards(t *testing.T) {
 	idle := 0
 	read(func(up bool) {
 		if idle++; idle == 20 {
+			require.Equal(t, []eventlog.Lag{{Group: "g", Topic: "a"}}, l.Lag())
 			cancel()
 		}
 	})
 	require.Equal(t, 1, handled, "what is committed does not come again")
+	require.Empty(t, l.Lag(), "nobody reads")
 }
 
 func TestAppendFailsPlainly(t *testing.T) {

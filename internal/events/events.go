@@ -45,6 +45,15 @@ const (
 	ResultOpened     Name = "result_opened"
 )
 
+// Names lists all of them.
+func Names() []Name {
+	return []Name{
+		SignedUp, SignedIn, PageViewed, TitleOpened, Listed, Rated,
+		PlayStarted, Heartbeat, Paused, Seeked, Stalled, RenditionChanged, SubtitleChanged, PlayEnded, PlayFailed,
+		Searched, ResultOpened,
+	}
+}
+
 // Group is what names are grouped by into topics.
 type Group uint8
 

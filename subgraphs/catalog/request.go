@@ -40,9 +40,9 @@ type requestKey struct{}
 func (s *Catalogue) Prepare(ctx context.Context) context.Context {
 	r := &Request{
 		service:  s,
-		docs:     loader(s.loadWait, s.index.TitlesByID),
-		people:   loader(s.loadWait, s.index.PeopleByID),
-		episodes: loader(s.loadWait, s.index.SeriesByEpisode),
+		docs:     loader(s, "titles", s.index.TitlesByID),
+		people:   loader(s, "people", s.index.PeopleByID),
+		episodes: loader(s, "episodes", s.index.SeriesByEpisode),
 	}
 	if c := authn.From(ctx); c != nil {
 		r.child, r.session = c.Child, c.SessionID.String()
@@ -69,8 +69,9 @@ func Viewer(c *authn.Claims) string {
 }
 
 // loader batches by identifier; what the index does not know is nil.
-func loader[V any](wait time.Duration, load func(context.Context, []uuid.UUID) (map[uuid.UUID]*V, error)) *dataloader.Loader[uuid.UUID, *V] {
+func loader[V any](s *Catalogue, name string, load func(context.Context, []uuid.UUID) (map[uuid.UUID]*V, error)) *dataloader.Loader[uuid.UUID, *V] {
 	batch := func(ctx context.Context, ids []uuid.UUID) []*dataloader.Result[*V] {
+		s.loaded(ctx, name, len(ids))
 		out := make([]*dataloader.Result[*V], len(ids))
 		found, err := load(ctx, ids)
 		for i, id := range ids {
@@ -78,7 +79,7 @@ func loader[V any](wait time.Duration, load func(context.Context, []uuid.UUID) (
 		}
 		return out
 	}
-	return dataloader.NewBatchedLoader(batch, dataloader.WithWait[uuid.UUID, *V](wait), dataloader.WithBatchCapacity[uuid.UUID, *V](1000))
+	return dataloader.NewBatchedLoader(batch, dataloader.WithWait[uuid.UUID, *V](s.loadWait), dataloader.WithBatchCapacity[uuid.UUID, *V](1000))
 }
 
 // many loads all, each in its place; what is unknown is nil.

@@ -50,6 +50,8 @@ type Deps struct {
 	LoadWait time.Duration
 	// Now is the clock; time.Now if nil.
 	Now func() time.Time
+	// Loaded is told of each batch of a dataloader; may be nil.
+	Loaded func(ctx context.Context, loader string, keys int)
 }
 
 // Catalogue answers what is asked of the catalogue.
@@ -61,6 +63,7 @@ type Catalogue struct {
 	alike *alikes
 
 	loadWait time.Duration
+	loaded   func(ctx context.Context, loader string, keys int)
 }
 
 // New makes the service. It starts nothing.
@@ -78,8 +81,11 @@ func New(d Deps) (*Catalogue, error) {
 		// The index is taken to change all the time, but to stand still for so long.
 		d.Generation = func() uint64 { return uint64(d.Now().UnixNano() / int64(d.FreshFor)) }
 	}
+	if d.Loaded == nil {
+		d.Loaded = func(context.Context, string, int) {}
+	}
 	return &Catalogue{
-		index: d.Index, media: d.Media, now: d.Now, alike: newAlikes(), loadWait: cmp.Or(d.LoadWait, loadWait),
+		index: d.Index, media: d.Media, now: d.Now, alike: newAlikes(), loadWait: cmp.Or(d.LoadWait, loadWait), loaded: d.Loaded,
 		shelf: &shelf{
 			generation: d.Generation, now: d.Now, log: d.Logger,
 			byKey: map[string]*list.Element{}, order: list.New(),

@@ -92,6 +92,29 @@ type Options struct {
 	// Grace is how long a session whose subscription ended waits for a
 	// reconnect before its end is recorded; 0 means 5 s.
 	Grace time.Duration
+	// Recorded is told of the events that a client sent and that are in the
+	// log, and of those that were refused; may be nil.
+	Recorded func(ctx context.Context, facts []Fact, rejected []*RejectedEvent)
+}
+
+// Fact is what an operator's figures want of a recorded event.
+type Fact struct {
+	Name       events.Name
+	Device     string        // its kind
+	FirstFrame time.Duration // of PlayStarted
+	Stalled    time.Duration // of Stalled
+	Played     time.Duration // of Heartbeat: its cadence, or 0 while paused
+}
+
+func factOf(e *events.Event) Fact {
+	f := Fact{
+		Name: e.Name, Device: e.Device.Kind,
+		FirstFrame: time.Duration(e.FirstFrameMs) * time.Millisecond, Stalled: time.Duration(e.StalledMs) * time.Millisecond,
+	}
+	if e.Playing {
+		f.Played = cmp.Or(time.Duration(e.EveryMs)*time.Millisecond, events.DefaultEvery)
+	}
+	return f
 }
 
 // Subgraph answers the fields. (gqlgen would bind a type named Service to the
@@ -170,6 +193,7 @@ func (s *Subgraph) RecordEvents(ctx context.Context, in RecordEventsInput) (*Rec
 	ahead := aheadBy(in.Events, received)
 	out := &RecordEventsPayload{Rejected: []*RejectedEvent{}}
 	list := make([]eventlog.Message, 0, len(in.Events))
+	facts := make([]Fact, 0, len(in.Events))
 	buffer := make([]byte, 0, len(in.Events)*maxEncoded)
 	keys := make([]byte, 0, len(in.Events)*16)
 	for i, item := range in.Events {
@@ -192,6 +216,7 @@ func (s *Subgraph) RecordEvents(ctx context.Context, in RecordEventsInput) (*Rec
 			out.Rejected = append(out.Rejected, &RejectedEvent{Index: i, Code: err.Code, Message: err.Message})
 			continue
 		}
+		facts = append(facts, factOf(&e))
 		from := len(buffer)
 		buffer = e.AppendJSON(buffer)
 		key := e.Key()
@@ -200,6 +225,9 @@ func (s *Subgraph) RecordEvents(ctx context.Context, in RecordEventsInput) (*Rec
 	}
 	if err := s.append(ctx, list); err != nil {
 		return nil, err
+	}
+	if s.Recorded != nil {
+		s.Recorded(ctx, facts, out.Rejected)
 	}
 	out.Accepted = len(list)
 	return out, nil

@@ -10,7 +10,6 @@ import (
 
 	"github.com/netflixathome/cinema/internal/gid"
 	"github.com/netflixathome/cinema/subgraphs/admin"
-	"github.com/netflixathome/cinema/subgraphs/admin/records"
 )
 
 // loadWait is how long a loader waits for more of the same kind: gqlgen
@@ -32,21 +31,23 @@ type loaders struct {
 
 type loadersKey struct{}
 
-func newLoaders(s *records.Service, wait time.Duration) *loaders {
+func newLoaders(r *Resolver) *loaders {
+	s := r.records
 	counts := func(kind gid.Kind) func(context.Context, []uuid.UUID) (map[uuid.UUID]int, error) {
 		return func(ctx context.Context, ids []uuid.UUID) (map[uuid.UUID]int, error) {
 			return s.TitleCounts(ctx, kind, ids)
 		}
 	}
 	return &loaders{
-		genres: loader(wait, s.GenresOf), credits: loader(wait, s.CreditsOf), seasons: loader(wait, s.SeasonsOf), assets: loader(wait, s.AssetsOf),
-		changes: loader(wait, s.ChangesOf), media: loader(wait, s.MediaOf), personTitles: loader(wait, counts(gid.Person)), genreTitles: loader(wait, counts(gid.Genre)),
+		genres: loader(r, "genres", s.GenresOf), credits: loader(r, "credits", s.CreditsOf), seasons: loader(r, "seasons", s.SeasonsOf),
+		assets: loader(r, "assets", s.AssetsOf), changes: loader(r, "changes", s.ChangesOf), media: loader(r, "media", s.MediaOf),
+		personTitles: loader(r, "person_titles", counts(gid.Person)), genreTitles: loader(r, "genre_titles", counts(gid.Genre)),
 	}
 }
 
 // loader makes a loader of a batched read; an owner that the read does not
 // know gets the zero value.
-func loader[T any](wait time.Duration, read func(context.Context, []uuid.UUID) (map[uuid.UUID]T, error)) *dataloader.Loader[uuid.UUID, T] {
+func loader[T any](r *Resolver, name string, read func(context.Context, []uuid.UUID) (map[uuid.UUID]T, error)) *dataloader.Loader[uuid.UUID, T] {
 	batch := func(ctx context.Context, keys []uuid.UUID) []*dataloader.Result[T] {
 		out := make([]*dataloader.Result[T], len(keys))
 		unique := make([]uuid.UUID, 0, len(keys))
@@ -57,13 +58,14 @@ func loader[T any](wait time.Duration, read func(context.Context, []uuid.UUID) (
 				unique = append(unique, k)
 			}
 		}
+		r.loaded(ctx, name, len(unique))
 		found, err := read(ctx, unique)
 		for i, k := range keys {
 			out[i] = &dataloader.Result[T]{Data: found[k], Error: err}
 		}
 		return out
 	}
-	return dataloader.NewBatchedLoader(batch, dataloader.WithWait[uuid.UUID, T](wait), dataloader.WithBatchCapacity[uuid.UUID, T](1000),
+	return dataloader.NewBatchedLoader(batch, dataloader.WithWait[uuid.UUID, T](r.LoadWait), dataloader.WithBatchCapacity[uuid.UUID, T](1000),
 		dataloader.WithCache(&dataloader.NoCache[uuid.UUID, T]{}))
 }
 

@@ -26,6 +26,8 @@ type Deps struct {
 	Signer  admin.URLSigner
 	Bus     bus.Bus
 	Log     *slog.Logger
+	// Loaded is told of each batch of a dataloader; may be nil.
+	Loaded func(ctx context.Context, loader string, keys int)
 }
 
 // Resolver is the root of the subgraph's resolvers.
@@ -40,6 +42,7 @@ type Resolver struct {
 	signer  admin.URLSigner
 	bus     bus.Bus
 	log     *slog.Logger
+	loaded  func(ctx context.Context, loader string, keys int)
 }
 
 var _ graph.ResolverRoot = (*Resolver)(nil)
@@ -49,12 +52,15 @@ func New(d Deps) (*Resolver, error) {
 	if d.Records == nil || d.Uploads == nil || d.Demo == nil || d.Signer == nil || d.Bus == nil || d.Log == nil {
 		return nil, errors.New("admin/resolver: Records, Uploads, Demo, Signer, Bus and Log are required")
 	}
-	return &Resolver{LoadWait: loadWait, records: d.Records, uploads: d.Uploads, demo: d.Demo, signer: d.Signer, bus: d.Bus, log: d.Log}, nil
+	if d.Loaded == nil {
+		d.Loaded = func(context.Context, string, int) {}
+	}
+	return &Resolver{LoadWait: loadWait, loaded: d.Loaded, records: d.Records, uploads: d.Uploads, demo: d.Demo, signer: d.Signer, bus: d.Bus, log: d.Log}, nil
 }
 
 // Prepare gives a request its loaders; it is gqlserver.Options.Prepare.
 func (r *Resolver) Prepare(ctx context.Context, _ *http.Request, _ http.ResponseWriter) context.Context {
-	return context.WithValue(ctx, loadersKey{}, newLoaders(r.records, r.LoadWait))
+	return context.WithValue(ctx, loadersKey{}, newLoaders(r))
 }
 
 // pictureURL signs the stored width that is the smallest to fill the wanted

@@ -22,6 +22,8 @@ type Resolver struct {
 	// LoadWait is how long a loader collects keys before it asks the store;
 	// New sets a millisecond.
 	LoadWait time.Duration
+	// Loaded is told of each batch of a dataloader; may be nil.
+	Loaded func(ctx context.Context, loader string, keys int)
 }
 
 // New makes the root; service is required.
@@ -47,14 +49,17 @@ const batchWait = time.Millisecond
 // subscription lives long.
 func (r *Resolver) Prepare(ctx context.Context, _ *http.Request, _ http.ResponseWriter) context.Context {
 	l := &loaders{
-		states: newLoader(r.LoadWait, r.service.Store.WatchStates),
-		marks:  newLoader(r.LoadWait, r.service.Store.Marks),
+		states: newLoader(r, "watch_states", r.service.Store.WatchStates),
+		marks:  newLoader(r, "marks", r.service.Store.Marks),
 	}
 	return context.WithValue(ctx, loadersKey{}, l)
 }
 
-func newLoader[V any](wait time.Duration, load func(ctx context.Context, profile uuid.UUID, ids []uuid.UUID) (map[uuid.UUID]V, error)) *dataloader.Loader[uuid.UUID, V] {
+func newLoader[V any](r *Resolver, name string, load func(ctx context.Context, profile uuid.UUID, ids []uuid.UUID) (map[uuid.UUID]V, error)) *dataloader.Loader[uuid.UUID, V] {
 	batch := func(ctx context.Context, ids []uuid.UUID) []*dataloader.Result[V] {
+		if r.Loaded != nil {
+			r.Loaded(ctx, name, len(ids))
+		}
 		out := make([]*dataloader.Result[V], len(ids))
 		var found map[uuid.UUID]V
 		claims, err := authn.Require(ctx)
@@ -66,7 +71,7 @@ func newLoader[V any](wait time.Duration, load func(ctx context.Context, profile
 		}
 		return out
 	}
-	return dataloader.NewBatchedLoader(batch, dataloader.WithWait[uuid.UUID, V](wait), dataloader.WithBatchCapacity[uuid.UUID, V](500),
+	return dataloader.NewBatchedLoader(batch, dataloader.WithWait[uuid.UUID, V](r.LoadWait), dataloader.WithBatchCapacity[uuid.UUID, V](500),
 		dataloader.WithCache[uuid.UUID, V](&dataloader.NoCache[uuid.UUID, V]{}))
 }
 
