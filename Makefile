@@ -43,6 +43,7 @@ lint: $(LINT) web/node_modules/.installed ## Lint Go and the SPA
 .PHONY: generate
 generate: $(STAMPS) ## Make everything that is generated anew
 	@go run ./internal/tools/generate
+	@go run ./internal/tools/dashboards
 	@node schema/compose/compose.mjs
 	@npm run --silent --prefix web codegen
 
