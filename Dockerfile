@@ -23,6 +23,8 @@ ARG VERSION=unknown
 RUN go build -trimpath -ldflags "-s -w -X main.version=${VERSION}" -o /out/cinema ./cmd/cinema
 
 FROM debian:bookworm-slim
+# The newest of the release, with its security fixes.
+# hadolint ignore=DL3008
 RUN apt-get update \
  && apt-get install -y --no-install-recommends ffmpeg ca-certificates \
  && rm -rf /var/lib/apt/lists/* \
