@@ -58,15 +58,19 @@ func NewActivity(db *ch.DB, log Log, logger *slog.Logger) (*Activity, error) {
 
 // Run brings ClickHouse's tables up to date, however long it takes to answer,
 // and then collects and rolls up until ctx ends. Meanwhile events wait in the log.
+// Tables of a newer program are refused.
 func (a *Activity) Run(ctx context.Context) error {
 	var wg sync.WaitGroup
 	defer wg.Wait()
-	usable := make(chan struct{})
+	usable := make(chan error, 1)
 	wg.Go(func() { a.migrate(ctx, usable) })
 	select {
 	case <-ctx.Done():
 		return nil
-	case <-usable:
+	case err := <-usable:
+		if err != nil {
+			return err
+		}
 	}
 	wg.Go(func() { a.roller.Run(ctx) })
 	return a.log.Consume(ctx, eventlog.Reader{
@@ -74,19 +78,23 @@ func (a *Activity) Run(ctx context.Context) error {
 	})
 }
 
-// migrate closes usable when events can be stored, and ends when every server
-// is up to date: one that was away is seen to when it is back.
-func (a *Activity) migrate(ctx context.Context, usable chan<- struct{}) {
+// migrate says once when events can be stored, or why they never can, and ends
+// when every server is up to date: one that was away is seen to when it is back.
+func (a *Activity) migrate(ctx context.Context, usable chan<- error) {
 	used := false
 	for wait := 250 * time.Millisecond; ; wait = min(2*wait, 10*time.Second) {
 		err := a.db.Migrate(ctx)
 		if ctx.Err() != nil {
 			return
 		}
-		partial := new(ch.PartialError)
+		newer, partial := new(ch.NewerError), new(ch.PartialError)
+		if !used && errors.As(err, &newer) {
+			usable <- err
+			return
+		}
 		if !used && (err == nil || errors.As(err, &partial)) {
 			used = true
-			close(usable)
+			usable <- nil
 		}
 		if err == nil {
 			return

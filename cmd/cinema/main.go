@@ -22,6 +22,9 @@ const usage = `cinema runs NetflixAtHome.
   cinema                              run it (flags below)
   cinema demo remove                  remove the demo cinema
   cinema admin reset-password LOGIN   give an account a new password
+  cinema backup TARGET                save everything to a folder or s3://bucket/folder
+  cinema backup -verify TARGET        read the newest backup whole; -list lists them
+  cinema restore SOURCE               put a backup into an empty data folder or cluster
   cinema healthcheck                  exit 0 if the program on this machine is ready
   cinema version
 

@@ -109,8 +109,9 @@ type app struct {
 	metrics   *metrics
 	tracing   *otlp.Provider // nil where nothing is traced
 	live      live           // figures that are asked for
-	opened    atomic.Bool    // the entrance serves
-	going     atomic.Bool    // the program is on its way back
+	backups   backups
+	opened    atomic.Bool // the entrance serves
+	going     atomic.Bool // the program is on its way back
 }
 
 type task struct {
@@ -165,6 +166,9 @@ func run(ctx context.Context, cfg *Config, version string, out io.Writer, ready 
 	}
 	if cfg.DataDir, err = filepath.Abs(cfg.DataDir); err != nil {
 		return fmt.Errorf("the data folder: %w", err)
+	}
+	if err := refuseUnfinished(cfg.DataDir); err != nil {
+		return err
 	}
 	first := isEmpty(cfg.DataDir)
 	if err := a.startEngines(ctx); err != nil {

@@ -21,6 +21,12 @@ var ErrUsage = errors.New("not a command; cinema -help lists them")
 
 // Command runs what the arguments name; without any, the program itself.
 func Command(ctx context.Context, cfg *Config, version string, args []string, out io.Writer) error {
+	if len(args) > 0 && args[0] == "backup" {
+		return backupCommand(ctx, cfg, version, args[1:], out)
+	}
+	if len(args) > 0 && args[0] == "restore" {
+		return restoreCommand(ctx, cfg, version, args[1:], out)
+	}
 	switch strings.Join(args[:min(2, len(args))], " ") {
 	case "":
 		return Run(ctx, cfg, version, out)
@@ -74,27 +80,9 @@ func control(ctx context.Context, cfg *Config, version string, out io.Writer, pa
 
 // send reports whether a program took the command.
 func send(ctx context.Context, cfg *Config, out io.Writer, path string, body any) (bool, error) {
-	payload, err := json.Marshal(body)
-	if err != nil {
+	res, err := knock(ctx, cfg, 10*time.Minute, path, body)
+	if err != nil || res == nil {
 		return false, err
-	}
-	dialer := net.Dialer{Timeout: 2 * time.Second}
-	client := &http.Client{Timeout: 10 * time.Minute, Transport: &http.Transport{
-		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
-			return dialer.DialContext(ctx, "unix", shortSocket(socketPath(cfg)))
-		},
-	}}
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://cinema"+path, bytes.NewReader(payload))
-	if err != nil {
-		return false, err
-	}
-	res, err := client.Do(req)
-	var op *net.OpError
-	if errors.As(err, &op) && op.Op == "dial" {
-		return false, nil
-	}
-	if err != nil {
-		return false, fmt.Errorf("the running program did not answer: %w", err)
 	}
 	defer res.Body.Close()
 	text, err := io.ReadAll(io.LimitReader(res.Body, 1<<20))
@@ -106,6 +94,35 @@ func send(ctx context.Context, cfg *Config, out io.Writer, path string, body any
 	}
 	_, err = out.Write(text)
 	return true, err
+}
+
+// knock hands a command to the running program and returns its answer, which
+// must be closed; nil where none runs.
+func knock(ctx context.Context, cfg *Config, limit time.Duration, path string, body any) (*http.Response, error) {
+	payload, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	dialer := net.Dialer{Timeout: 2 * time.Second}
+	client := &http.Client{Timeout: limit, Transport: &http.Transport{
+		DisableKeepAlives: true,
+		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+			return dialer.DialContext(ctx, "unix", shortSocket(socketPath(cfg)))
+		},
+	}}
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://cinema"+path, bytes.NewReader(payload))
+	if err != nil {
+		return nil, err
+	}
+	res, err := client.Do(req)
+	var op *net.OpError
+	if errors.As(err, &op) && op.Op == "dial" {
+		return nil, nil //nolint:nilnil // nobody is there to answer
+	}
+	if err != nil {
+		return nil, fmt.Errorf("the running program did not answer: %w", err)
+	}
+	return res, nil
 }
 
 // shortSocket makes a path that fits into a socket address (107 bytes), by
@@ -152,6 +169,7 @@ func commands(a *app) http.Handler {
 		password, err := a.auth.ResetPassword(r.Context(), in.Login)
 		answer(w, fmt.Sprintf("login %s, password %s", in.Login, password), err)
 	})
+	mux.HandleFunc("POST /backup", a.handleBackup)
 	return mux
 }
 

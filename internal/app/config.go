@@ -12,6 +12,7 @@ import (
 	"sort"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/netflixathome/cinema/internal/blob/s3"
 	"github.com/netflixathome/cinema/internal/tracing"
@@ -39,6 +40,7 @@ type Config struct {
 	Subgraphs  map[string]string // address by name, of those that run elsewhere
 	Media      MediaConfig
 	Tracing    TracingConfig
+	Backup     BackupConfig
 }
 
 // HTTPConfig is where the process listens.
@@ -110,6 +112,17 @@ type TracingConfig struct {
 	Ratio float64
 	// Key has the trace kept of a request that carries it; empty: of none.
 	Key string
+}
+
+// BackupConfig is about backups; without To none is made by itself.
+type BackupConfig struct {
+	To    string        // a folder, or s3://bucket/folder
+	Every time.Duration // between two
+	Keep  int           // how many of those stay
+	// Key encrypts them: an age key or a passphrase; empty: they are not.
+	Key string
+	// S3 is the store of s3:// targets; its empty fields are those of Objects.
+	S3 ObjectsConfig
 }
 
 type setting struct {
@@ -258,6 +271,28 @@ var settings = []setting{
 		},
 		get: func(c *Config) string { return strconv.FormatFloat(c.Tracing.Ratio, 'f', -1, 64) }},
 	hidden(text("CINEMA_TRACE_KEY", "", "a secret of "+strconv.Itoa(shortestTraceKey)+" characters or more: the trace of a request with it in the header "+tracing.KeyHeader+" is kept; empty: of none", func(c *Config) *string { return &c.Tracing.Key })),
+	text("CINEMA_BACKUP_TO", "", "where a backup is made by itself: a folder, or s3://bucket/folder; empty: none is", func(c *Config) *string { return &c.Backup.To }),
+	{env: "CINEMA_BACKUP_EVERY", def: "24h", doc: "time from one such backup to the next, a minute or more",
+		set: func(c *Config, v string) (err error) {
+			if c.Backup.Every, err = time.ParseDuration(v); err != nil || c.Backup.Every < time.Minute {
+				return fmt.Errorf("%q: want a time of a minute or more, such as 24h", v)
+			}
+			return nil
+		},
+		get: func(c *Config) string { return c.Backup.Every.String() }},
+	{env: "CINEMA_BACKUP_KEEP", def: "7", doc: "how many such backups stay, the newest ones",
+		set: func(c *Config, v string) (err error) {
+			if c.Backup.Keep, err = strconv.Atoi(v); err != nil || c.Backup.Keep < 1 {
+				return fmt.Errorf("%q: want a number from 1", v)
+			}
+			return nil
+		},
+		get: func(c *Config) string { return strconv.Itoa(c.Backup.Keep) }},
+	hidden(text("CINEMA_BACKUP_KEY", "", "encrypts backups: a passphrase, an age key (AGE-SECRET-KEY-1…), or its public part (age1…), with which they can be made and not read; empty: they are not encrypted", func(c *Config) *string { return &c.Backup.Key })),
+	text("CINEMA_BACKUP_S3_URL", "", "http(s)://host:port of the S3 store of backups; empty: that of the objects", func(c *Config) *string { return &c.Backup.S3.URL }),
+	text("CINEMA_BACKUP_S3_REGION", "", "its region; empty: it is asked", func(c *Config) *string { return &c.Backup.S3.Region }),
+	text("CINEMA_BACKUP_S3_ACCESS_KEY", "", "its access key; empty: that of the objects' store", func(c *Config) *string { return &c.Backup.S3.AccessKey }),
+	hidden(text("CINEMA_BACKUP_S3_SECRET_KEY", "", "its secret key; empty: that of the objects' store", func(c *Config) *string { return &c.Backup.S3.SecretKey })),
 }
 
 // shortestTraceKey keeps a key from being guessed: it opens nothing but the
@@ -378,6 +413,11 @@ func (c *Config) validate() (faults []configFault) {
 	if c.Objects.URL != "" {
 		for env, text := range c.Objects.s3().Faults() {
 			add(env, "%s", text)
+		}
+	}
+	if c.Backup.To != "" {
+		if err := c.checkBackupTarget(c.Backup.To); err != nil {
+			add("CINEMA_BACKUP_TO", "%v", err)
 		}
 	}
 	if k := c.Auth.Secret; k != "" && !isHex32(k) {

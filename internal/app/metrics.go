@@ -129,6 +129,11 @@ func newMetrics(version string) *metrics {
 	return m
 }
 
+// ask adds a figure that is asked for when Prometheus asks.
+func (m *metrics) ask(name, help string, value func() float64) {
+	m.registry.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: name, Help: help}, value))
+}
+
 // observe notes a figure with the trace that it comes from as its exemplar,
 // where there is one that somebody keeps.
 func observe(ctx context.Context, o prometheus.Observer, value float64) {

@@ -35,15 +35,8 @@ func (a *app) wireEvents(ctx context.Context) error {
 		return nil
 	}
 	log := a.log.With("part", "events")
-	c := eventlog.Config{
-		Brokers: a.brokers(), ClientID: "cinema", Topics: append(events.Topics(), events.TopicDead), RetentionMs: retention.Milliseconds(),
-		Tracer: a.tracer("collectors"),
-	}
-	if len(a.cfg.Kafka.Brokers) == 0 {
-		c.RetentionBytes = embeddedRetentionBytes
-	}
 	var err error
-	if a.events, err = eventlog.Open(ctx, c, log); err != nil {
+	if a.events, err = eventlog.Open(ctx, a.logConfig(), log); err != nil {
 		return err
 	}
 	a.closers = append(a.closers, func() {
@@ -57,6 +50,17 @@ func (a *app) wireEvents(ctx context.Context) error {
 	a.activity = &activity{append: a.events.Append, log: log, now: time.Now, queue: make(chan events.Event, 1000), dropped: a.metrics.dropped.Inc}
 	a.run("activity of accounts", a.activity.Run)
 	return nil
+}
+
+func (a *app) logConfig() eventlog.Config {
+	c := eventlog.Config{
+		Brokers: a.brokers(), ClientID: "cinema", Topics: append(events.Topics(), events.TopicDead), RetentionMs: retention.Milliseconds(),
+		Tracer: a.tracer("collectors"),
+	}
+	if len(a.cfg.Kafka.Brokers) == 0 {
+		c.RetentionBytes = embeddedRetentionBytes
+	}
+	return c
 }
 
 // wireTelemetry makes the telemetry service and the collectors.
@@ -129,15 +133,9 @@ func (a *app) wireTelemetry(ctx context.Context) error {
 // openClickHouse opens the analytics store. A machine that cannot run the
 // embedded one goes without statistics; its events wait in the log.
 func (a *app) openClickHouse(ctx context.Context) error {
-	set := a.cfg.ClickHouse
-	c := ch.Config{Addrs: set.Addrs, Cluster: set.Cluster, Database: set.Database, User: set.User, Password: set.Password}
-	if len(c.Addrs) == 0 {
-		addr, err := a.engines.ClickHouse()
-		if err != nil {
-			a.log.Warn("there are no statistics; events wait in the log", "error", err)
-			return nil
-		}
-		c = ch.Config{Addrs: []string{addr.Native}, Database: addr.Database, User: addr.User, Password: addr.Password}
+	c, ok := a.clickhouseConfig()
+	if !ok {
+		return nil
 	}
 	db, err := ch.Open(ctx, c)
 	if err != nil {
@@ -147,6 +145,21 @@ func (a *app) openClickHouse(ctx context.Context) error {
 	a.closers = append(a.closers, func() { _ = db.Close() })
 	a.health = append(a.health, check{name: "clickhouse", check: db.Ping, optional: true})
 	return nil
+}
+
+// clickhouseConfig is how to reach it, embedded or not; false where this machine
+// cannot run it.
+func (a *app) clickhouseConfig() (ch.Config, bool) {
+	set := a.cfg.ClickHouse
+	if len(set.Addrs) > 0 {
+		return ch.Config{Addrs: set.Addrs, Cluster: set.Cluster, Database: set.Database, User: set.User, Password: set.Password}, true
+	}
+	addr, err := a.engines.ClickHouse()
+	if err != nil {
+		a.log.Warn("there are no statistics; events wait in the log", "error", err)
+		return ch.Config{}, false
+	}
+	return ch.Config{Addrs: []string{addr.Native}, Database: addr.Database, User: addr.User, Password: addr.Password}, true
 }
 
 // activity carries what the auth service tells of accounts into the event

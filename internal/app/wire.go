@@ -42,6 +42,9 @@ func (a *app) wire(ctx context.Context) error {
 		}
 	}
 	a.traceSubgraphs()
+	if err := a.wireBackups(); err != nil {
+		return err
+	}
 	var err error
 	a.transport, err = inprocess.New(a.subgraphs, a.log.With("part", "router"), http.DefaultTransport)
 	return err

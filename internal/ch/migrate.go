@@ -299,7 +299,7 @@ func agree(there []*visit) error {
 // refuse finds why the server must not be touched.
 func (v *visit) refuse() error {
 	if v.current > v.target {
-		return fmt.Errorf("the database is at version %d, this program knows up to %d: run the newer program", v.current, v.target)
+		return &NewerError{Current: v.current, Known: v.target}
 	}
 	return nil
 }

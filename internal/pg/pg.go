@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"math"
 	"time"
 
 	"github.com/exaring/otelpgx"
@@ -77,6 +78,12 @@ func isRefusal(err error) bool {
 // under an advisory lock, and records them in table. A database that is newer
 // than the program is refused.
 func Migrate(ctx context.Context, pool *pgxpool.Pool, dir fs.FS, table string) error {
+	return MigrateTo(ctx, pool, dir, table, math.MaxInt64)
+}
+
+// MigrateTo is Migrate that stops at a version; a database that is beyond it
+// stays as it is.
+func MigrateTo(ctx context.Context, pool *pgxpool.Pool, dir fs.FS, table string, version int64) error {
 	db := stdlib.OpenDBFromPool(pool)
 	defer db.Close()
 	locker, err := lock.NewPostgresSessionLocker()
@@ -95,7 +102,7 @@ func Migrate(ctx context.Context, pool *pgxpool.Pool, dir fs.FS, table string) e
 	if current > target {
 		return fmt.Errorf("migrate %s: the database is at version %d, this program knows up to %d: run the newer program", table, current, target)
 	}
-	if _, err := p.Up(ctx); err != nil {
+	if _, err := p.UpTo(ctx, min(version, target)); err != nil {
 		return fmt.Errorf("migrate %s: %w", table, err)
 	}
 	return nil

@@ -29,11 +29,20 @@ const Table = "goose_auth"
 
 // Migrate brings the tables up to date.
 func Migrate(ctx context.Context, pool *pgxpool.Pool) error {
-	dir, err := fs.Sub(migrations, "migrations")
+	dir, err := Migrations()
 	if err != nil {
-		return fmt.Errorf("auth: %w", err)
+		return err
 	}
 	return pg.Migrate(ctx, pool, dir, Table)
+}
+
+// Migrations are the tables, in goose's format.
+func Migrations() (fs.FS, error) {
+	dir, err := fs.Sub(migrations, "migrations")
+	if err != nil {
+		return nil, fmt.Errorf("auth: %w", err)
+	}
+	return dir, nil
 }
 
 // Store is an auth.Store.

@@ -35,14 +35,20 @@ func New(pool *pgxpool.Pool) (*Store, error) {
 	return &Store{pool: pool}, nil
 }
 
+// Table records which migrations were applied.
+const Table = "goose_telemetry"
+
 // Migrate brings the tables up to date.
 func Migrate(ctx context.Context, pool *pgxpool.Pool) error {
-	dir, err := fs.Sub(files, "migrations")
+	dir, err := Migrations()
 	if err != nil {
 		return err
 	}
-	return pg.Migrate(ctx, pool, dir, "goose_telemetry")
+	return pg.Migrate(ctx, pool, dir, Table)
 }
+
+// Migrations are the tables, in goose's format.
+func Migrations() (fs.FS, error) { return fs.Sub(files, "migrations") }
 
 const finishedPercent = 95
 
