@@ -42,9 +42,27 @@ type DirectiveRoot struct {
 }
 
 type ComplexityRoot struct {
+	ChangePasswordPayload struct {
+		Ended func(childComplexity int) int
+		User  func(childComplexity int) int
+	}
+
+	Client struct {
+		Address func(childComplexity int) int
+		Browser func(childComplexity int) int
+		Kind    func(childComplexity int) int
+		Network func(childComplexity int) int
+		System  func(childComplexity int) int
+	}
+
 	DeleteProfilePayload struct {
 		DeletedID func(childComplexity int) int
 		User      func(childComplexity int) int
+	}
+
+	EndSessionsPayload struct {
+		Ended func(childComplexity int) int
+		User  func(childComplexity int) int
 	}
 
 	Entity struct {
@@ -53,8 +71,11 @@ type ComplexityRoot struct {
 	}
 
 	Mutation struct {
+		ChangePassword func(childComplexity int, input ChangePasswordInput) int
 		CreateProfile  func(childComplexity int, input CreateProfileInput) int
 		DeleteProfile  func(childComplexity int, input DeleteProfileInput) int
+		EndSession     func(childComplexity int, input EndSessionInput) int
+		EndSessions    func(childComplexity int, input EndSessionsInput) int
 		RefreshSession func(childComplexity int) int
 		SignIn         func(childComplexity int, input SignInInput) int
 		SignOut        func(childComplexity int) int
@@ -91,11 +112,37 @@ type ComplexityRoot struct {
 		__resolve_entities func(childComplexity int, representations []map[string]any) int
 	}
 
+	Session struct {
+		Client    func(childComplexity int) int
+		CreatedAt func(childComplexity int) int
+		Current   func(childComplexity int) int
+		ExpiresAt func(childComplexity int) int
+		ID        func(childComplexity int) int
+		UsedAt    func(childComplexity int) int
+	}
+
 	SessionPayload struct {
 		AccessToken func(childComplexity int) int
 		ExpiresAt   func(childComplexity int) int
 		Profile     func(childComplexity int) int
 		User        func(childComplexity int) int
+	}
+
+	SignIn struct {
+		At      func(childComplexity int) int
+		Client  func(childComplexity int) int
+		Method  func(childComplexity int) int
+		Outcome func(childComplexity int) int
+	}
+
+	SignInConnection struct {
+		Edges    func(childComplexity int) int
+		PageInfo func(childComplexity int) int
+	}
+
+	SignInEdge struct {
+		Cursor func(childComplexity int) int
+		Node   func(childComplexity int) int
 	}
 
 	SignOutPayload struct {
@@ -111,6 +158,8 @@ type ComplexityRoot struct {
 		Permissions func(childComplexity int) int
 		Profiles    func(childComplexity int) int
 		Roles       func(childComplexity int) int
+		Sessions    func(childComplexity int) int
+		SignIns     func(childComplexity int, first *int, after *string) int
 	}
 
 	UserConnection struct {
@@ -150,6 +199,9 @@ type MutationResolver interface {
 	CreateProfile(ctx context.Context, input CreateProfileInput) (*ProfilePayload, error)
 	UpdateProfile(ctx context.Context, input UpdateProfileInput) (*ProfilePayload, error)
 	DeleteProfile(ctx context.Context, input DeleteProfileInput) (*DeleteProfilePayload, error)
+	ChangePassword(ctx context.Context, input ChangePasswordInput) (*ChangePasswordPayload, error)
+	EndSession(ctx context.Context, input EndSessionInput) (*EndSessionsPayload, error)
+	EndSessions(ctx context.Context, input EndSessionsInput) (*EndSessionsPayload, error)
 	UpdateUser(ctx context.Context, input UpdateUserInput) (*UserPayload, error)
 }
 type QueryResolver interface {
@@ -158,6 +210,8 @@ type QueryResolver interface {
 }
 type UserResolver interface {
 	Profiles(ctx context.Context, obj *auth.User) ([]*auth.Profile, error)
+	Sessions(ctx context.Context, obj *auth.User) ([]*auth.Session, error)
+	SignIns(ctx context.Context, obj *auth.User, first *int, after *string) (*SignInConnection, error)
 }
 
 // endregion ************************** generated!.gotpl **************************
@@ -178,6 +232,50 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 	_ = ec
 	switch typeName + "." + field {
 
+	case "ChangePasswordPayload.ended":
+		if e.ComplexityRoot.ChangePasswordPayload.Ended == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ChangePasswordPayload.Ended(childComplexity), true
+	case "ChangePasswordPayload.user":
+		if e.ComplexityRoot.ChangePasswordPayload.User == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ChangePasswordPayload.User(childComplexity), true
+
+	case "Client.address":
+		if e.ComplexityRoot.Client.Address == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Client.Address(childComplexity), true
+	case "Client.browser":
+		if e.ComplexityRoot.Client.Browser == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Client.Browser(childComplexity), true
+	case "Client.kind":
+		if e.ComplexityRoot.Client.Kind == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Client.Kind(childComplexity), true
+	case "Client.network":
+		if e.ComplexityRoot.Client.Network == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Client.Network(childComplexity), true
+	case "Client.system":
+		if e.ComplexityRoot.Client.System == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Client.System(childComplexity), true
+
 	case "DeleteProfilePayload.deletedId":
 		if e.ComplexityRoot.DeleteProfilePayload.DeletedID == nil {
 			break
@@ -190,6 +288,19 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.DeleteProfilePayload.User(childComplexity), true
+
+	case "EndSessionsPayload.ended":
+		if e.ComplexityRoot.EndSessionsPayload.Ended == nil {
+			break
+		}
+
+		return e.ComplexityRoot.EndSessionsPayload.Ended(childComplexity), true
+	case "EndSessionsPayload.user":
+		if e.ComplexityRoot.EndSessionsPayload.User == nil {
+			break
+		}
+
+		return e.ComplexityRoot.EndSessionsPayload.User(childComplexity), true
 
 	case "Entity.findManyProfileByIDs":
 		if e.ComplexityRoot.Entity.FindManyProfileByIDs == nil {
@@ -214,6 +325,17 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 
 		return e.ComplexityRoot.Entity.FindManyUserByIDs(childComplexity, args["reps"].([]*UserByIDsInput)), true
 
+	case "Mutation.changePassword":
+		if e.ComplexityRoot.Mutation.ChangePassword == nil {
+			break
+		}
+
+		args, err := field_Mutation_changePassword_args(ctx, ec, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.ChangePassword(childComplexity, args["input"].(ChangePasswordInput)), true
 	case "Mutation.createProfile":
 		if e.ComplexityRoot.Mutation.CreateProfile == nil {
 			break
@@ -236,6 +358,28 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Mutation.DeleteProfile(childComplexity, args["input"].(DeleteProfileInput)), true
+	case "Mutation.endSession":
+		if e.ComplexityRoot.Mutation.EndSession == nil {
+			break
+		}
+
+		args, err := field_Mutation_endSession_args(ctx, ec, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.EndSession(childComplexity, args["input"].(EndSessionInput)), true
+	case "Mutation.endSessions":
+		if e.ComplexityRoot.Mutation.EndSessions == nil {
+			break
+		}
+
+		args, err := field_Mutation_endSessions_args(ctx, ec, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.EndSessions(childComplexity, args["input"].(EndSessionsInput)), true
 	case "Mutation.refreshSession":
 		if e.ComplexityRoot.Mutation.RefreshSession == nil {
 			break
@@ -408,6 +552,43 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 
 		return e.ComplexityRoot.Query.__resolve_entities(childComplexity, args["representations"].([]map[string]any)), true
 
+	case "Session.client":
+		if e.ComplexityRoot.Session.Client == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Session.Client(childComplexity), true
+	case "Session.createdAt":
+		if e.ComplexityRoot.Session.CreatedAt == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Session.CreatedAt(childComplexity), true
+	case "Session.current":
+		if e.ComplexityRoot.Session.Current == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Session.Current(childComplexity), true
+	case "Session.expiresAt":
+		if e.ComplexityRoot.Session.ExpiresAt == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Session.ExpiresAt(childComplexity), true
+	case "Session.id":
+		if e.ComplexityRoot.Session.ID == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Session.ID(childComplexity), true
+	case "Session.usedAt":
+		if e.ComplexityRoot.Session.UsedAt == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Session.UsedAt(childComplexity), true
+
 	case "SessionPayload.accessToken":
 		if e.ComplexityRoot.SessionPayload.AccessToken == nil {
 			break
@@ -432,6 +613,57 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.SessionPayload.User(childComplexity), true
+
+	case "SignIn.at":
+		if e.ComplexityRoot.SignIn.At == nil {
+			break
+		}
+
+		return e.ComplexityRoot.SignIn.At(childComplexity), true
+	case "SignIn.client":
+		if e.ComplexityRoot.SignIn.Client == nil {
+			break
+		}
+
+		return e.ComplexityRoot.SignIn.Client(childComplexity), true
+	case "SignIn.method":
+		if e.ComplexityRoot.SignIn.Method == nil {
+			break
+		}
+
+		return e.ComplexityRoot.SignIn.Method(childComplexity), true
+	case "SignIn.outcome":
+		if e.ComplexityRoot.SignIn.Outcome == nil {
+			break
+		}
+
+		return e.ComplexityRoot.SignIn.Outcome(childComplexity), true
+
+	case "SignInConnection.edges":
+		if e.ComplexityRoot.SignInConnection.Edges == nil {
+			break
+		}
+
+		return e.ComplexityRoot.SignInConnection.Edges(childComplexity), true
+	case "SignInConnection.pageInfo":
+		if e.ComplexityRoot.SignInConnection.PageInfo == nil {
+			break
+		}
+
+		return e.ComplexityRoot.SignInConnection.PageInfo(childComplexity), true
+
+	case "SignInEdge.cursor":
+		if e.ComplexityRoot.SignInEdge.Cursor == nil {
+			break
+		}
+
+		return e.ComplexityRoot.SignInEdge.Cursor(childComplexity), true
+	case "SignInEdge.node":
+		if e.ComplexityRoot.SignInEdge.Node == nil {
+			break
+		}
+
+		return e.ComplexityRoot.SignInEdge.Node(childComplexity), true
 
 	case "SignOutPayload.signedOut":
 		if e.ComplexityRoot.SignOutPayload.SignedOut == nil {
@@ -488,6 +720,23 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.User.Roles(childComplexity), true
+	case "User.sessions":
+		if e.ComplexityRoot.User.Sessions == nil {
+			break
+		}
+
+		return e.ComplexityRoot.User.Sessions(childComplexity), true
+	case "User.signIns":
+		if e.ComplexityRoot.User.SignIns == nil {
+			break
+		}
+
+		args, err := field_User_signIns_args(ctx, ec, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.User.SignIns(childComplexity, args["first"].(*int), args["after"].(*string)), true
 
 	case "UserConnection.edges":
 		if e.ComplexityRoot.UserConnection.Edges == nil {
@@ -544,8 +793,11 @@ func (e *executableSchema) Exec(ctx context.Context) graphql.ResponseHandler {
 	ec := newExecutionContext(opCtx, e, make(chan graphql.DeferredResult))
 	inputUnmarshalers := func() *graphql.InputUnmarshalerIndex {
 		return graphql.NewInputUnmarshalerIndex(
+			graphql.NewInputUnmarshaler("ChangePasswordInput", graphql.BindUnmarshaler(ec, unmarshalInputChangePasswordInput)),
 			graphql.NewInputUnmarshaler("CreateProfileInput", graphql.BindUnmarshaler(ec, unmarshalInputCreateProfileInput)),
 			graphql.NewInputUnmarshaler("DeleteProfileInput", graphql.BindUnmarshaler(ec, unmarshalInputDeleteProfileInput)),
+			graphql.NewInputUnmarshaler("EndSessionInput", graphql.BindUnmarshaler(ec, unmarshalInputEndSessionInput)),
+			graphql.NewInputUnmarshaler("EndSessionsInput", graphql.BindUnmarshaler(ec, unmarshalInputEndSessionsInput)),
 			graphql.NewInputUnmarshaler("ProfileByIDsInput", graphql.BindUnmarshaler(ec, unmarshalInputProfileByIDsInput)),
 			graphql.NewInputUnmarshaler("SignInInput", graphql.BindUnmarshaler(ec, unmarshalInputSignInInput)),
 			graphql.NewInputUnmarshaler("SignUpInput", graphql.BindUnmarshaler(ec, unmarshalInputSignUpInput)),
@@ -675,6 +927,15 @@ type Mutation {
   updateProfile(input: UpdateProfileInput!): ProfilePayload! @authenticated
   "Deletes a profile of the account; the last one stays."
   deleteProfile(input: DeleteProfileInput!): DeleteProfilePayload! @authenticated
+  """
+  Gives the signed-in account a new password. Its other sessions end; this one
+  goes on. A wrong present password counts as an attempt to sign in.
+  """
+  changePassword(input: ChangePasswordInput!): ChangePasswordPayload! @authenticated
+  "Ends a session of the signed-in account; of any account with user:write."
+  endSession(input: EndSessionInput!): EndSessionsPayload! @authenticated
+  "Ends all sessions of the signed-in account but this one; of any account with user:write."
+  endSessions(input: EndSessionsInput!): EndSessionsPayload! @authenticated
   "Changes the roles of an account or blocks it. The last admin keeps the role."
   updateUser(input: UpdateUserInput!): UserPayload! @requiresScopes(scopes: [["user:write"]])
 }
@@ -697,6 +958,112 @@ type User @key(fields: "id") @authenticated @entityResolver(multi: true) {
   createdAt: DateTime!
   "Who watches with this account, oldest first."
   profiles: [Profile!]!
+  "The devices that are signed in, the last used first."
+  sessions: [Session!]!
+  "Sign-ins and attempts, newest first. They are kept for as long as the operator says."
+  signIns(first: Int = 20, after: String): SignInConnection!
+}
+
+"A device that is signed in."
+type Session {
+  "Global identifier."
+  id: ID!
+  "Whether it is the session that asks."
+  current: Boolean!
+  "Where it was last used from."
+  client: Client!
+  "When it was opened."
+  createdAt: DateTime!
+  "When it was last renewed; an open page renews it every few minutes."
+  usedAt: DateTime!
+  "When it ends unless it is used."
+  expiresAt: DateTime!
+}
+
+"Where a request came from, as its browser says and as the router saw."
+type Client {
+  "What kind of device it is."
+  kind: DeviceKind!
+  "The browser or program, such as Firefox; empty if unknown."
+  browser: String!
+  "The operating system, such as Android; empty if unknown."
+  system: String!
+  "Its IP address; empty if unknown."
+  address: String!
+  "How far away the address is, as far as the address itself tells."
+  network: Network!
+}
+
+"A kind of device."
+enum DeviceKind {
+  "A computer."
+  DESKTOP
+  "A phone."
+  PHONE
+  "A tablet."
+  TABLET
+  "A television."
+  TV
+  "Something else, such as a script."
+  OTHER
+}
+
+"Where an address belongs."
+enum Network {
+  "The machine that the program runs on."
+  THIS_MACHINE
+  "The same home or company network."
+  LOCAL
+  "Somewhere on the internet."
+  INTERNET
+  "It is not known."
+  UNKNOWN
+}
+
+"A page of sign-ins."
+type SignInConnection {
+  "The sign-ins with their cursors."
+  edges: [SignInEdge!]!
+  "Where the page stands in the list."
+  pageInfo: PageInfo!
+}
+
+"A sign-in in a list."
+type SignInEdge {
+  "Place in the list; opaque."
+  cursor: String!
+  "The sign-in."
+  node: SignIn!
+}
+
+"A sign-in, or an attempt at one."
+type SignIn {
+  "When it was."
+  at: DateTime!
+  "How it was tried."
+  method: SignInMethod!
+  "What came of it."
+  outcome: SignInOutcome!
+  "Where it came from."
+  client: Client!
+}
+
+"A way to sign in."
+enum SignInMethod {
+  "By login and password."
+  PASSWORD
+  "By making the account."
+  SIGN_UP
+}
+
+"What came of a sign-in."
+enum SignInOutcome {
+  "A session was opened."
+  SUCCEEDED
+  "The password was wrong."
+  WRONG_PASSWORD
+  "The password was right, but the account is blocked."
+  BLOCKED
 }
 
 "A set of permissions."
@@ -821,6 +1188,42 @@ input UpdateUserInput {
   roles: [Role!]
   "Whether sign-in is refused."
   blocked: Boolean
+}
+
+"The present and the new password."
+input ChangePasswordInput {
+  "The password until now."
+  password: String!
+  "8 characters or more."
+  newPassword: String!
+}
+
+"The session to end."
+input EndSessionInput {
+  "The session."
+  id: ID!
+}
+
+"Whose sessions to end."
+input EndSessionsInput {
+  "The account; the signed-in one if absent."
+  userId: ID
+}
+
+"The password has been changed."
+type ChangePasswordPayload {
+  "How many other sessions ended."
+  ended: Int!
+  "The account."
+  user: User!
+}
+
+"Sessions have ended."
+type EndSessionsPayload {
+  "How many."
+  ended: Int!
+  "Their account."
+  user: User!
 }
 
 "A session that was opened or renewed. The refresh token travels in a cookie only."
@@ -949,6 +1352,32 @@ var parsedSchema = gqlparser.MustLoadSchema(sources...)
 // Each function is generated once per unique object type, deduplicating the
 // switch statements that were previously inlined in every fieldContext_* function.
 
+func childFields_ChangePasswordPayload(ctx context.Context, ec *executionContext, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "ended":
+		return fieldContext_ChangePasswordPayload_ended(ctx, ec, field)
+	case "user":
+		return fieldContext_ChangePasswordPayload_user(ctx, ec, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type ChangePasswordPayload", field.Name)
+}
+
+func childFields_Client(ctx context.Context, ec *executionContext, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "kind":
+		return fieldContext_Client_kind(ctx, ec, field)
+	case "browser":
+		return fieldContext_Client_browser(ctx, ec, field)
+	case "system":
+		return fieldContext_Client_system(ctx, ec, field)
+	case "address":
+		return fieldContext_Client_address(ctx, ec, field)
+	case "network":
+		return fieldContext_Client_network(ctx, ec, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type Client", field.Name)
+}
+
 func childFields_DeleteProfilePayload(ctx context.Context, ec *executionContext, field graphql.CollectedField) (*graphql.FieldContext, error) {
 	switch field.Name {
 	case "deletedId":
@@ -957,6 +1386,16 @@ func childFields_DeleteProfilePayload(ctx context.Context, ec *executionContext,
 		return fieldContext_DeleteProfilePayload_user(ctx, ec, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type DeleteProfilePayload", field.Name)
+}
+
+func childFields_EndSessionsPayload(ctx context.Context, ec *executionContext, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "ended":
+		return fieldContext_EndSessionsPayload_ended(ctx, ec, field)
+	case "user":
+		return fieldContext_EndSessionsPayload_user(ctx, ec, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type EndSessionsPayload", field.Name)
 }
 
 func childFields_PageInfo(ctx context.Context, ec *executionContext, field graphql.CollectedField) (*graphql.FieldContext, error) {
@@ -999,6 +1438,24 @@ func childFields_ProfilePayload(ctx context.Context, ec *executionContext, field
 	return nil, fmt.Errorf("no field named %q was found under type ProfilePayload", field.Name)
 }
 
+func childFields_Session(ctx context.Context, ec *executionContext, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "id":
+		return fieldContext_Session_id(ctx, ec, field)
+	case "current":
+		return fieldContext_Session_current(ctx, ec, field)
+	case "client":
+		return fieldContext_Session_client(ctx, ec, field)
+	case "createdAt":
+		return fieldContext_Session_createdAt(ctx, ec, field)
+	case "usedAt":
+		return fieldContext_Session_usedAt(ctx, ec, field)
+	case "expiresAt":
+		return fieldContext_Session_expiresAt(ctx, ec, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type Session", field.Name)
+}
+
 func childFields_SessionPayload(ctx context.Context, ec *executionContext, field graphql.CollectedField) (*graphql.FieldContext, error) {
 	switch field.Name {
 	case "accessToken":
@@ -1011,6 +1468,40 @@ func childFields_SessionPayload(ctx context.Context, ec *executionContext, field
 		return fieldContext_SessionPayload_profile(ctx, ec, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type SessionPayload", field.Name)
+}
+
+func childFields_SignIn(ctx context.Context, ec *executionContext, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "at":
+		return fieldContext_SignIn_at(ctx, ec, field)
+	case "method":
+		return fieldContext_SignIn_method(ctx, ec, field)
+	case "outcome":
+		return fieldContext_SignIn_outcome(ctx, ec, field)
+	case "client":
+		return fieldContext_SignIn_client(ctx, ec, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type SignIn", field.Name)
+}
+
+func childFields_SignInConnection(ctx context.Context, ec *executionContext, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "edges":
+		return fieldContext_SignInConnection_edges(ctx, ec, field)
+	case "pageInfo":
+		return fieldContext_SignInConnection_pageInfo(ctx, ec, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type SignInConnection", field.Name)
+}
+
+func childFields_SignInEdge(ctx context.Context, ec *executionContext, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "cursor":
+		return fieldContext_SignInEdge_cursor(ctx, ec, field)
+	case "node":
+		return fieldContext_SignInEdge_node(ctx, ec, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type SignInEdge", field.Name)
 }
 
 func childFields_SignOutPayload(ctx context.Context, ec *executionContext, field graphql.CollectedField) (*graphql.FieldContext, error) {
@@ -1039,6 +1530,10 @@ func childFields_User(ctx context.Context, ec *executionContext, field graphql.C
 		return fieldContext_User_createdAt(ctx, ec, field)
 	case "profiles":
 		return fieldContext_User_profiles(ctx, ec, field)
+	case "sessions":
+		return fieldContext_User_sessions(ctx, ec, field)
+	case "signIns":
+		return fieldContext_User_signIns(ctx, ec, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type User", field.Name)
 }
@@ -1225,6 +1720,20 @@ func field_Entity_findManyUserByIDs_args(ctx context.Context, ec *executionConte
 	return args, nil
 }
 
+func field_Mutation_changePassword_args(ctx context.Context, ec *executionContext, rawArgs map[string]any) (map[string]any, error) {
+	var err error
+	args := map[string]any{}
+	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "input",
+		func(ctx context.Context, v any) (ChangePasswordInput, error) {
+			return unmarshalNChangePasswordInput2githubᚗcomᚋnetflixathomeᚋcinemaᚋgraphᚋauthᚐChangePasswordInput(ctx, ec, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["input"] = arg0
+	return args, nil
+}
+
 func field_Mutation_createProfile_args(ctx context.Context, ec *executionContext, rawArgs map[string]any) (map[string]any, error) {
 	var err error
 	args := map[string]any{}
@@ -1245,6 +1754,34 @@ func field_Mutation_deleteProfile_args(ctx context.Context, ec *executionContext
 	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "input",
 		func(ctx context.Context, v any) (DeleteProfileInput, error) {
 			return unmarshalNDeleteProfileInput2githubᚗcomᚋnetflixathomeᚋcinemaᚋgraphᚋauthᚐDeleteProfileInput(ctx, ec, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["input"] = arg0
+	return args, nil
+}
+
+func field_Mutation_endSession_args(ctx context.Context, ec *executionContext, rawArgs map[string]any) (map[string]any, error) {
+	var err error
+	args := map[string]any{}
+	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "input",
+		func(ctx context.Context, v any) (EndSessionInput, error) {
+			return unmarshalNEndSessionInput2githubᚗcomᚋnetflixathomeᚋcinemaᚋgraphᚋauthᚐEndSessionInput(ctx, ec, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["input"] = arg0
+	return args, nil
+}
+
+func field_Mutation_endSessions_args(ctx context.Context, ec *executionContext, rawArgs map[string]any) (map[string]any, error) {
+	var err error
+	args := map[string]any{}
+	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "input",
+		func(ctx context.Context, v any) (EndSessionsInput, error) {
+			return unmarshalNEndSessionsInput2githubᚗcomᚋnetflixathomeᚋcinemaᚋgraphᚋauthᚐEndSessionsInput(ctx, ec, v)
 		})
 	if err != nil {
 		return nil, err
@@ -1381,6 +1918,28 @@ func field_Query_users_args(ctx context.Context, ec *executionContext, rawArgs m
 	return args, nil
 }
 
+func field_User_signIns_args(ctx context.Context, ec *executionContext, rawArgs map[string]any) (map[string]any, error) {
+	var err error
+	args := map[string]any{}
+	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "first",
+		func(ctx context.Context, v any) (*int, error) {
+			return unmarshalOInt2ᚖint(ctx, ec, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["first"] = arg0
+	arg1, err := graphql.ProcessArgField(ctx, rawArgs, "after",
+		func(ctx context.Context, v any) (*string, error) {
+			return unmarshalOString2ᚖstring(ctx, ec, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["after"] = arg1
+	return args, nil
+}
+
 func field___Directive_args_args(ctx context.Context, ec *executionContext, rawArgs map[string]any) (map[string]any, error) {
 	var err error
 	args := map[string]any{}
@@ -1455,6 +2014,176 @@ func field___Type_inputFields_args(ctx context.Context, ec *executionContext, ra
 
 // region    **************************** field.gotpl *****************************
 
+func _ChangePasswordPayload_ended(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ChangePasswordPayload) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_ChangePasswordPayload_ended(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Ended, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v int) graphql.Marshaler {
+			return marshalNInt2int(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_ChangePasswordPayload_ended(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("ChangePasswordPayload", field, false, false, "Int")
+}
+
+func _ChangePasswordPayload_user(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ChangePasswordPayload) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_ChangePasswordPayload_user(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.User, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *auth.User) graphql.Marshaler {
+			return marshalNUser2ᚖgithubᚗcomᚋnetflixathomeᚋcinemaᚋsubgraphsᚋauthᚐUser(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_ChangePasswordPayload_user(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "ChangePasswordPayload",
+		Field:      field,
+		IsMethod:   false,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return childFields_User(ctx, ec, field)
+		},
+	}
+	return fc, nil
+}
+
+func _Client_kind(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *auth.Client) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_Client_kind(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Kind(), nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v auth.DeviceKind) graphql.Marshaler {
+			return marshalNDeviceKind2githubᚗcomᚋnetflixathomeᚋcinemaᚋsubgraphsᚋauthᚐDeviceKind(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_Client_kind(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("Client", field, true, false, "DeviceKind")
+}
+
+func _Client_browser(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *auth.Client) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_Client_browser(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Browser(), nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v string) graphql.Marshaler {
+			return marshalNString2string(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_Client_browser(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("Client", field, true, false, "String")
+}
+
+func _Client_system(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *auth.Client) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_Client_system(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.System(), nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v string) graphql.Marshaler {
+			return marshalNString2string(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_Client_system(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("Client", field, true, false, "String")
+}
+
+func _Client_address(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *auth.Client) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_Client_address(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Address, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v string) graphql.Marshaler {
+			return marshalNString2string(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_Client_address(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("Client", field, false, false, "String")
+}
+
+func _Client_network(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *auth.Client) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_Client_network(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Network(), nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v auth.Network) graphql.Marshaler {
+			return marshalNNetwork2githubᚗcomᚋnetflixathomeᚋcinemaᚋsubgraphsᚋauthᚐNetwork(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_Client_network(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("Client", field, true, false, "Network")
+}
+
 func _DeleteProfilePayload_deletedId(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *DeleteProfilePayload) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
@@ -1500,6 +2229,61 @@ func _DeleteProfilePayload_user(ctx context.Context, ec *executionContext, field
 func fieldContext_DeleteProfilePayload_user(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	fc = &graphql.FieldContext{
 		Object:     "DeleteProfilePayload",
+		Field:      field,
+		IsMethod:   false,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return childFields_User(ctx, ec, field)
+		},
+	}
+	return fc, nil
+}
+
+func _EndSessionsPayload_ended(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *EndSessionsPayload) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_EndSessionsPayload_ended(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Ended, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v int) graphql.Marshaler {
+			return marshalNInt2int(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_EndSessionsPayload_ended(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("EndSessionsPayload", field, false, false, "Int")
+}
+
+func _EndSessionsPayload_user(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *EndSessionsPayload) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_EndSessionsPayload_user(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.User, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *auth.User) graphql.Marshaler {
+			return marshalNUser2ᚖgithubᚗcomᚋnetflixathomeᚋcinemaᚋsubgraphsᚋauthᚐUser(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_EndSessionsPayload_user(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "EndSessionsPayload",
 		Field:      field,
 		IsMethod:   false,
 		IsResolver: false,
@@ -1920,6 +2704,138 @@ func fieldContext_Mutation_deleteProfile(ctx context.Context, ec *executionConte
 	}()
 	ctx = graphql.WithFieldContext(ctx, fc)
 	if fc.Args, err = field_Mutation_deleteProfile_args(ctx, ec, field.ArgumentMap(ec.Variables)); err != nil {
+		ec.Error(ctx, err)
+		return fc, err
+	}
+	return fc, nil
+}
+
+func _Mutation_changePassword(ctx context.Context, ec *executionContext, field graphql.CollectedField) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_Mutation_changePassword(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			fc := graphql.GetFieldContext(ctx)
+			return ec.Resolvers.Mutation().ChangePassword(ctx, fc.Args["input"].(ChangePasswordInput))
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *ChangePasswordPayload) graphql.Marshaler {
+			return marshalNChangePasswordPayload2ᚖgithubᚗcomᚋnetflixathomeᚋcinemaᚋgraphᚋauthᚐChangePasswordPayload(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_Mutation_changePassword(ctx context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Mutation",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return childFields_ChangePasswordPayload(ctx, ec, field)
+		},
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = ec.Recover(ctx, r)
+			ec.Error(ctx, err)
+		}
+	}()
+	ctx = graphql.WithFieldContext(ctx, fc)
+	if fc.Args, err = field_Mutation_changePassword_args(ctx, ec, field.ArgumentMap(ec.Variables)); err != nil {
+		ec.Error(ctx, err)
+		return fc, err
+	}
+	return fc, nil
+}
+
+func _Mutation_endSession(ctx context.Context, ec *executionContext, field graphql.CollectedField) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_Mutation_endSession(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			fc := graphql.GetFieldContext(ctx)
+			return ec.Resolvers.Mutation().EndSession(ctx, fc.Args["input"].(EndSessionInput))
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *EndSessionsPayload) graphql.Marshaler {
+			return marshalNEndSessionsPayload2ᚖgithubᚗcomᚋnetflixathomeᚋcinemaᚋgraphᚋauthᚐEndSessionsPayload(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_Mutation_endSession(ctx context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Mutation",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return childFields_EndSessionsPayload(ctx, ec, field)
+		},
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = ec.Recover(ctx, r)
+			ec.Error(ctx, err)
+		}
+	}()
+	ctx = graphql.WithFieldContext(ctx, fc)
+	if fc.Args, err = field_Mutation_endSession_args(ctx, ec, field.ArgumentMap(ec.Variables)); err != nil {
+		ec.Error(ctx, err)
+		return fc, err
+	}
+	return fc, nil
+}
+
+func _Mutation_endSessions(ctx context.Context, ec *executionContext, field graphql.CollectedField) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_Mutation_endSessions(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			fc := graphql.GetFieldContext(ctx)
+			return ec.Resolvers.Mutation().EndSessions(ctx, fc.Args["input"].(EndSessionsInput))
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *EndSessionsPayload) graphql.Marshaler {
+			return marshalNEndSessionsPayload2ᚖgithubᚗcomᚋnetflixathomeᚋcinemaᚋgraphᚋauthᚐEndSessionsPayload(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_Mutation_endSessions(ctx context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Mutation",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return childFields_EndSessionsPayload(ctx, ec, field)
+		},
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = ec.Recover(ctx, r)
+			ec.Error(ctx, err)
+		}
+	}()
+	ctx = graphql.WithFieldContext(ctx, fc)
+	if fc.Args, err = field_Mutation_endSessions_args(ctx, ec, field.ArgumentMap(ec.Variables)); err != nil {
 		ec.Error(ctx, err)
 		return fc, err
 	}
@@ -2469,6 +3385,153 @@ func fieldContext_Query___schema(_ context.Context, ec *executionContext, field 
 	return fc, nil
 }
 
+func _Session_id(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *auth.Session) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_Session_id(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.ID, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v gid.ID) graphql.Marshaler {
+			return marshalNID2githubᚗcomᚋnetflixathomeᚋcinemaᚋinternalᚋgidᚐID(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_Session_id(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("Session", field, false, false, "ID")
+}
+
+func _Session_current(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *auth.Session) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_Session_current(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Current, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v bool) graphql.Marshaler {
+			return marshalNBoolean2bool(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_Session_current(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("Session", field, false, false, "Boolean")
+}
+
+func _Session_client(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *auth.Session) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_Session_client(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Client, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v auth.Client) graphql.Marshaler {
+			return marshalNClient2githubᚗcomᚋnetflixathomeᚋcinemaᚋsubgraphsᚋauthᚐClient(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_Session_client(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Session",
+		Field:      field,
+		IsMethod:   false,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return childFields_Client(ctx, ec, field)
+		},
+	}
+	return fc, nil
+}
+
+func _Session_createdAt(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *auth.Session) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_Session_createdAt(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.CreatedAt, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v time.Time) graphql.Marshaler {
+			return marshalNDateTime2timeᚐTime(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_Session_createdAt(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("Session", field, false, false, "DateTime")
+}
+
+func _Session_usedAt(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *auth.Session) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_Session_usedAt(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.UsedAt, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v time.Time) graphql.Marshaler {
+			return marshalNDateTime2timeᚐTime(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_Session_usedAt(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("Session", field, false, false, "DateTime")
+}
+
+func _Session_expiresAt(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *auth.Session) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_Session_expiresAt(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.ExpiresAt, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v time.Time) graphql.Marshaler {
+			return marshalNDateTime2timeᚐTime(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_Session_expiresAt(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("Session", field, false, false, "DateTime")
+}
+
 func _SessionPayload_accessToken(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *SessionPayload) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
@@ -2574,6 +3637,226 @@ func fieldContext_SessionPayload_profile(_ context.Context, ec *executionContext
 		IsResolver: false,
 		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 			return childFields_Profile(ctx, ec, field)
+		},
+	}
+	return fc, nil
+}
+
+func _SignIn_at(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *auth.SignIn) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_SignIn_at(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.At, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v time.Time) graphql.Marshaler {
+			return marshalNDateTime2timeᚐTime(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_SignIn_at(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("SignIn", field, false, false, "DateTime")
+}
+
+func _SignIn_method(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *auth.SignIn) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_SignIn_method(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Method, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v auth.SignInMethod) graphql.Marshaler {
+			return marshalNSignInMethod2githubᚗcomᚋnetflixathomeᚋcinemaᚋsubgraphsᚋauthᚐSignInMethod(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_SignIn_method(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("SignIn", field, false, false, "SignInMethod")
+}
+
+func _SignIn_outcome(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *auth.SignIn) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_SignIn_outcome(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Outcome, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v auth.SignInOutcome) graphql.Marshaler {
+			return marshalNSignInOutcome2githubᚗcomᚋnetflixathomeᚋcinemaᚋsubgraphsᚋauthᚐSignInOutcome(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_SignIn_outcome(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("SignIn", field, false, false, "SignInOutcome")
+}
+
+func _SignIn_client(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *auth.SignIn) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_SignIn_client(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Client, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v auth.Client) graphql.Marshaler {
+			return marshalNClient2githubᚗcomᚋnetflixathomeᚋcinemaᚋsubgraphsᚋauthᚐClient(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_SignIn_client(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "SignIn",
+		Field:      field,
+		IsMethod:   false,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return childFields_Client(ctx, ec, field)
+		},
+	}
+	return fc, nil
+}
+
+func _SignInConnection_edges(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *SignInConnection) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_SignInConnection_edges(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Edges, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v []*SignInEdge) graphql.Marshaler {
+			return marshalNSignInEdge2ᚕᚖgithubᚗcomᚋnetflixathomeᚋcinemaᚋgraphᚋauthᚐSignInEdgeᚄ(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_SignInConnection_edges(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "SignInConnection",
+		Field:      field,
+		IsMethod:   false,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return childFields_SignInEdge(ctx, ec, field)
+		},
+	}
+	return fc, nil
+}
+
+func _SignInConnection_pageInfo(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *SignInConnection) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_SignInConnection_pageInfo(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.PageInfo, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *PageInfo) graphql.Marshaler {
+			return marshalNPageInfo2ᚖgithubᚗcomᚋnetflixathomeᚋcinemaᚋgraphᚋauthᚐPageInfo(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_SignInConnection_pageInfo(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "SignInConnection",
+		Field:      field,
+		IsMethod:   false,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return childFields_PageInfo(ctx, ec, field)
+		},
+	}
+	return fc, nil
+}
+
+func _SignInEdge_cursor(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *SignInEdge) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_SignInEdge_cursor(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Cursor, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v string) graphql.Marshaler {
+			return marshalNString2string(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_SignInEdge_cursor(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("SignInEdge", field, false, false, "String")
+}
+
+func _SignInEdge_node(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *SignInEdge) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_SignInEdge_node(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Node, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *auth.SignIn) graphql.Marshaler {
+			return marshalNSignIn2ᚖgithubᚗcomᚋnetflixathomeᚋcinemaᚋsubgraphsᚋauthᚐSignIn(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_SignInEdge_node(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "SignInEdge",
+		Field:      field,
+		IsMethod:   false,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return childFields_SignIn(ctx, ec, field)
 		},
 	}
 	return fc, nil
@@ -2791,6 +4074,82 @@ func fieldContext_User_profiles(_ context.Context, ec *executionContext, field g
 		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 			return childFields_Profile(ctx, ec, field)
 		},
+	}
+	return fc, nil
+}
+
+func _User_sessions(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *auth.User) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_User_sessions(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return ec.Resolvers.User().Sessions(ctx, obj)
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v []*auth.Session) graphql.Marshaler {
+			return marshalNSession2ᚕᚖgithubᚗcomᚋnetflixathomeᚋcinemaᚋsubgraphsᚋauthᚐSessionᚄ(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_User_sessions(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "User",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return childFields_Session(ctx, ec, field)
+		},
+	}
+	return fc, nil
+}
+
+func _User_signIns(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *auth.User) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_User_signIns(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			fc := graphql.GetFieldContext(ctx)
+			return ec.Resolvers.User().SignIns(ctx, obj, fc.Args["first"].(*int), fc.Args["after"].(*string))
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *SignInConnection) graphql.Marshaler {
+			return marshalNSignInConnection2ᚖgithubᚗcomᚋnetflixathomeᚋcinemaᚋgraphᚋauthᚐSignInConnection(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_User_signIns(ctx context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "User",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return childFields_SignInConnection(ctx, ec, field)
+		},
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = ec.Recover(ctx, r)
+			ec.Error(ctx, err)
+		}
+	}()
+	ctx = graphql.WithFieldContext(ctx, fc)
+	if fc.Args, err = field_User_signIns_args(ctx, ec, field.ArgumentMap(ec.Variables)); err != nil {
+		ec.Error(ctx, err)
+		return fc, err
 	}
 	return fc, nil
 }
@@ -4065,6 +5424,55 @@ func fieldContext___Type_isOneOf(_ context.Context, ec *executionContext, field 
 
 // region    **************************** input.gotpl *****************************
 
+func unmarshalInputChangePasswordInput(ctx context.Context, ec *executionContext, obj any) (ChangePasswordInput, error) {
+	var it ChangePasswordInput
+	if obj == nil {
+		return it, nil
+	}
+
+	asMap := map[string]any{}
+	for k, v := range obj.(map[string]any) {
+		asMap[k] = v
+	}
+
+	fieldsInOrder := [...]string{"password", "newPassword"}
+	for _, k := range fieldsInOrder {
+		v, ok := asMap[k]
+		if !ok {
+			continue
+		}
+		switch k {
+		case "password":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("password"))
+			data, err := unmarshalNString2string(ctx, ec, v)
+			if err != nil {
+				return it, err
+			}
+			it.Password = data
+		case "newPassword":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("newPassword"))
+			data, err := unmarshalNString2string(ctx, ec, v)
+			if err != nil {
+				return it, err
+			}
+			it.NewPassword = data
+		}
+	}
+	return it, nil
+}
+
+// UnmarshalChangePasswordInput unmarshals raw into the ChangePasswordInput input type, using the
+// unmarshaler bound to ctx's request. Call it from a resolver to decode an input
+// object that was not passed as a field argument.
+//
+// ctx must come from a gqlgen request; outside one there is no unmarshaler to use
+// and the returned error says so.
+func UnmarshalChangePasswordInput(ctx context.Context, raw any) (ChangePasswordInput, error) {
+	var out ChangePasswordInput
+	err := graphql.UnmarshalNamedInputFromContext(ctx, "ChangePasswordInput", raw, &out)
+	return out, err
+}
+
 func unmarshalInputCreateProfileInput(ctx context.Context, ec *executionContext, obj any) (CreateProfileInput, error) {
 	var it CreateProfileInput
 	if obj == nil {
@@ -4171,6 +5579,90 @@ func unmarshalInputDeleteProfileInput(ctx context.Context, ec *executionContext,
 func UnmarshalDeleteProfileInput(ctx context.Context, raw any) (DeleteProfileInput, error) {
 	var out DeleteProfileInput
 	err := graphql.UnmarshalNamedInputFromContext(ctx, "DeleteProfileInput", raw, &out)
+	return out, err
+}
+
+func unmarshalInputEndSessionInput(ctx context.Context, ec *executionContext, obj any) (EndSessionInput, error) {
+	var it EndSessionInput
+	if obj == nil {
+		return it, nil
+	}
+
+	asMap := map[string]any{}
+	for k, v := range obj.(map[string]any) {
+		asMap[k] = v
+	}
+
+	fieldsInOrder := [...]string{"id"}
+	for _, k := range fieldsInOrder {
+		v, ok := asMap[k]
+		if !ok {
+			continue
+		}
+		switch k {
+		case "id":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("id"))
+			data, err := unmarshalNID2githubᚗcomᚋnetflixathomeᚋcinemaᚋinternalᚋgidᚐID(ctx, ec, v)
+			if err != nil {
+				return it, err
+			}
+			it.ID = data
+		}
+	}
+	return it, nil
+}
+
+// UnmarshalEndSessionInput unmarshals raw into the EndSessionInput input type, using the
+// unmarshaler bound to ctx's request. Call it from a resolver to decode an input
+// object that was not passed as a field argument.
+//
+// ctx must come from a gqlgen request; outside one there is no unmarshaler to use
+// and the returned error says so.
+func UnmarshalEndSessionInput(ctx context.Context, raw any) (EndSessionInput, error) {
+	var out EndSessionInput
+	err := graphql.UnmarshalNamedInputFromContext(ctx, "EndSessionInput", raw, &out)
+	return out, err
+}
+
+func unmarshalInputEndSessionsInput(ctx context.Context, ec *executionContext, obj any) (EndSessionsInput, error) {
+	var it EndSessionsInput
+	if obj == nil {
+		return it, nil
+	}
+
+	asMap := map[string]any{}
+	for k, v := range obj.(map[string]any) {
+		asMap[k] = v
+	}
+
+	fieldsInOrder := [...]string{"userId"}
+	for _, k := range fieldsInOrder {
+		v, ok := asMap[k]
+		if !ok {
+			continue
+		}
+		switch k {
+		case "userId":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("userId"))
+			data, err := unmarshalOID2ᚖgithubᚗcomᚋnetflixathomeᚋcinemaᚋinternalᚋgidᚐID(ctx, ec, v)
+			if err != nil {
+				return it, err
+			}
+			it.UserID = graphql.OmittableOf(data)
+		}
+	}
+	return it, nil
+}
+
+// UnmarshalEndSessionsInput unmarshals raw into the EndSessionsInput input type, using the
+// unmarshaler bound to ctx's request. Call it from a resolver to decode an input
+// object that was not passed as a field argument.
+//
+// ctx must come from a gqlgen request; outside one there is no unmarshaler to use
+// and the returned error says so.
+func UnmarshalEndSessionsInput(ctx context.Context, raw any) (EndSessionsInput, error) {
+	var out EndSessionsInput
+	err := graphql.UnmarshalNamedInputFromContext(ctx, "EndSessionsInput", raw, &out)
 	return out, err
 }
 
@@ -4573,6 +6065,97 @@ func __Entity(ctx context.Context, ec *executionContext, sel ast.SelectionSet, o
 
 // region    **************************** object.gotpl ****************************
 
+var changePasswordPayloadImplementors = []string{"ChangePasswordPayload"}
+
+func _ChangePasswordPayload(ctx context.Context, ec *executionContext, sel ast.SelectionSet, obj *ChangePasswordPayload) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, changePasswordPayloadImplementors)
+
+	out := graphql.NewFieldSet(fields)
+	deferred := graphql.NewDeferredGroup(ctx)
+	for i, field := range fields {
+		switch field.Name {
+		case "__typename":
+			out.Values[i] = graphql.MarshalString("ChangePasswordPayload")
+		case "ended":
+			out.Values[i] = _ChangePasswordPayload_ended(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "user":
+			out.Values[i] = _ChangePasswordPayload_user(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	out.Dispatch(ctx)
+	if out.Invalids > 0 {
+		return graphql.Null
+	}
+
+	if n := len(deferred.Defers); n > 0 {
+		atomic.AddInt32(&ec.Deferred, int32(min(n, math.MaxInt32)))
+		ec.ProcessDeferredGroup(deferred)
+	}
+
+	return out
+}
+
+var clientImplementors = []string{"Client"}
+
+func _Client(ctx context.Context, ec *executionContext, sel ast.SelectionSet, obj *auth.Client) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, clientImplementors)
+
+	out := graphql.NewFieldSet(fields)
+	deferred := graphql.NewDeferredGroup(ctx)
+	for i, field := range fields {
+		switch field.Name {
+		case "__typename":
+			out.Values[i] = graphql.MarshalString("Client")
+		case "kind":
+			out.Values[i] = _Client_kind(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "browser":
+			out.Values[i] = _Client_browser(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "system":
+			out.Values[i] = _Client_system(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "address":
+			out.Values[i] = _Client_address(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "network":
+			out.Values[i] = _Client_network(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	out.Dispatch(ctx)
+	if out.Invalids > 0 {
+		return graphql.Null
+	}
+
+	if n := len(deferred.Defers); n > 0 {
+		atomic.AddInt32(&ec.Deferred, int32(min(n, math.MaxInt32)))
+		ec.ProcessDeferredGroup(deferred)
+	}
+
+	return out
+}
+
 var deleteProfilePayloadImplementors = []string{"DeleteProfilePayload"}
 
 func _DeleteProfilePayload(ctx context.Context, ec *executionContext, sel ast.SelectionSet, obj *DeleteProfilePayload) graphql.Marshaler {
@@ -4591,6 +6174,44 @@ func _DeleteProfilePayload(ctx context.Context, ec *executionContext, sel ast.Se
 			}
 		case "user":
 			out.Values[i] = _DeleteProfilePayload_user(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	out.Dispatch(ctx)
+	if out.Invalids > 0 {
+		return graphql.Null
+	}
+
+	if n := len(deferred.Defers); n > 0 {
+		atomic.AddInt32(&ec.Deferred, int32(min(n, math.MaxInt32)))
+		ec.ProcessDeferredGroup(deferred)
+	}
+
+	return out
+}
+
+var endSessionsPayloadImplementors = []string{"EndSessionsPayload"}
+
+func _EndSessionsPayload(ctx context.Context, ec *executionContext, sel ast.SelectionSet, obj *EndSessionsPayload) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, endSessionsPayloadImplementors)
+
+	out := graphql.NewFieldSet(fields)
+	deferred := graphql.NewDeferredGroup(ctx)
+	for i, field := range fields {
+		switch field.Name {
+		case "__typename":
+			out.Values[i] = graphql.MarshalString("EndSessionsPayload")
+		case "ended":
+			out.Values[i] = _EndSessionsPayload_ended(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "user":
+			out.Values[i] = _EndSessionsPayload_user(ctx, ec, field, obj)
 			if out.Values[i] == graphql.Null {
 				out.Invalids++
 			}
@@ -4730,6 +6351,27 @@ func _Mutation(ctx context.Context, ec *executionContext, sel ast.SelectionSet) 
 		case "deleteProfile":
 			out.Values[i] = ec.OperationContext.RootResolverMiddleware(innerCtx, func(ctx context.Context) (res graphql.Marshaler) {
 				return _Mutation_deleteProfile(ctx, ec, field)
+			})
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "changePassword":
+			out.Values[i] = ec.OperationContext.RootResolverMiddleware(innerCtx, func(ctx context.Context) (res graphql.Marshaler) {
+				return _Mutation_changePassword(ctx, ec, field)
+			})
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "endSession":
+			out.Values[i] = ec.OperationContext.RootResolverMiddleware(innerCtx, func(ctx context.Context) (res graphql.Marshaler) {
+				return _Mutation_endSession(ctx, ec, field)
+			})
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "endSessions":
+			out.Values[i] = ec.OperationContext.RootResolverMiddleware(innerCtx, func(ctx context.Context) (res graphql.Marshaler) {
+				return _Mutation_endSessions(ctx, ec, field)
 			})
 			if out.Values[i] == graphql.Null {
 				out.Invalids++
@@ -4971,6 +6613,64 @@ func _Query(ctx context.Context, ec *executionContext, sel ast.SelectionSet) gra
 	return out
 }
 
+var sessionImplementors = []string{"Session"}
+
+func _Session(ctx context.Context, ec *executionContext, sel ast.SelectionSet, obj *auth.Session) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, sessionImplementors)
+
+	out := graphql.NewFieldSet(fields)
+	deferred := graphql.NewDeferredGroup(ctx)
+	for i, field := range fields {
+		switch field.Name {
+		case "__typename":
+			out.Values[i] = graphql.MarshalString("Session")
+		case "id":
+			out.Values[i] = _Session_id(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "current":
+			out.Values[i] = _Session_current(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "client":
+			out.Values[i] = _Session_client(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "createdAt":
+			out.Values[i] = _Session_createdAt(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "usedAt":
+			out.Values[i] = _Session_usedAt(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "expiresAt":
+			out.Values[i] = _Session_expiresAt(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	out.Dispatch(ctx)
+	if out.Invalids > 0 {
+		return graphql.Null
+	}
+
+	if n := len(deferred.Defers); n > 0 {
+		atomic.AddInt32(&ec.Deferred, int32(min(n, math.MaxInt32)))
+		ec.ProcessDeferredGroup(deferred)
+	}
+
+	return out
+}
+
 var sessionPayloadImplementors = []string{"SessionPayload"}
 
 func _SessionPayload(ctx context.Context, ec *executionContext, sel ast.SelectionSet, obj *SessionPayload) graphql.Marshaler {
@@ -4999,6 +6699,130 @@ func _SessionPayload(ctx context.Context, ec *executionContext, sel ast.Selectio
 			}
 		case "profile":
 			out.Values[i] = _SessionPayload_profile(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	out.Dispatch(ctx)
+	if out.Invalids > 0 {
+		return graphql.Null
+	}
+
+	if n := len(deferred.Defers); n > 0 {
+		atomic.AddInt32(&ec.Deferred, int32(min(n, math.MaxInt32)))
+		ec.ProcessDeferredGroup(deferred)
+	}
+
+	return out
+}
+
+var signInImplementors = []string{"SignIn"}
+
+func _SignIn(ctx context.Context, ec *executionContext, sel ast.SelectionSet, obj *auth.SignIn) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, signInImplementors)
+
+	out := graphql.NewFieldSet(fields)
+	deferred := graphql.NewDeferredGroup(ctx)
+	for i, field := range fields {
+		switch field.Name {
+		case "__typename":
+			out.Values[i] = graphql.MarshalString("SignIn")
+		case "at":
+			out.Values[i] = _SignIn_at(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "method":
+			out.Values[i] = _SignIn_method(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "outcome":
+			out.Values[i] = _SignIn_outcome(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "client":
+			out.Values[i] = _SignIn_client(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	out.Dispatch(ctx)
+	if out.Invalids > 0 {
+		return graphql.Null
+	}
+
+	if n := len(deferred.Defers); n > 0 {
+		atomic.AddInt32(&ec.Deferred, int32(min(n, math.MaxInt32)))
+		ec.ProcessDeferredGroup(deferred)
+	}
+
+	return out
+}
+
+var signInConnectionImplementors = []string{"SignInConnection"}
+
+func _SignInConnection(ctx context.Context, ec *executionContext, sel ast.SelectionSet, obj *SignInConnection) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, signInConnectionImplementors)
+
+	out := graphql.NewFieldSet(fields)
+	deferred := graphql.NewDeferredGroup(ctx)
+	for i, field := range fields {
+		switch field.Name {
+		case "__typename":
+			out.Values[i] = graphql.MarshalString("SignInConnection")
+		case "edges":
+			out.Values[i] = _SignInConnection_edges(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "pageInfo":
+			out.Values[i] = _SignInConnection_pageInfo(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	out.Dispatch(ctx)
+	if out.Invalids > 0 {
+		return graphql.Null
+	}
+
+	if n := len(deferred.Defers); n > 0 {
+		atomic.AddInt32(&ec.Deferred, int32(min(n, math.MaxInt32)))
+		ec.ProcessDeferredGroup(deferred)
+	}
+
+	return out
+}
+
+var signInEdgeImplementors = []string{"SignInEdge"}
+
+func _SignInEdge(ctx context.Context, ec *executionContext, sel ast.SelectionSet, obj *SignInEdge) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, signInEdgeImplementors)
+
+	out := graphql.NewFieldSet(fields)
+	deferred := graphql.NewDeferredGroup(ctx)
+	for i, field := range fields {
+		switch field.Name {
+		case "__typename":
+			out.Values[i] = graphql.MarshalString("SignInEdge")
+		case "cursor":
+			out.Values[i] = _SignInEdge_cursor(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "node":
+			out.Values[i] = _SignInEdge_node(ctx, ec, field, obj)
 			if out.Values[i] == graphql.Null {
 				out.Invalids++
 			}
@@ -5103,6 +6927,18 @@ func _User(ctx context.Context, ec *executionContext, sel ast.SelectionSet, obj 
 				true, true,
 				func(ctx context.Context) graphql.Marshaler {
 					return _User_profiles(ctx, ec, field, obj)
+				})
+		case "sessions":
+			out.ResolveConcurrently(ec.OperationContext, &deferred, i,
+				true, true,
+				func(ctx context.Context) graphql.Marshaler {
+					return _User_sessions(ctx, ec, field, obj)
+				})
+		case "signIns":
+			out.ResolveConcurrently(ec.OperationContext, &deferred, i,
+				true, true,
+				func(ctx context.Context) graphql.Marshaler {
+					return _User_signIns(ctx, ec, field, obj)
 				})
 		default:
 			panic("unknown field " + strconv.Quote(field.Name))
@@ -5644,6 +7480,23 @@ func marshalNBoolean2bool(ctx context.Context, ec *executionContext, sel ast.Sel
 	return res
 }
 
+func unmarshalNChangePasswordInput2githubᚗcomᚋnetflixathomeᚋcinemaᚋgraphᚋauthᚐChangePasswordInput(ctx context.Context, ec *executionContext, v any) (ChangePasswordInput, error) {
+	res, err := unmarshalInputChangePasswordInput(ctx, ec, v)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+func marshalNChangePasswordPayload2ᚖgithubᚗcomᚋnetflixathomeᚋcinemaᚋgraphᚋauthᚐChangePasswordPayload(ctx context.Context, ec *executionContext, sel ast.SelectionSet, v *ChangePasswordPayload) graphql.Marshaler {
+	if v == nil {
+		graphql.AddInvalidNullError(ctx, "ChangePasswordPayload!")
+		return graphql.Null
+	}
+	return _ChangePasswordPayload(ctx, ec, sel, v)
+}
+
+func marshalNClient2githubᚗcomᚋnetflixathomeᚋcinemaᚋsubgraphsᚋauthᚐClient(ctx context.Context, ec *executionContext, sel ast.SelectionSet, v auth.Client) graphql.Marshaler {
+	return _Client(ctx, ec, sel, &v)
+}
+
 func unmarshalNCreateProfileInput2githubᚗcomᚋnetflixathomeᚋcinemaᚋgraphᚋauthᚐCreateProfileInput(ctx context.Context, ec *executionContext, v any) (CreateProfileInput, error) {
 	res, err := unmarshalInputCreateProfileInput(ctx, ec, v)
 	return res, graphql.ErrorOnPath(ctx, err)
@@ -5674,6 +7527,34 @@ func marshalNDeleteProfilePayload2ᚖgithubᚗcomᚋnetflixathomeᚋcinemaᚋgra
 		return graphql.Null
 	}
 	return _DeleteProfilePayload(ctx, ec, sel, v)
+}
+
+func unmarshalNDeviceKind2githubᚗcomᚋnetflixathomeᚋcinemaᚋsubgraphsᚋauthᚐDeviceKind(ctx context.Context, ec *executionContext, v any) (auth.DeviceKind, error) {
+	var res auth.DeviceKind
+	err := res.UnmarshalGQL(v)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+func marshalNDeviceKind2githubᚗcomᚋnetflixathomeᚋcinemaᚋsubgraphsᚋauthᚐDeviceKind(ctx context.Context, ec *executionContext, sel ast.SelectionSet, v auth.DeviceKind) graphql.Marshaler {
+	return v
+}
+
+func unmarshalNEndSessionInput2githubᚗcomᚋnetflixathomeᚋcinemaᚋgraphᚋauthᚐEndSessionInput(ctx context.Context, ec *executionContext, v any) (EndSessionInput, error) {
+	res, err := unmarshalInputEndSessionInput(ctx, ec, v)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+func unmarshalNEndSessionsInput2githubᚗcomᚋnetflixathomeᚋcinemaᚋgraphᚋauthᚐEndSessionsInput(ctx context.Context, ec *executionContext, v any) (EndSessionsInput, error) {
+	res, err := unmarshalInputEndSessionsInput(ctx, ec, v)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+func marshalNEndSessionsPayload2ᚖgithubᚗcomᚋnetflixathomeᚋcinemaᚋgraphᚋauthᚐEndSessionsPayload(ctx context.Context, ec *executionContext, sel ast.SelectionSet, v *EndSessionsPayload) graphql.Marshaler {
+	if v == nil {
+		graphql.AddInvalidNullError(ctx, "EndSessionsPayload!")
+		return graphql.Null
+	}
+	return _EndSessionsPayload(ctx, ec, sel, v)
 }
 
 func unmarshalNFieldSet2string(ctx context.Context, ec *executionContext, v any) (string, error) {
@@ -5712,6 +7593,16 @@ func marshalNInt2int(ctx context.Context, ec *executionContext, sel ast.Selectio
 		graphql.AddInvalidNullFromMarshaler(ctx, "Int!")
 	}
 	return res
+}
+
+func unmarshalNNetwork2githubᚗcomᚋnetflixathomeᚋcinemaᚋsubgraphsᚋauthᚐNetwork(ctx context.Context, ec *executionContext, v any) (auth.Network, error) {
+	var res auth.Network
+	err := res.UnmarshalGQL(v)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+func marshalNNetwork2githubᚗcomᚋnetflixathomeᚋcinemaᚋsubgraphsᚋauthᚐNetwork(ctx context.Context, ec *executionContext, sel ast.SelectionSet, v auth.Network) graphql.Marshaler {
+	return v
 }
 
 func marshalNPageInfo2ᚖgithubᚗcomᚋnetflixathomeᚋcinemaᚋgraphᚋauthᚐPageInfo(ctx context.Context, ec *executionContext, sel ast.SelectionSet, v *PageInfo) graphql.Marshaler {
@@ -5808,6 +7699,30 @@ func marshalNRole2ᚕgithubᚗcomᚋnetflixathomeᚋcinemaᚋsubgraphsᚋauthᚐ
 	return ret
 }
 
+func marshalNSession2ᚕᚖgithubᚗcomᚋnetflixathomeᚋcinemaᚋsubgraphsᚋauthᚐSessionᚄ(ctx context.Context, ec *executionContext, sel ast.SelectionSet, v []*auth.Session) graphql.Marshaler {
+	ret := graphql.MarshalSliceConcurrently(ctx, len(v), 0, false, func(ctx context.Context, i int) graphql.Marshaler {
+		fc := graphql.GetFieldContext(ctx)
+		fc.Result = &v[i]
+		return marshalNSession2ᚖgithubᚗcomᚋnetflixathomeᚋcinemaᚋsubgraphsᚋauthᚐSession(ctx, ec, sel, v[i])
+	})
+
+	for _, e := range ret {
+		if e == graphql.Null {
+			return graphql.Null
+		}
+	}
+
+	return ret
+}
+
+func marshalNSession2ᚖgithubᚗcomᚋnetflixathomeᚋcinemaᚋsubgraphsᚋauthᚐSession(ctx context.Context, ec *executionContext, sel ast.SelectionSet, v *auth.Session) graphql.Marshaler {
+	if v == nil {
+		graphql.AddInvalidNullError(ctx, "Session!")
+		return graphql.Null
+	}
+	return _Session(ctx, ec, sel, v)
+}
+
 func marshalNSessionPayload2ᚖgithubᚗcomᚋnetflixathomeᚋcinemaᚋgraphᚋauthᚐSessionPayload(ctx context.Context, ec *executionContext, sel ast.SelectionSet, v *SessionPayload) graphql.Marshaler {
 	if v == nil {
 		graphql.AddInvalidNullError(ctx, "SessionPayload!")
@@ -5816,9 +7731,69 @@ func marshalNSessionPayload2ᚖgithubᚗcomᚋnetflixathomeᚋcinemaᚋgraphᚋa
 	return _SessionPayload(ctx, ec, sel, v)
 }
 
+func marshalNSignIn2ᚖgithubᚗcomᚋnetflixathomeᚋcinemaᚋsubgraphsᚋauthᚐSignIn(ctx context.Context, ec *executionContext, sel ast.SelectionSet, v *auth.SignIn) graphql.Marshaler {
+	if v == nil {
+		graphql.AddInvalidNullError(ctx, "SignIn!")
+		return graphql.Null
+	}
+	return _SignIn(ctx, ec, sel, v)
+}
+
+func marshalNSignInConnection2ᚖgithubᚗcomᚋnetflixathomeᚋcinemaᚋgraphᚋauthᚐSignInConnection(ctx context.Context, ec *executionContext, sel ast.SelectionSet, v *SignInConnection) graphql.Marshaler {
+	if v == nil {
+		graphql.AddInvalidNullError(ctx, "SignInConnection!")
+		return graphql.Null
+	}
+	return _SignInConnection(ctx, ec, sel, v)
+}
+
+func marshalNSignInEdge2ᚕᚖgithubᚗcomᚋnetflixathomeᚋcinemaᚋgraphᚋauthᚐSignInEdgeᚄ(ctx context.Context, ec *executionContext, sel ast.SelectionSet, v []*SignInEdge) graphql.Marshaler {
+	ret := graphql.MarshalSliceConcurrently(ctx, len(v), 0, false, func(ctx context.Context, i int) graphql.Marshaler {
+		fc := graphql.GetFieldContext(ctx)
+		fc.Result = &v[i]
+		return marshalNSignInEdge2ᚖgithubᚗcomᚋnetflixathomeᚋcinemaᚋgraphᚋauthᚐSignInEdge(ctx, ec, sel, v[i])
+	})
+
+	for _, e := range ret {
+		if e == graphql.Null {
+			return graphql.Null
+		}
+	}
+
+	return ret
+}
+
+func marshalNSignInEdge2ᚖgithubᚗcomᚋnetflixathomeᚋcinemaᚋgraphᚋauthᚐSignInEdge(ctx context.Context, ec *executionContext, sel ast.SelectionSet, v *SignInEdge) graphql.Marshaler {
+	if v == nil {
+		graphql.AddInvalidNullError(ctx, "SignInEdge!")
+		return graphql.Null
+	}
+	return _SignInEdge(ctx, ec, sel, v)
+}
+
 func unmarshalNSignInInput2githubᚗcomᚋnetflixathomeᚋcinemaᚋgraphᚋauthᚐSignInInput(ctx context.Context, ec *executionContext, v any) (SignInInput, error) {
 	res, err := unmarshalInputSignInInput(ctx, ec, v)
 	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+func unmarshalNSignInMethod2githubᚗcomᚋnetflixathomeᚋcinemaᚋsubgraphsᚋauthᚐSignInMethod(ctx context.Context, ec *executionContext, v any) (auth.SignInMethod, error) {
+	var res auth.SignInMethod
+	err := res.UnmarshalGQL(v)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+func marshalNSignInMethod2githubᚗcomᚋnetflixathomeᚋcinemaᚋsubgraphsᚋauthᚐSignInMethod(ctx context.Context, ec *executionContext, sel ast.SelectionSet, v auth.SignInMethod) graphql.Marshaler {
+	return v
+}
+
+func unmarshalNSignInOutcome2githubᚗcomᚋnetflixathomeᚋcinemaᚋsubgraphsᚋauthᚐSignInOutcome(ctx context.Context, ec *executionContext, v any) (auth.SignInOutcome, error) {
+	var res auth.SignInOutcome
+	err := res.UnmarshalGQL(v)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+func marshalNSignInOutcome2githubᚗcomᚋnetflixathomeᚋcinemaᚋsubgraphsᚋauthᚐSignInOutcome(ctx context.Context, ec *executionContext, sel ast.SelectionSet, v auth.SignInOutcome) graphql.Marshaler {
+	return v
 }
 
 func marshalNSignOutPayload2ᚖgithubᚗcomᚋnetflixathomeᚋcinemaᚋgraphᚋauthᚐSignOutPayload(ctx context.Context, ec *executionContext, sel ast.SelectionSet, v *SignOutPayload) graphql.Marshaler {
@@ -6329,6 +8304,22 @@ func marshalOBoolean2ᚖbool(ctx context.Context, ec *executionContext, sel ast.
 	_ = ctx
 	res := graphql.MarshalBoolean(*v)
 	return res
+}
+
+func unmarshalOID2ᚖgithubᚗcomᚋnetflixathomeᚋcinemaᚋinternalᚋgidᚐID(ctx context.Context, ec *executionContext, v any) (*gid.ID, error) {
+	if v == nil {
+		return nil, nil
+	}
+	var res = new(gid.ID)
+	err := res.UnmarshalGQL(v)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+func marshalOID2ᚖgithubᚗcomᚋnetflixathomeᚋcinemaᚋinternalᚋgidᚐID(ctx context.Context, ec *executionContext, sel ast.SelectionSet, v *gid.ID) graphql.Marshaler {
+	if v == nil {
+		return graphql.Null
+	}
+	return v
 }
 
 func unmarshalOInt2ᚖint(ctx context.Context, ec *executionContext, v any) (*int, error) {

@@ -10,6 +10,22 @@ import (
 	"github.com/netflixathome/cinema/subgraphs/auth"
 )
 
+// The present and the new password.
+type ChangePasswordInput struct {
+	// The password until now.
+	Password string `json:"password"`
+	// 8 characters or more.
+	NewPassword string `json:"newPassword"`
+}
+
+// The password has been changed.
+type ChangePasswordPayload struct {
+	// How many other sessions ended.
+	Ended int `json:"ended"`
+	// The account.
+	User *auth.User `json:"user"`
+}
+
 // What a new profile needs.
 type CreateProfileInput struct {
 	// 1 to 40 characters.
@@ -33,6 +49,26 @@ type DeleteProfilePayload struct {
 	// Identifier of the deleted profile.
 	DeletedID gid.ID `json:"deletedId"`
 	// Its account.
+	User *auth.User `json:"user"`
+}
+
+// The session to end.
+type EndSessionInput struct {
+	// The session.
+	ID gid.ID `json:"id"`
+}
+
+// Whose sessions to end.
+type EndSessionsInput struct {
+	// The account; the signed-in one if absent.
+	UserID graphql.Omittable[*gid.ID] `json:"userId,omitempty"`
+}
+
+// Sessions have ended.
+type EndSessionsPayload struct {
+	// How many.
+	Ended int `json:"ended"`
+	// Their account.
 	User *auth.User `json:"user"`
 }
 
@@ -70,6 +106,22 @@ type SessionPayload struct {
 	User *auth.User `json:"user"`
 	// The profile that watches in this session.
 	Profile *auth.Profile `json:"profile"`
+}
+
+// A page of sign-ins.
+type SignInConnection struct {
+	// The sign-ins with their cursors.
+	Edges []*SignInEdge `json:"edges"`
+	// Where the page stands in the list.
+	PageInfo *PageInfo `json:"pageInfo"`
+}
+
+// A sign-in in a list.
+type SignInEdge struct {
+	// Place in the list; opaque.
+	Cursor string `json:"cursor"`
+	// The sign-in.
+	Node *auth.SignIn `json:"node"`
 }
 
 // Login and password.

@@ -95,6 +95,8 @@ type AuthConfig struct {
 	// Secret seals tokens and signing keys, 32 bytes in hexadecimal; empty:
 	// made at the first start and kept in the data folder.
 	Secret string
+	// KeepSignIns is how many days sign-ins stay in the history, 1 to 3650.
+	KeepSignIns int
 }
 
 // MediaConfig is about films and pictures.
@@ -258,6 +260,16 @@ var settings = []setting{
 	text("CINEMA_FFMPEG", "", "path of ffmpeg; empty: found on the PATH", func(c *Config) *string { return &c.Media.FFmpeg }),
 	text("CINEMA_FFPROBE", "", "path of ffprobe; empty: found on the PATH", func(c *Config) *string { return &c.Media.FFprobe }),
 	hidden(text("CINEMA_AUTH_SECRET", "", "64 hexadecimal digits that seal tokens and keys, the same for every auth instance; empty: made and kept in the data folder", func(c *Config) *string { return &c.Auth.Secret })),
+	{env: "CINEMA_SIGN_IN_HISTORY_DAYS", def: "90", doc: "how many days sign-ins and attempts are kept for the account's owner to see",
+		set: func(c *Config, v string) error {
+			n, err := strconv.Atoi(v)
+			if err != nil || n < 1 || n > 3650 {
+				return errors.New("want a number of days from 1 to 3650")
+			}
+			c.Auth.KeepSignIns = n
+			return nil
+		},
+		get: func(c *Config) string { return strconv.Itoa(c.Auth.KeepSignIns) }},
 	hidden(text("CINEMA_MEDIA_SIGNING_KEY", "", "64 hexadecimal digits that sign media addresses; empty: made and kept in the data folder", func(c *Config) *string { return &c.Media.SigningKey })),
 	text("CINEMA_OTLP_URL", "", "http(s)://host:4318 of what takes traces by OTLP, such as Jaeger; empty: nothing is traced", func(c *Config) *string { return &c.Tracing.URL }),
 	{env: "CINEMA_TRACE_RATIO", def: "0.05", doc: "share of requests whose traces are kept, 0 to 1; of those that failed all are",

@@ -82,6 +82,7 @@ func (a *app) wireAuth(ctx context.Context) error {
 	}
 	a.auth, err = auth.New(auth.Deps{
 		Store: store, Bus: a.bus, Limiter: a.limiter, Activity: a.activity, Logger: log, Secret: key,
+		KeepSignIns: time.Duration(a.cfg.Auth.KeepSignIns) * 24 * time.Hour,
 	})
 	if err != nil {
 		return err

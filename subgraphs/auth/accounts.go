@@ -31,9 +31,14 @@ type Page struct {
 }
 
 // Cursor is a user's place in the list; opaque to clients.
-func Cursor(u *User) string {
-	raw := binary.BigEndian.AppendUint64(nil, uint64(u.CreatedAt.UnixMicro()))
-	return base64.RawURLEncoding.EncodeToString(append(raw, u.ID.UUID[:]...))
+func (u *User) Cursor() string { return cursor(u.CreatedAt, u.ID.UUID) }
+
+// Cursor is a sign-in's place in the list; opaque to clients.
+func (in *SignIn) Cursor() string { return cursor(in.At, in.ID) }
+
+func cursor(at time.Time, id uuid.UUID) string {
+	raw := binary.BigEndian.AppendUint64(nil, uint64(at.UnixMicro()))
+	return base64.RawURLEncoding.EncodeToString(append(raw, id[:]...))
 }
 
 func parseCursor(cursor string) (*Place, error) {
@@ -41,8 +46,8 @@ func parseCursor(cursor string) (*Place, error) {
 	if err != nil || len(raw) != 24 {
 		return nil, fault.New(fault.Invalid, "The cursor is none of this list.").At("after")
 	}
-	p := &Place{CreatedAt: time.UnixMicro(int64(binary.BigEndian.Uint64(raw))).UTC()}
-	if y := p.CreatedAt.Year(); y < 1970 || y > 9999 {
+	p := &Place{At: time.UnixMicro(int64(binary.BigEndian.Uint64(raw))).UTC()}
+	if y := p.At.Year(); y < 1970 || y > 9999 {
 		return nil, fault.New(fault.Invalid, "The cursor is none of this list.").At("after")
 	}
 	copy(p.ID[:], raw[8:])
@@ -138,7 +143,7 @@ func (s *Accounts) UpdateUser(ctx context.Context, id gid.ID, roles []Role, bloc
 }
 
 func (s *Accounts) endAll(ctx context.Context, user uuid.UUID, reason string) error {
-	ended, err := s.store.EndSessions(ctx, user, reason, s.now())
+	ended, err := s.store.EndSessions(ctx, user, uuid.Nil, reason, s.now())
 	if err != nil {
 		return fmt.Errorf("auth: end sessions: %w", err)
 	}

@@ -178,15 +178,15 @@ func TestMadePasswords(t *testing.T) {
 
 var testSecret = bytes.Repeat([]byte("s"), 32)
 
-func newTestSession(now time.Time) *Session {
-	s := &Session{ID: uuid.New(), CreatedAt: now, RotatedAt: now, ExpiresAt: expiry(now, now), Seed: bytes.Repeat([]byte("x"), seedLen), Generation: 1}
+func newTestSession(now time.Time) *SessionRow {
+	s := &SessionRow{ID: uuid.New(), CreatedAt: now, RotatedAt: now, ExpiresAt: expiry(now, now), Seed: bytes.Repeat([]byte("x"), seedLen), Generation: 1}
 	s.TokenHash = tokenHash(refreshToken(testSecret, s, 1))
 	return s
 }
 
 func TestRotate(t *testing.T) {
 	start := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
-	use := func(s *Session, generation int32, at time.Time) verdict {
+	use := func(s *SessionRow, generation int32, at time.Time) verdict {
 		p, ok := parseRefreshToken(refreshToken(testSecret, s, generation))
 		require.True(t, ok)
 		return rotate(testSecret, s, p, at)
@@ -227,8 +227,8 @@ func TestRotate(t *testing.T) {
 		s := newTestSession(start)
 		for name, token := range map[string]string{
 			"another secret": refreshToken(bytes.Repeat([]byte("y"), 32), s, 1),
-			"another seed":   refreshToken(testSecret, &Session{ID: s.ID, Seed: bytes.Repeat([]byte("y"), seedLen)}, 1),
-			"another id":     refreshToken(testSecret, &Session{ID: uuid.New(), Seed: s.Seed}, 1),
+			"another seed":   refreshToken(testSecret, &SessionRow{ID: s.ID, Seed: bytes.Repeat([]byte("y"), seedLen)}, 1),
+			"another id":     refreshToken(testSecret, &SessionRow{ID: uuid.New(), Seed: s.Seed}, 1),
 		} {
 			p, ok := parseRefreshToken(token)
 			require.True(t, ok)
@@ -284,9 +284,9 @@ func TestCut(t *testing.T) {
 func TestCursor(t *testing.T) {
 	u := &User{CreatedAt: time.Date(2026, 1, 2, 3, 4, 5, 6000, time.UTC)}
 	u.ID.UUID = uuid.New()
-	p, err := parseCursor(Cursor(u))
+	p, err := parseCursor(u.Cursor())
 	require.NoError(t, err)
-	require.Equal(t, &Place{CreatedAt: u.CreatedAt, ID: u.ID.UUID}, p)
+	require.Equal(t, &Place{At: u.CreatedAt, ID: u.ID.UUID}, p)
 	for _, bad := range []string{"", "x", strings.Repeat("A", 31), strings.Repeat("_", 32), strings.Repeat("A", 1000)} {
 		_, err := parseCursor(bad)
 		require.Error(t, err)

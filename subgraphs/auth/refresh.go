@@ -37,7 +37,7 @@ const (
 )
 
 // refreshToken makes the token of the session's generation g.
-func refreshToken(secret []byte, s *Session, g int32) string {
+func refreshToken(secret []byte, s *SessionRow, g int32) string {
 	raw := make([]byte, 0, tokenLen)
 	raw = append(raw, s.ID[:]...)
 	raw = binary.BigEndian.AppendUint32(raw, uint32(g))
@@ -81,7 +81,7 @@ func parseRefreshToken(token string) (parsedToken, bool) {
 }
 
 // genuine reports whether the token was made by this program for the session.
-func (p parsedToken) genuine(secret []byte, s *Session) bool {
+func (p parsedToken) genuine(secret []byte, s *SessionRow) bool {
 	var text [20]byte
 	copy(text[:16], s.ID[:])
 	binary.BigEndian.PutUint32(text[16:], uint32(p.generation))
@@ -99,7 +99,7 @@ const (
 )
 
 // rotate judges the use of a token at now and changes the session accordingly.
-func rotate(secret []byte, s *Session, p parsedToken, now time.Time) verdict {
+func rotate(secret []byte, s *SessionRow, p parsedToken, now time.Time) verdict {
 	if !s.Live(now) || !p.genuine(secret, s) {
 		return refused
 	}

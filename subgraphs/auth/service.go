@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"sync"
 	"time"
 
 	"github.com/google/uuid"
@@ -51,19 +52,35 @@ type Store interface {
 	// judge them, and does what it returns.
 	ChangeProfiles(ctx context.Context, user uuid.UUID, change func(all []Profile) (ProfileChange, error)) error
 
-	// CreateSession adds a session unless its account is blocked or gone:
-	// ErrNotFound then. It holds against a block that comes at that moment.
-	CreateSession(ctx context.Context, s Session) error
+	// CreateSession adds a session and the sign-in that opened it unless its
+	// account is blocked, gone, or has another password hash by now: ErrNotFound
+	// then. It holds against a change that comes at that moment.
+	CreateSession(ctx context.Context, s SessionRow, passwordHash string, in SignIn) error
+	// LiveSessions returns the sessions of accounts that can be gone on with,
+	// the last used first.
+	LiveSessions(ctx context.Context, users []uuid.UUID, now time.Time) ([]SessionRow, error)
 	// ChangeSession locks a session, lets change judge and alter it, and
 	// writes what it left. An error of change is returned, nothing written.
-	ChangeSession(ctx context.Context, id uuid.UUID, change func(s *Session, u *User) error) error
-	// EndSessions ends the live sessions of an account and returns their ids.
-	EndSessions(ctx context.Context, user uuid.UUID, reason string, at time.Time) ([]uuid.UUID, error)
+	ChangeSession(ctx context.Context, id uuid.UUID, change func(s *SessionRow, u *User) error) error
+	// EndSessions ends the live sessions of an account but the one to keep (Nil:
+	// none) and returns their ids.
+	EndSessions(ctx context.Context, user, keep uuid.UUID, reason string, at time.Time) ([]uuid.UUID, error)
+	// ReplacePassword is SetPassword of a known old hash and EndSessions in one.
+	ReplacePassword(ctx context.Context, user uuid.UUID, old, hash string, keep uuid.UUID, at time.Time) ([]uuid.UUID, error)
 	// EndedSince returns the sessions that have ended since a moment.
 	EndedSince(ctx context.Context, since time.Time) ([]EndedSession, error)
 	// PruneSessions deletes up to limit sessions that ended or expired before
 	// a moment and says how many.
 	PruneSessions(ctx context.Context, before time.Time, limit int) (int, error)
+
+	// RecordSignIns adds attempts; those on accounts that are gone are left out.
+	RecordSignIns(ctx context.Context, all []SignIn) error
+	// SignIns returns up to limit sign-ins of an account after a place, newest
+	// first.
+	SignIns(ctx context.Context, user uuid.UUID, after *Place, limit int) ([]SignIn, error)
+	// PruneSignIns deletes up to limit sign-ins from before a moment and says
+	// how many.
+	PruneSignIns(ctx context.Context, before time.Time, limit int) (int, error)
 
 	// SigningKeys returns the sealed keys, oldest first.
 	SigningKeys(ctx context.Context) ([]SealedKey, error)
@@ -78,10 +95,10 @@ type Store interface {
 	DeleteDemo(ctx context.Context) (int, error)
 }
 
-// Place is where a page of accounts begins: after this one.
+// Place is where a page of a list begins, newest first: after this one.
 type Place struct {
-	CreatedAt time.Time
-	ID        uuid.UUID
+	At time.Time
+	ID uuid.UUID
 }
 
 // ProfileChange is what ChangeProfiles does.
@@ -168,6 +185,9 @@ type Deps struct {
 	Secret []byte
 	// Limits; DefaultLimits if zero.
 	Limits Limits
+	// KeepSignIns is how long sign-ins and ended sessions are kept for their
+	// owner to see; 90 days if zero.
+	KeepSignIns time.Duration
 	// Now and Random; the system's if nil.
 	Now    func() time.Time
 	Random io.Reader
@@ -182,9 +202,11 @@ type Accounts struct {
 	activity Recorder
 	log      *slog.Logger
 	limits   Limits
+	keep     time.Duration
 	now      func() time.Time
 	random   io.Reader
 
+	history    *history
 	signer     *authn.Signer
 	hasher     *hasher
 	refreshKey []byte
@@ -211,6 +233,9 @@ func New(d Deps) (*Accounts, error) {
 	if d.Limits == (Limits{}) {
 		d.Limits = DefaultLimits()
 	}
+	if d.KeepSignIns <= 0 {
+		d.KeepSignIns = 90 * 24 * time.Hour
+	}
 	if d.Now == nil {
 		d.Now = time.Now
 	}
@@ -219,7 +244,7 @@ func New(d Deps) (*Accounts, error) {
 	}
 	s := &Accounts{
 		store: d.Store, bus: d.Bus, limiter: d.Limiter, activity: d.Activity, log: d.Logger,
-		limits: d.Limits, now: func() time.Time { return d.Now().UTC().Truncate(time.Microsecond) }, random: d.Random,
+		limits: d.Limits, keep: d.KeepSignIns, history: newHistory(), now: func() time.Time { return d.Now().UTC().Truncate(time.Microsecond) }, random: d.Random,
 	}
 	var err error
 	// One secret, several uses: each gets a key of its own (RFC 5869).
@@ -248,13 +273,14 @@ func (s *Accounts) Init(ctx context.Context) error { return s.tendKeys(ctx) }
 const (
 	keysEvery  = time.Minute
 	pruneEvery = time.Hour
-	// keepEnded is how long an ended session is kept for the sign-in history.
-	keepEnded  = 30 * 24 * time.Hour
 	pruneBatch = 1000
 )
 
-// Run keeps the keys and the sessions tidy until ctx ends.
+// Run keeps the keys, the sessions and the history tidy until ctx ends.
 func (s *Accounts) Run(ctx context.Context) error {
+	var writing sync.WaitGroup
+	defer writing.Wait()
+	writing.Go(func() { s.history.run(ctx, s.store, s.log) })
 	keys, prune := time.NewTicker(keysEvery), time.NewTicker(pruneEvery)
 	defer keys.Stop()
 	defer prune.Stop()
@@ -267,20 +293,23 @@ func (s *Accounts) Run(ctx context.Context) error {
 				s.log.ErrorContext(ctx, "auth: signing keys", "error", err)
 			}
 		case <-prune.C:
-			if err := s.pruneSessions(ctx); err != nil && ctx.Err() == nil {
-				s.log.ErrorContext(ctx, "auth: prune sessions", "error", err)
+			if err := s.prune(ctx); err != nil && ctx.Err() == nil {
+				s.log.ErrorContext(ctx, "auth: prune sessions and sign-ins", "error", err)
 			}
 		}
 	}
 }
 
-func (s *Accounts) pruneSessions(ctx context.Context) error {
-	for {
-		n, err := s.store.PruneSessions(ctx, s.now().Add(-keepEnded), pruneBatch)
-		if err != nil || n < pruneBatch {
-			return err
+func (s *Accounts) prune(ctx context.Context) error {
+	for _, some := range []func(context.Context, time.Time, int) (int, error){s.store.PruneSessions, s.store.PruneSignIns} {
+		for n := pruneBatch; n == pruneBatch; {
+			var err error
+			if n, err = some(ctx, s.now().Add(-s.keep), pruneBatch); err != nil {
+				return err
+			}
 		}
 	}
+	return nil
 }
 
 // Revocations lists the sessions whose tokens may still be about, for

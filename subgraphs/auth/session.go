@@ -21,13 +21,6 @@ import (
 	"github.com/netflixathome/cinema/internal/limit"
 )
 
-// Client is where a request comes from.
-type Client struct {
-	// Address is the viewer's IP address as the router saw it.
-	Address   string
-	UserAgent string
-}
-
 // SignedInSession is what a sign-in leads to.
 type SignedInSession struct {
 	AccessToken  string
@@ -78,7 +71,7 @@ func (s *Accounts) SignUp(ctx context.Context, login, password, name string, loc
 	} else if err != nil {
 		return nil, fmt.Errorf("auth: sign up: %w", err)
 	}
-	return s.open(ctx, &u, &p, from, SignedUp)
+	return s.open(ctx, &u, hash, &p, from, SignInBySignUp)
 }
 
 // newAccount builds a checked account and its first profile.
@@ -126,13 +119,7 @@ func (s *Accounts) SignIn(ctx context.Context, login, password string, from Clie
 	if loginErr != nil {
 		normal = login
 	}
-	account := shortHash(normal)
-	address := addressKey(from.Address)
-	if err := s.spend(ctx,
-		spending{"signin:address:" + address, s.limits.SignInAddress},
-		spending{"signin:pair:" + account + ":" + address, s.limits.SignInPair},
-		spending{"signin:login:" + account, s.limits.SignInLogin},
-	); err != nil {
+	if err := s.spendSignIn(ctx, normal, from); err != nil {
 		return nil, err
 	}
 	password, err := normalizePassword(password)
@@ -152,18 +139,18 @@ func (s *Accounts) SignIn(ctx context.Context, login, password string, from Clie
 		return nil, err
 	}
 	if !ok {
+		if !u.ID.IsZero() {
+			s.history.attempt(s.attempt(u.ID.UUID, SignInWrongPassword, from))
+		}
 		return nil, errCredentials
 	}
 	if u.Blocked {
 		// Only said to one who knows the password.
+		s.history.attempt(s.attempt(u.ID.UUID, SignInBlocked, from))
 		return nil, errBlocked
 	}
 	if stale {
-		if fresh, err := s.hasher.hash(ctx, password); err != nil {
-			s.log.WarnContext(ctx, "auth: the password was not hashed anew", "error", err)
-		} else if err := s.store.SetPassword(ctx, u.ID.UUID, hash, fresh); err != nil && !errors.Is(err, ErrNotFound) {
-			s.log.WarnContext(ctx, "auth: the password was not hashed anew", "error", err)
-		}
+		hash = s.rehash(ctx, &u, hash, password)
 	}
 	profiles, err := s.store.ProfilesOf(ctx, []uuid.UUID{u.ID.UUID})
 	if err != nil {
@@ -172,17 +159,42 @@ func (s *Accounts) SignIn(ctx context.Context, login, password string, from Clie
 	if len(profiles) == 0 {
 		return nil, fmt.Errorf("auth: sign in: account %s has no profile", u.ID)
 	}
-	return s.open(ctx, &u, &profiles[0], from, SignedIn)
+	return s.open(ctx, &u, hash, &profiles[0], from, SignInByPassword)
 }
 
-// open begins a session.
-func (s *Accounts) open(ctx context.Context, u *User, p *Profile, from Client, event string) (*SignedInSession, error) {
+// rehash hashes a password that is known to be right with today's parameters
+// and returns the hash that the account has then.
+func (s *Accounts) rehash(ctx context.Context, u *User, hash, password string) string {
+	fresh, err := s.hasher.hash(ctx, password)
+	if err == nil {
+		if err = s.store.SetPassword(ctx, u.ID.UUID, hash, fresh); err == nil {
+			return fresh
+		}
+	}
+	if !errors.Is(err, ErrNotFound) {
+		s.log.WarnContext(ctx, "auth: the password was not hashed anew", "error", err)
+	}
+	return hash
+}
+
+// spendSignIn counts an attempt to prove the password of a login.
+func (s *Accounts) spendSignIn(ctx context.Context, login string, from Client) error {
+	account, address := shortHash(login), addressKey(from.Address)
+	return s.spend(ctx,
+		spending{"signin:address:" + address, s.limits.SignInAddress},
+		spending{"signin:pair:" + account + ":" + address, s.limits.SignInPair},
+		spending{"signin:login:" + account, s.limits.SignInLogin},
+	)
+}
+
+// open begins a session of an account while hash is that of its password.
+func (s *Accounts) open(ctx context.Context, u *User, hash string, p *Profile, from Client, method SignInMethod) (*SignedInSession, error) {
 	id, err := s.newID()
 	if err != nil {
 		return nil, err
 	}
 	now := s.now()
-	session := Session{
+	session := SessionRow{
 		ID: id, UserID: u.ID.UUID, ProfileID: p.ID.UUID,
 		CreatedAt: now, UsedAt: now, RotatedAt: now, ExpiresAt: expiry(now, now),
 		UserAgent: cut(from.UserAgent, 512), Address: cut(from.Address, 64),
@@ -192,10 +204,19 @@ func (s *Accounts) open(ctx context.Context, u *User, p *Profile, from Client, e
 		return nil, fmt.Errorf("auth: randomness: %w", err)
 	}
 	session.TokenHash = tokenHash(refreshToken(s.refreshKey, &session, session.Generation))
-	if err := s.store.CreateSession(ctx, session); errors.Is(err, ErrNotFound) {
-		return nil, errBlocked
+	in := SignIn{
+		ID: id, UserID: session.UserID, SessionID: id, At: now, Method: method, Outcome: SignInSucceeded,
+		Client: Client{Address: session.Address, UserAgent: session.UserAgent},
+	}
+	if err := s.store.CreateSession(ctx, session, hash, in); errors.Is(err, ErrNotFound) {
+		// Blocked, or given another password, since it was compared.
+		return nil, errCredentials
 	} else if err != nil {
 		return nil, fmt.Errorf("auth: open a session: %w", err)
+	}
+	event := SignedIn
+	if method == SignInBySignUp {
+		event = SignedUp
 	}
 	e := Event{
 		Name: event, At: now, UserID: session.UserID, ProfileID: session.ProfileID, SessionID: id,
@@ -209,7 +230,7 @@ func (s *Accounts) open(ctx context.Context, u *User, p *Profile, from Client, e
 }
 
 // signedIn makes the tokens of a session's present state.
-func (s *Accounts) signedIn(session *Session, u *User, p *Profile) (*SignedInSession, error) {
+func (s *Accounts) signedIn(session *SessionRow, u *User, p *Profile) (*SignedInSession, error) {
 	c := &authn.Claims{
 		UserID: u.ID.UUID, ProfileID: p.ID.UUID, SessionID: session.ID,
 		Child: p.IsChild, Scopes: map[string]bool{},
@@ -239,11 +260,11 @@ func (s *Accounts) Refresh(ctx context.Context, token string, from Client) (*Sig
 	if !ok {
 		return nil, errNoSession
 	}
-	var session Session
+	var session SessionRow
 	var user User
 	var v verdict
 	now := s.now()
-	err := s.store.ChangeSession(ctx, parsed.session, func(se *Session, u *User) error {
+	err := s.store.ChangeSession(ctx, parsed.session, func(se *SessionRow, u *User) error {
 		v = rotate(s.refreshKey, se, parsed, now)
 		if v == rotated {
 			if from.UserAgent != "" {
@@ -276,7 +297,7 @@ func (s *Accounts) Refresh(ctx context.Context, token string, from Client) (*Sig
 }
 
 // profileOf finds the session's profile; the account's oldest when it is gone.
-func (s *Accounts) profileOf(ctx context.Context, session *Session) (*Profile, error) {
+func (s *Accounts) profileOf(ctx context.Context, session *SessionRow) (*Profile, error) {
 	all, err := s.store.ProfilesOf(ctx, []uuid.UUID{session.UserID})
 	if err != nil {
 		return nil, fmt.Errorf("auth: profiles: %w", err)
@@ -296,7 +317,7 @@ func (s *Accounts) profileOf(ctx context.Context, session *Session) (*Profile, e
 // which are the same in a browser; either may be missing.
 func (s *Accounts) SignOut(ctx context.Context, token string, claims *authn.Claims) error {
 	if claims != nil {
-		if err := s.end(ctx, claims.SessionID, EndSignOut, func(*Session) bool { return true }); err != nil {
+		if err := s.end(ctx, claims.SessionID, EndSignOut, func(*SessionRow) bool { return true }); err != nil {
 			return err
 		}
 	}
@@ -305,13 +326,13 @@ func (s *Accounts) SignOut(ctx context.Context, token string, claims *authn.Clai
 		return nil
 	}
 	// Any genuine token will do, an old one too: it ends, it opens nothing.
-	return s.end(ctx, parsed.session, EndSignOut, func(se *Session) bool { return parsed.genuine(s.refreshKey, se) })
+	return s.end(ctx, parsed.session, EndSignOut, func(se *SessionRow) bool { return parsed.genuine(s.refreshKey, se) })
 }
 
-func (s *Accounts) end(ctx context.Context, id uuid.UUID, reason string, may func(*Session) bool) error {
+func (s *Accounts) end(ctx context.Context, id uuid.UUID, reason string, may func(*SessionRow) bool) error {
 	ended := false
 	now := s.now()
-	err := s.store.ChangeSession(ctx, id, func(se *Session, _ *User) error {
+	err := s.store.ChangeSession(ctx, id, func(se *SessionRow, _ *User) error {
 		if se.EndedAt == nil && may(se) {
 			se.EndedAt, se.EndReason = &now, reason
 			ended = true
@@ -337,10 +358,10 @@ func (s *Accounts) SwitchProfile(ctx context.Context, claims *authn.Claims, prof
 	if !profile.Is(gid.Profile) || len(found) == 0 || found[0].UserID != claims.UserID {
 		return nil, errNoProfile.At("input.profileId")
 	}
-	var session Session
+	var session SessionRow
 	var user User
 	now := s.now()
-	err = s.store.ChangeSession(ctx, claims.SessionID, func(se *Session, u *User) error {
+	err = s.store.ChangeSession(ctx, claims.SessionID, func(se *SessionRow, u *User) error {
 		if !se.Live(now) || u.Blocked {
 			return errNoSession
 		}

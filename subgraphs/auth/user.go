@@ -132,8 +132,8 @@ func (p *Profile) Child() (bool, error) {
 	return p.IsChild, nil
 }
 
-// Session is one signed-in device.
-type Session struct {
+// SessionRow is one signed-in device as it is kept.
+type SessionRow struct {
 	ID        uuid.UUID
 	UserID    uuid.UUID
 	ProfileID uuid.UUID // Nil after its profile was deleted
@@ -152,7 +152,7 @@ type Session struct {
 }
 
 // Live reports whether the session can be gone on with.
-func (s *Session) Live(now time.Time) bool { return s.EndedAt == nil && now.Before(s.ExpiresAt) }
+func (s *SessionRow) Live(now time.Time) bool { return s.EndedAt == nil && now.Before(s.ExpiresAt) }
 
 // Why a session ended.
 const (
@@ -161,4 +161,5 @@ const (
 	EndBlocked  = "blocked"
 	EndRoles    = "roles"
 	EndPassword = "password"
+	EndByHand   = "by_hand" // from the list of sessions
 )

@@ -219,7 +219,7 @@ func (s *Store) ListUsers(ctx context.Context, query string, after *auth.Place, 
 		return nil, 0, err
 	}
 	if after != nil {
-		match = append(match, `(a.created_at, a.id) < (`+arg(after.CreatedAt)+`, `+arg(after.ID)+`)`)
+		match = append(match, `(a.created_at, a.id) < (`+arg(after.At)+`, `+arg(after.ID)+`)`)
 	}
 	users, err := collectUsers(s.pool.Query(ctx,
 		`SELECT `+userColumns+` FROM account a`+where()+` ORDER BY a.created_at DESC, a.id DESC LIMIT `+arg(limit), args...))
@@ -255,7 +255,7 @@ func (s *Store) ChangeUser(ctx context.Context, id uuid.UUID, at time.Time, chan
 			return err
 		}
 		if reason != "" {
-			ended, err = endSessions(ctx, tx, id, reason, at)
+			ended, err = endSessions(ctx, tx, id, uuid.Nil, reason, at)
 		}
 		return err
 	})
@@ -312,25 +312,45 @@ func (s *Store) ChangeProfiles(ctx context.Context, user uuid.UUID, change func(
 }
 
 // CreateSession implements auth.Store.
-func (s *Store) CreateSession(ctx context.Context, n auth.Session) error {
-	// The share lock waits for a block under way and makes a later one wait,
-	// which then finds this session and ends it.
+func (s *Store) CreateSession(ctx context.Context, n auth.SessionRow, hash string, in auth.SignIn) error {
+	// The share lock waits for a block or a new password under way and makes a
+	// later one wait, which then finds this session and ends it.
 	tag, err := s.pool.Exec(ctx, `
-		WITH open AS (SELECT id FROM account WHERE id = $2 AND NOT blocked FOR SHARE)
+		WITH open AS (SELECT id FROM account WHERE id = $2 AND NOT blocked AND coalesce(password_hash, '') = $13 FOR SHARE),
+		noted AS (
+			INSERT INTO sign_in (id, account_id, session_id, at, method, outcome, user_agent, address)
+			SELECT $14, open.id, $1, $15, $16, $17, $7, $8 FROM open)
 		INSERT INTO session (id, account_id, profile_id, created_at, used_at, expires_at, user_agent, address, seed, generation, token_hash, rotated_at)
 		SELECT $1, open.id, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12 FROM open`,
-		n.ID, n.UserID, n.ProfileID, n.CreatedAt, n.UsedAt, n.ExpiresAt, n.UserAgent, n.Address, n.Seed, n.Generation, n.TokenHash, n.RotatedAt)
+		n.ID, n.UserID, n.ProfileID, n.CreatedAt, n.UsedAt, n.ExpiresAt, n.UserAgent, n.Address, n.Seed, n.Generation, n.TokenHash, n.RotatedAt,
+		hash, in.ID, in.At, in.Method, in.Outcome)
 	if err == nil && tag.RowsAffected() == 0 {
 		return auth.ErrNotFound
 	}
 	return err
 }
 
+// LiveSessions implements auth.Store.
+func (s *Store) LiveSessions(ctx context.Context, users []uuid.UUID, now time.Time) ([]auth.SessionRow, error) {
+	rows, err := s.pool.Query(ctx, `
+		SELECT id, account_id, created_at, used_at, expires_at, user_agent, address FROM session
+		WHERE account_id = ANY ($1) AND ended_at IS NULL AND expires_at > $2 ORDER BY used_at DESC, id DESC`, users, now)
+	if err != nil {
+		return nil, err
+	}
+	return pgx.CollectRows(rows, func(row pgx.CollectableRow) (auth.SessionRow, error) {
+		var e auth.SessionRow
+		err := row.Scan(&e.ID, &e.UserID, &e.CreatedAt, &e.UsedAt, &e.ExpiresAt, &e.UserAgent, &e.Address)
+		e.CreatedAt, e.UsedAt, e.ExpiresAt = e.CreatedAt.UTC(), e.UsedAt.UTC(), e.ExpiresAt.UTC()
+		return e, err
+	})
+}
+
 // ChangeSession implements auth.Store.
-func (s *Store) ChangeSession(ctx context.Context, id uuid.UUID, change func(*auth.Session, *auth.User) error) error {
+func (s *Store) ChangeSession(ctx context.Context, id uuid.UUID, change func(*auth.SessionRow, *auth.User) error) error {
 	return pg.Tx(ctx, s.pool, func(tx pgx.Tx) error {
 		var u auth.User
-		e := auth.Session{ID: id}
+		e := auth.SessionRow{ID: id}
 		var profile *uuid.UUID
 		dest, finish := userDest(&u)
 		err := tx.QueryRow(ctx, `
@@ -366,17 +386,33 @@ func (s *Store) ChangeSession(ctx context.Context, id uuid.UUID, change func(*au
 }
 
 // EndSessions implements auth.Store.
-func (s *Store) EndSessions(ctx context.Context, user uuid.UUID, reason string, at time.Time) ([]uuid.UUID, error) {
-	return endSessions(ctx, s.pool, user, reason, at)
+func (s *Store) EndSessions(ctx context.Context, user, keep uuid.UUID, reason string, at time.Time) ([]uuid.UUID, error) {
+	return endSessions(ctx, s.pool, user, keep, reason, at)
+}
+
+// ReplacePassword implements auth.Store.
+func (s *Store) ReplacePassword(ctx context.Context, user uuid.UUID, old, hash string, keep uuid.UUID, at time.Time) (ended []uuid.UUID, err error) {
+	err = pg.Tx(ctx, s.pool, func(tx pgx.Tx) error {
+		tag, err := tx.Exec(ctx, `UPDATE account SET password_hash = $3 WHERE id = $1 AND coalesce(password_hash, '') = $2`, user, old, hash)
+		if err != nil {
+			return err
+		}
+		if tag.RowsAffected() == 0 {
+			return auth.ErrNotFound
+		}
+		ended, err = endSessions(ctx, tx, user, keep, auth.EndPassword, at)
+		return err
+	})
+	return ended, err
 }
 
 type querier interface {
 	Query(ctx context.Context, sql string, args ...any) (pgx.Rows, error)
 }
 
-func endSessions(ctx context.Context, q querier, user uuid.UUID, reason string, at time.Time) ([]uuid.UUID, error) {
+func endSessions(ctx context.Context, q querier, user, keep uuid.UUID, reason string, at time.Time) ([]uuid.UUID, error) {
 	rows, err := q.Query(ctx, `
-		UPDATE session SET ended_at = $3, end_reason = $2 WHERE account_id = $1 AND ended_at IS NULL RETURNING id`, user, reason, at)
+		UPDATE session SET ended_at = $4, end_reason = $3 WHERE account_id = $1 AND id <> $2 AND ended_at IS NULL RETURNING id`, user, keep, reason, at)
 	if err != nil {
 		return nil, err
 	}
@@ -400,6 +436,44 @@ func (s *Store) PruneSessions(ctx context.Context, before time.Time, limit int) 
 			UNION
 			(SELECT id FROM session WHERE expires_at < $1 LIMIT $2)
 			LIMIT $2))`, before, limit)
+	return int(tag.RowsAffected()), err
+}
+
+// RecordSignIns implements auth.Store.
+func (s *Store) RecordSignIns(ctx context.Context, all []auth.SignIn) error {
+	batch := &pgx.Batch{}
+	for _, in := range all {
+		batch.Queue(`
+			INSERT INTO sign_in (id, account_id, at, method, outcome, user_agent, address)
+			SELECT $1, id, $3, $4, $5, $6, $7 FROM account WHERE id = $2 FOR KEY SHARE`,
+			in.ID, in.UserID, in.At, in.Method, in.Outcome, in.Client.UserAgent, in.Client.Address)
+	}
+	return pg.Tx(ctx, s.pool, func(tx pgx.Tx) error { return tx.SendBatch(ctx, batch).Close() })
+}
+
+// SignIns implements auth.Store.
+func (s *Store) SignIns(ctx context.Context, user uuid.UUID, after *auth.Place, limit int) ([]auth.SignIn, error) {
+	if after == nil {
+		after = &auth.Place{At: time.Date(9999, 1, 1, 0, 0, 0, 0, time.UTC)}
+	}
+	rows, err := s.pool.Query(ctx, `
+		SELECT id, account_id, at, method, outcome, user_agent, address FROM sign_in
+		WHERE account_id = $1 AND (at, id) < ($2, $3) ORDER BY at DESC, id DESC LIMIT $4`, user, after.At, after.ID, limit)
+	if err != nil {
+		return nil, err
+	}
+	return pgx.CollectRows(rows, func(row pgx.CollectableRow) (auth.SignIn, error) {
+		var in auth.SignIn
+		err := row.Scan(&in.ID, &in.UserID, &in.At, &in.Method, &in.Outcome, &in.Client.UserAgent, &in.Client.Address)
+		in.At = in.At.UTC()
+		return in, err
+	})
+}
+
+// PruneSignIns implements auth.Store.
+func (s *Store) PruneSignIns(ctx context.Context, before time.Time, limit int) (int, error) {
+	tag, err := s.pool.Exec(ctx, `
+		DELETE FROM sign_in WHERE id = ANY (ARRAY(SELECT id FROM sign_in WHERE at < $1 LIMIT $2))`, before, limit)
 	return int(tag.RowsAffected()), err
 }
 

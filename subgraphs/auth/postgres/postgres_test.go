@@ -29,6 +29,10 @@ func open(t *testing.T) (*pgxpool.Pool, *postgres.Store) {
 	return pool, s
 }
 
+func signIn(user uuid.UUID, at time.Time) auth.SignIn {
+	return auth.SignIn{ID: uuid.New(), UserID: user, At: at, Method: auth.SignInByPassword, Outcome: auth.SignInSucceeded}
+}
+
 // With 50,000 sessions of 10,000 accounts, what a request does reads no whole
 // table, and pruning takes its share only.
 func TestNoWholeTableIsRead(t *testing.T) {
@@ -44,7 +48,9 @@ func TestNoWholeTableIsRead(t *testing.T) {
 		 FROM account a JOIN profile p ON p.account_id = a.id, generate_series(1, 5)`,
 		`UPDATE session SET ended_at = now() - interval '40 days', end_reason = 'sign_out' WHERE id IN (SELECT id FROM session LIMIT 1500)`,
 		`UPDATE session SET expires_at = now() - interval '40 days' WHERE id IN (SELECT id FROM session WHERE ended_at IS NULL LIMIT 500)`,
-		`ANALYZE account`, `ANALYZE profile`, `ANALYZE session`,
+		`INSERT INTO sign_in (id, account_id, at, method, outcome, user_agent, address)
+		 SELECT gen_random_uuid(), a.id, now() - i * interval '1 day', 'PASSWORD', 'SUCCEEDED', 'b', '::1' FROM account a, generate_series(1, 5) i`,
+		`ANALYZE sign_in`, `ANALYZE account`, `ANALYZE profile`, `ANALYZE session`,
 	} {
 		_, err := pool.Exec(ctx, sql)
 		require.NoError(t, err)
@@ -59,17 +65,24 @@ func TestNoWholeTableIsRead(t *testing.T) {
 		"ProfilesOf":  func() error { _, err := s.ProfilesOf(ctx, []uuid.UUID{user}); return err },
 		"find users":  func() error { _, _, err := s.ListUsers(ctx, "user999", nil, 50); return err },
 		"EndedSince":  func() error { _, err := s.EndedSince(ctx, now.Add(-5*time.Minute)); return err },
-		"EndSessions": func() error { _, err := s.EndSessions(ctx, user, auth.EndBlocked, now); return err },
+		"EndSessions": func() error { _, err := s.EndSessions(ctx, user, uuid.Nil, auth.EndBlocked, now); return err },
 		"Prune":       func() error { _, err := s.PruneSessions(ctx, now.Add(-30*24*time.Hour), 1000); return err },
 		"delete demo": func() error { _, err := s.DeleteDemo(ctx); return err },
+		"LiveSessions": func() error { _, err := s.LiveSessions(ctx, []uuid.UUID{user}, now); return err },
+		"SignIns": func() error {
+			_, err := s.SignIns(ctx, user, &auth.Place{At: now, ID: uuid.New()}, 20)
+			return err
+		},
+		"PruneSignIns": func() error { _, err := s.PruneSignIns(ctx, now.Add(-30*24*time.Hour), 1000); return err },
+		"RecordSignIns": func() error { return s.RecordSignIns(ctx, []auth.SignIn{signIn(user, now)}) },
 		"session used": func() error {
-			return s.ChangeSession(ctx, session, func(*auth.Session, *auth.User) error { return nil })
+			return s.ChangeSession(ctx, session, func(*auth.SessionRow, *auth.User) error { return nil })
 		},
 		"session made": func() error {
-			return s.CreateSession(ctx, auth.Session{
+			return s.CreateSession(ctx, auth.SessionRow{
 				ID: uuid.New(), UserID: user, ProfileID: profile, CreatedAt: now, UsedAt: now, ExpiresAt: now.Add(time.Hour), RotatedAt: now,
 				Seed: []byte{}, TokenHash: []byte{},
-			})
+			}, "", signIn(user, now))
 		},
 		"profile deleted": func() error {
 			return s.ChangeProfiles(ctx, user, func(all []auth.Profile) (auth.ProfileChange, error) {
@@ -100,7 +113,7 @@ func scanned(t *testing.T, pool *pgxpool.Pool) (n int64) {
 	ctx := t.Context()
 	_, err := pool.Exec(ctx, `SELECT pg_stat_force_next_flush()`)
 	require.NoError(t, err)
-	require.NoError(t, pool.QueryRow(ctx, `SELECT coalesce(sum(seq_tup_read), 0)::bigint FROM pg_stat_user_tables WHERE relname IN ('account', 'profile', 'session')`).Scan(&n))
+	require.NoError(t, pool.QueryRow(ctx, `SELECT coalesce(sum(seq_tup_read), 0)::bigint FROM pg_stat_user_tables WHERE relname IN ('account', 'profile', 'session', 'sign_in')`).Scan(&n))
 	return n
 }
 
@@ -114,12 +127,12 @@ func TestPrune(t *testing.T) {
 	require.ErrorIs(t, s.CreateAccount(ctx, auth.User{ID: gid.New(gid.User), Login: "ann", Name: "x", Roles: u.Roles, CreatedAt: now}, "", auth.Profile{}), auth.ErrLoginTaken)
 	for i := range 10 {
 		id := uuid.New()
-		require.NoError(t, s.CreateSession(ctx, auth.Session{
+		require.NoError(t, s.CreateSession(ctx, auth.SessionRow{
 			ID: id, UserID: u.ID.UUID, ProfileID: p.ID.UUID, CreatedAt: now, UsedAt: now, RotatedAt: now,
 			ExpiresAt: now.Add(time.Duration(i-5) * time.Hour), Seed: []byte{1}, TokenHash: []byte{2}, UserAgent: fmt.Sprint(i),
-		}))
+		}, "hash", signIn(u.ID.UUID, now.Add(time.Duration(i-5)*time.Hour))))
 		if i == 9 {
-			require.NoError(t, s.ChangeSession(ctx, id, func(e *auth.Session, owner *auth.User) error {
+			require.NoError(t, s.ChangeSession(ctx, id, func(e *auth.SessionRow, owner *auth.User) error {
 				require.Equal(t, u.ID, owner.ID)
 				at := now.Add(-time.Hour)
 				e.EndedAt, e.EndReason = &at, auth.EndSignOut
@@ -135,13 +148,25 @@ func TestPrune(t *testing.T) {
 		require.NoError(t, err)
 		require.Equal(t, want, n)
 	}
+	for _, want := range []int{4, 1, 0} {
+		n, err := s.PruneSignIns(ctx, now, 4)
+		require.NoError(t, err)
+		require.Equal(t, want, n)
+	}
+	kept, err := s.SignIns(ctx, u.ID.UUID, nil, 100)
+	require.NoError(t, err)
+	require.Len(t, kept, 5)
+	require.NoError(t, s.RecordSignIns(ctx, []auth.SignIn{signIn(uuid.New(), now), signIn(u.ID.UUID, now)}), "that of no account is left out")
+	kept, err = s.SignIns(ctx, u.ID.UUID, nil, 100)
+	require.NoError(t, err)
+	require.Len(t, kept, 6)
 	var left int
 	require.NoError(t, pool.QueryRow(ctx, `SELECT count(*) FROM session`).Scan(&left))
 	require.Equal(t, 4, left)
 
 	_, err = s.ChangeUser(ctx, u.ID.UUID, now, func(u *auth.User, _ bool) (string, error) { u.Blocked = true; return auth.EndBlocked, nil })
 	require.NoError(t, err)
-	require.ErrorIs(t, s.CreateSession(context.Background(), auth.Session{
+	require.ErrorIs(t, s.CreateSession(context.Background(), auth.SessionRow{
 		ID: uuid.New(), UserID: u.ID.UUID, ProfileID: p.ID.UUID, Seed: []byte{}, TokenHash: []byte{},
-	}), auth.ErrNotFound, "a blocked account opens no session")
+	}, "hash", signIn(u.ID.UUID, now)), auth.ErrNotFound, "a blocked account opens no session")
 }

@@ -11,6 +11,7 @@ import (
 	"github.com/netflixathome/cinema/graph/auth"
 	"github.com/netflixathome/cinema/internal/authn"
 	"github.com/netflixathome/cinema/internal/fault"
+	"github.com/netflixathome/cinema/internal/gid"
 	auth1 "github.com/netflixathome/cinema/subgraphs/auth"
 )
 
@@ -104,6 +105,49 @@ func (r *mutationResolver) DeleteProfile(ctx context.Context, input auth.DeleteP
 	return &auth.DeleteProfilePayload{DeletedID: input.ID, User: u}, err
 }
 
+func (r *mutationResolver) ChangePassword(ctx context.Context, input auth.ChangePasswordInput) (*auth.ChangePasswordPayload, error) {
+	c, err := authn.Require(ctx)
+	if err != nil {
+		return nil, err
+	}
+	ended, err := r.accounts.ChangePassword(ctx, c, input.Password, input.NewPassword, client(ctx))
+	if err != nil {
+		return nil, retryAfter(ctx, err)
+	}
+	u, err := userOf(ctx, c.UserID)
+	return &auth.ChangePasswordPayload{Ended: ended, User: u}, err
+}
+
+func (r *mutationResolver) EndSession(ctx context.Context, input auth.EndSessionInput) (*auth.EndSessionsPayload, error) {
+	c, err := authn.Require(ctx)
+	if err != nil {
+		return nil, err
+	}
+	user, ended, err := r.accounts.EndSession(ctx, c, input.ID)
+	if err != nil {
+		return nil, err
+	}
+	u, err := userOf(ctx, user)
+	return &auth.EndSessionsPayload{Ended: ended, User: u}, err
+}
+
+func (r *mutationResolver) EndSessions(ctx context.Context, input auth.EndSessionsInput) (*auth.EndSessionsPayload, error) {
+	c, err := authn.Require(ctx)
+	if err != nil {
+		return nil, err
+	}
+	id := gid.Of(gid.User, c.UserID)
+	if other := value(input.UserID); other != nil {
+		id = *other
+	}
+	ended, err := r.accounts.EndSessions(ctx, c, id)
+	if err != nil {
+		return nil, err
+	}
+	u, err := userOf(ctx, id.UUID)
+	return &auth.EndSessionsPayload{Ended: ended, User: u}, err
+}
+
 func (r *mutationResolver) UpdateUser(ctx context.Context, input auth.UpdateUserInput) (*auth.UserPayload, error) {
 	roles, _ := input.Roles.ValueOK()
 	u, err := r.accounts.UpdateUser(ctx, input.ID, roles, value(input.Blocked))
@@ -136,7 +180,7 @@ func (r *queryResolver) Users(ctx context.Context, first *int, after *string, qu
 		TotalCount: page.Total,
 	}
 	for i := range page.Users {
-		out.Edges[i] = &auth.UserEdge{Cursor: auth1.Cursor(&page.Users[i]), Node: &page.Users[i]}
+		out.Edges[i] = &auth.UserEdge{Cursor: page.Users[i].Cursor(), Node: &page.Users[i]}
 	}
 	if len(out.Edges) > 0 {
 		out.PageInfo.StartCursor, out.PageInfo.EndCursor = &out.Edges[0].Cursor, &out.Edges[len(out.Edges)-1].Cursor
@@ -147,6 +191,32 @@ func (r *queryResolver) Users(ctx context.Context, first *int, after *string, qu
 func (r *userResolver) Profiles(ctx context.Context, obj *auth1.User) ([]*auth1.Profile, error) {
 	// Whoever got hold of the User may see it, and so its profiles.
 	return loadersOf(ctx).profilesOf.Load(ctx, obj.ID.UUID)()
+}
+
+func (r *userResolver) Sessions(ctx context.Context, obj *auth1.User) ([]*auth1.Session, error) {
+	return loadersOf(ctx).sessionsOf.Load(ctx, obj.ID.UUID)()
+}
+
+func (r *userResolver) SignIns(ctx context.Context, obj *auth1.User, first *int, after *string) (*auth.SignInConnection, error) {
+	n := 20
+	if first != nil {
+		n = *first
+	}
+	page, more, err := r.accounts.SignIns(ctx, obj.ID.UUID, after, n)
+	if err != nil {
+		return nil, err
+	}
+	out := &auth.SignInConnection{
+		Edges:    make([]*auth.SignInEdge, len(page)),
+		PageInfo: &auth.PageInfo{HasNextPage: more, HasPreviousPage: after != nil},
+	}
+	for i := range page {
+		out.Edges[i] = &auth.SignInEdge{Cursor: page[i].Cursor(), Node: &page[i]}
+	}
+	if len(out.Edges) > 0 {
+		out.PageInfo.StartCursor, out.PageInfo.EndCursor = &out.Edges[0].Cursor, &out.Edges[len(out.Edges)-1].Cursor
+	}
+	return out, nil
 }
 
 func (r *Resolver) Mutation() auth.MutationResolver { return &mutationResolver{r} }

@@ -7,6 +7,7 @@ import (
 	"github.com/google/uuid"
 	"github.com/graph-gophers/dataloader/v7"
 
+	"github.com/netflixathome/cinema/internal/authn"
 	"github.com/netflixathome/cinema/subgraphs/auth"
 )
 
@@ -23,6 +24,7 @@ type loaders struct {
 	users      *dataloader.Loader[uuid.UUID, *auth.User]    // nil for one that is not there
 	profiles   *dataloader.Loader[uuid.UUID, *auth.Profile] // likewise
 	profilesOf *dataloader.Loader[uuid.UUID, []*auth.Profile]
+	sessionsOf *dataloader.Loader[uuid.UUID, []*auth.Session]
 }
 
 type loadersKey struct{}
@@ -52,6 +54,9 @@ func withLoaders(ctx context.Context, a *auth.Accounts, wait time.Duration) cont
 				by[found[i].UserID] = append(by[found[i].UserID], &found[i])
 			}
 			return by, err
+		}),
+		sessionsOf: loader(wait, func(ctx context.Context, users []uuid.UUID) (map[uuid.UUID][]*auth.Session, error) {
+			return a.SessionsOf(ctx, users, authn.From(ctx))
 		}),
 	})
 }

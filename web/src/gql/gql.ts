@@ -69,6 +69,11 @@ type Documents = {
     "\n  mutation CancelUpload($input: CancelUploadInput!) { cancelUpload(input: $input) { asset { ...AdminAsset } } }\n": typeof types.CancelUploadDocument,
     "\n  query AdminUsers($query: String, $first: Int!, $after: String) {\n    users(query: $query, first: $first, after: $after) {\n      totalCount\n      pageInfo { hasNextPage endCursor }\n      edges { cursor node { id login name roles blocked createdAt profiles { id name colour } } }\n    }\n  }\n": typeof types.AdminUsersDocument,
     "\n  mutation UpdateUser($input: UpdateUserInput!) { updateUser(input: $input) { user { id roles permissions blocked } } }\n": typeof types.UpdateUserDocument,
+    "\n  mutation ChangePassword($input: ChangePasswordInput!) { changePassword(input: $input) { ended user { id sessions { id } } } }\n": typeof types.ChangePasswordDocument,
+    "\n  query Devices {\n    me { id sessions { id current createdAt usedAt client { kind browser system address network } } }\n  }\n": typeof types.DevicesDocument,
+    "\n  query SignIns($first: Int!, $after: String) {\n    me {\n      id\n      signIns(first: $first, after: $after) {\n        pageInfo { hasNextPage endCursor }\n        edges { cursor node { at method outcome client { kind browser system address network } } }\n      }\n    }\n  }\n": typeof types.SignInsDocument,
+    "\n  mutation EndSession($input: EndSessionInput!) { endSession(input: $input) { ended user { id sessions { id } } } }\n": typeof types.EndSessionDocument,
+    "\n  mutation EndSessions($input: EndSessionsInput!) { endSessions(input: $input) { ended user { id sessions { id } } } }\n": typeof types.EndSessionsDocument,
     "\n  fragment ContinueCard on ContinueWatching {\n    playable {\n      id\n      name(locale: $locale)\n      ... on Episode { number seasonNumber }\n    }\n    title {\n      id\n      name(locale: $locale)\n      still { colour placeholder w320: url(width: 320) w640: url(width: 640) }\n      poster { colour placeholder w400: url(width: 400) }\n    }\n    watchState { positionMs durationMs lastSeenAt }\n  }\n": typeof types.ContinueCardFragmentDoc,
     "\n  mutation ForgetProgress($input: ForgetProgressInput!) {\n    forgetProgress(input: $input) { playable { id watchState { positionMs durationMs finished } } }\n  }\n": typeof types.ForgetProgressDocument,
     "\n  fragment Hero on Title {\n    id\n    name(locale: $locale)\n    tagline(locale: $locale)\n    description(locale: $locale)\n    year\n    genres { id name(locale: $locale) }\n    still { colour placeholder w640: url(width: 640) w1280: url(width: 1280) w1920: url(width: 1920) }\n    ... on Film { durationMs watchState { positionMs finished } playback { durationMs } }\n  }\n": typeof types.HeroFragmentDoc,
@@ -153,6 +158,11 @@ const documents: Documents = {
     "\n  mutation CancelUpload($input: CancelUploadInput!) { cancelUpload(input: $input) { asset { ...AdminAsset } } }\n": types.CancelUploadDocument,
     "\n  query AdminUsers($query: String, $first: Int!, $after: String) {\n    users(query: $query, first: $first, after: $after) {\n      totalCount\n      pageInfo { hasNextPage endCursor }\n      edges { cursor node { id login name roles blocked createdAt profiles { id name colour } } }\n    }\n  }\n": types.AdminUsersDocument,
     "\n  mutation UpdateUser($input: UpdateUserInput!) { updateUser(input: $input) { user { id roles permissions blocked } } }\n": types.UpdateUserDocument,
+    "\n  mutation ChangePassword($input: ChangePasswordInput!) { changePassword(input: $input) { ended user { id sessions { id } } } }\n": types.ChangePasswordDocument,
+    "\n  query Devices {\n    me { id sessions { id current createdAt usedAt client { kind browser system address network } } }\n  }\n": types.DevicesDocument,
+    "\n  query SignIns($first: Int!, $after: String) {\n    me {\n      id\n      signIns(first: $first, after: $after) {\n        pageInfo { hasNextPage endCursor }\n        edges { cursor node { at method outcome client { kind browser system address network } } }\n      }\n    }\n  }\n": types.SignInsDocument,
+    "\n  mutation EndSession($input: EndSessionInput!) { endSession(input: $input) { ended user { id sessions { id } } } }\n": types.EndSessionDocument,
+    "\n  mutation EndSessions($input: EndSessionsInput!) { endSessions(input: $input) { ended user { id sessions { id } } } }\n": types.EndSessionsDocument,
     "\n  fragment ContinueCard on ContinueWatching {\n    playable {\n      id\n      name(locale: $locale)\n      ... on Episode { number seasonNumber }\n    }\n    title {\n      id\n      name(locale: $locale)\n      still { colour placeholder w320: url(width: 320) w640: url(width: 640) }\n      poster { colour placeholder w400: url(width: 400) }\n    }\n    watchState { positionMs durationMs lastSeenAt }\n  }\n": types.ContinueCardFragmentDoc,
     "\n  mutation ForgetProgress($input: ForgetProgressInput!) {\n    forgetProgress(input: $input) { playable { id watchState { positionMs durationMs finished } } }\n  }\n": types.ForgetProgressDocument,
     "\n  fragment Hero on Title {\n    id\n    name(locale: $locale)\n    tagline(locale: $locale)\n    description(locale: $locale)\n    year\n    genres { id name(locale: $locale) }\n    still { colour placeholder w640: url(width: 640) w1280: url(width: 1280) w1920: url(width: 1920) }\n    ... on Film { durationMs watchState { positionMs finished } playback { durationMs } }\n  }\n": types.HeroFragmentDoc,
@@ -413,6 +423,26 @@ export function graphql(source: "\n  query AdminUsers($query: String, $first: In
  * The graphql function is used to parse GraphQL queries into a document that can be used by GraphQL clients.
  */
 export function graphql(source: "\n  mutation UpdateUser($input: UpdateUserInput!) { updateUser(input: $input) { user { id roles permissions blocked } } }\n"): (typeof documents)["\n  mutation UpdateUser($input: UpdateUserInput!) { updateUser(input: $input) { user { id roles permissions blocked } } }\n"];
+/**
+ * The graphql function is used to parse GraphQL queries into a document that can be used by GraphQL clients.
+ */
+export function graphql(source: "\n  mutation ChangePassword($input: ChangePasswordInput!) { changePassword(input: $input) { ended user { id sessions { id } } } }\n"): (typeof documents)["\n  mutation ChangePassword($input: ChangePasswordInput!) { changePassword(input: $input) { ended user { id sessions { id } } } }\n"];
+/**
+ * The graphql function is used to parse GraphQL queries into a document that can be used by GraphQL clients.
+ */
+export function graphql(source: "\n  query Devices {\n    me { id sessions { id current createdAt usedAt client { kind browser system address network } } }\n  }\n"): (typeof documents)["\n  query Devices {\n    me { id sessions { id current createdAt usedAt client { kind browser system address network } } }\n  }\n"];
+/**
+ * The graphql function is used to parse GraphQL queries into a document that can be used by GraphQL clients.
+ */
+export function graphql(source: "\n  query SignIns($first: Int!, $after: String) {\n    me {\n      id\n      signIns(first: $first, after: $after) {\n        pageInfo { hasNextPage endCursor }\n        edges { cursor node { at method outcome client { kind browser system address network } } }\n      }\n    }\n  }\n"): (typeof documents)["\n  query SignIns($first: Int!, $after: String) {\n    me {\n      id\n      signIns(first: $first, after: $after) {\n        pageInfo { hasNextPage endCursor }\n        edges { cursor node { at method outcome client { kind browser system address network } } }\n      }\n    }\n  }\n"];
+/**
+ * The graphql function is used to parse GraphQL queries into a document that can be used by GraphQL clients.
+ */
+export function graphql(source: "\n  mutation EndSession($input: EndSessionInput!) { endSession(input: $input) { ended user { id sessions { id } } } }\n"): (typeof documents)["\n  mutation EndSession($input: EndSessionInput!) { endSession(input: $input) { ended user { id sessions { id } } } }\n"];
+/**
+ * The graphql function is used to parse GraphQL queries into a document that can be used by GraphQL clients.
+ */
+export function graphql(source: "\n  mutation EndSessions($input: EndSessionsInput!) { endSessions(input: $input) { ended user { id sessions { id } } } }\n"): (typeof documents)["\n  mutation EndSessions($input: EndSessionsInput!) { endSessions(input: $input) { ended user { id sessions { id } } } }\n"];
 /**
  * The graphql function is used to parse GraphQL queries into a document that can be used by GraphQL clients.
  */

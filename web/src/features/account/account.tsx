@@ -1,6 +1,6 @@
 import { Trans, useLingui } from '@lingui/react/macro';
 import { useNavigate } from '@tanstack/react-router';
-import { useState } from 'react';
+import { useState, type ReactNode } from 'react';
 import { useFaultText } from '~/lib/faults';
 import { activate, keepLocale, localeStore, type Locale } from '~/lib/i18n';
 import { usePageTitle } from '~/lib/page';
@@ -15,7 +15,8 @@ import { ProfileDialog } from './profile-dialog';
 
 const mostProfiles = 6;
 
-export function AccountPage() {
+/** `security` is what the auth feature has to say of the account. */
+export function AccountPage({ security }: { security: ReactNode }) {
   const { t } = useLingui();
   const words = useFaultText();
   const navigate = useNavigate();
@@ -134,6 +135,8 @@ export function AccountPage() {
           </Field>
         </div>
       </section>
+
+      {security}
 
       <section className="mt-12 border-t border-line pt-8">
         <Button icon="out" onClick={() => void leave()}>

@@ -17,7 +17,7 @@ import { Bar } from './bar';
 import { LoadError, Page, RowsSkeleton } from './page';
 import { jobStates, type JobsSearch } from './search';
 import { unfinished } from './status';
-import { usePages } from './use-pages';
+import { usePages } from '~/lib/use-pages';
 
 const JobsDocument = graphql(/* GraphQL */ `
   query AdminJobs($states: [MediaJobState!], $first: Int!, $after: String) {

@@ -17,7 +17,7 @@ import { CellInput } from './cell-input';
 import { LoadError, Page, RowsSkeleton } from './page';
 import type { PeopleSearch } from './search';
 import { SearchBox } from './search-box';
-import { usePages } from './use-pages';
+import { usePages } from '~/lib/use-pages';
 
 const PeopleDocument = graphql(/* GraphQL */ `
   query AdminPeople($query: String, $first: Int!, $after: String) {

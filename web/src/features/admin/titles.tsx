@@ -22,7 +22,7 @@ import { SearchBox } from './search-box';
 import { titleColumns, type TitleColumn, type TitlesSearch } from './search';
 import { MediaChip, StatusChip } from './status';
 import { Thumb } from './thumb';
-import { usePages } from './use-pages';
+import { usePages } from '~/lib/use-pages';
 import { useRowKeys } from './use-row-keys';
 
 const TitlesDocument = graphql(/* GraphQL */ `

@@ -14,7 +14,7 @@ import { toast } from '~/ui/toast';
 import { LoadError, Page, RowsSkeleton } from './page';
 import type { UsersSearch } from './search';
 import { SearchBox } from './search-box';
-import { usePages } from './use-pages';
+import { usePages } from '~/lib/use-pages';
 
 const UsersDocument = graphql(/* GraphQL */ `
   query AdminUsers($query: String, $first: Int!, $after: String) {

@@ -1,7 +1,7 @@
 import { Trans, useLingui } from '@lingui/react/macro';
 import { Link, useNavigate } from '@tanstack/react-router';
 import { useRef, useState, type FormEvent } from 'react';
-import { toFault, useFaultText } from '~/lib/faults';
+import { toFault } from '~/lib/faults';
 import { localeStore } from '~/lib/i18n';
 import { usePageTitle } from '~/lib/page';
 import { samePath } from '~/lib/paths';
@@ -10,12 +10,13 @@ import { Button } from '~/ui/button';
 import { Field, Input } from '~/ui/field';
 import { AuthFrame } from './auth-frame';
 import { PasswordInput } from './password-input';
+import { usePasswordWords } from './password-words';
 
 type Errors = Partial<Record<'name' | 'login' | 'password' | 'all', string>>;
 
 export function SignUp({ next }: { next?: string }) {
   const { t } = useLingui();
-  const words = useFaultText();
+  const words = usePasswordWords();
   const navigate = useNavigate();
   const form = useRef<HTMLFormElement>(null);
   const [busy, setBusy] = useState(false);

@@ -1,0 +1,93 @@
+package auth
+
+import (
+	"fmt"
+	"io"
+	"slices"
+	"strconv"
+)
+
+// DeviceKind is a kind of device.
+type DeviceKind string
+
+// The kinds of devices.
+const (
+	DeviceDesktop DeviceKind = "DESKTOP"
+	DevicePhone   DeviceKind = "PHONE"
+	DeviceTablet  DeviceKind = "TABLET"
+	DeviceTV      DeviceKind = "TV"
+	DeviceOther   DeviceKind = "OTHER"
+)
+
+// Network is where an address belongs.
+type Network string
+
+// The networks.
+const (
+	NetworkThisMachine Network = "THIS_MACHINE"
+	NetworkLocal       Network = "LOCAL"
+	NetworkInternet    Network = "INTERNET"
+	NetworkUnknown     Network = "UNKNOWN"
+)
+
+// SignInMethod is a way to sign in.
+type SignInMethod string
+
+// The ways to sign in.
+const (
+	SignInByPassword SignInMethod = "PASSWORD"
+	SignInBySignUp   SignInMethod = "SIGN_UP"
+)
+
+// SignInOutcome is what came of a sign-in.
+type SignInOutcome string
+
+// What comes of sign-ins.
+const (
+	SignInSucceeded     SignInOutcome = "SUCCEEDED"
+	SignInWrongPassword SignInOutcome = "WRONG_PASSWORD"
+	SignInBlocked       SignInOutcome = "BLOCKED"
+)
+
+func marshal[E ~string](w io.Writer, e E) { _, _ = io.WriteString(w, strconv.Quote(string(e))) }
+
+func unmarshal[E ~string](e *E, v any, all ...E) error {
+	s, ok := v.(string)
+	if !ok || !slices.Contains(all, E(s)) {
+		return fmt.Errorf("%v is none of %v", v, all)
+	}
+	*e = E(s)
+	return nil
+}
+
+// MarshalGQL implements graphql.Marshaler.
+func (k DeviceKind) MarshalGQL(w io.Writer) { marshal(w, k) }
+
+// UnmarshalGQL implements graphql.Unmarshaler.
+func (k *DeviceKind) UnmarshalGQL(v any) error {
+	return unmarshal(k, v, DeviceDesktop, DevicePhone, DeviceTablet, DeviceTV, DeviceOther)
+}
+
+// MarshalGQL implements graphql.Marshaler.
+func (n Network) MarshalGQL(w io.Writer) { marshal(w, n) }
+
+// UnmarshalGQL implements graphql.Unmarshaler.
+func (n *Network) UnmarshalGQL(v any) error {
+	return unmarshal(n, v, NetworkThisMachine, NetworkLocal, NetworkInternet, NetworkUnknown)
+}
+
+// MarshalGQL implements graphql.Marshaler.
+func (m SignInMethod) MarshalGQL(w io.Writer) { marshal(w, m) }
+
+// UnmarshalGQL implements graphql.Unmarshaler.
+func (m *SignInMethod) UnmarshalGQL(v any) error {
+	return unmarshal(m, v, SignInByPassword, SignInBySignUp)
+}
+
+// MarshalGQL implements graphql.Marshaler.
+func (o SignInOutcome) MarshalGQL(w io.Writer) { marshal(w, o) }
+
+// UnmarshalGQL implements graphql.Unmarshaler.
+func (o *SignInOutcome) UnmarshalGQL(v any) error {
+	return unmarshal(o, v, SignInSucceeded, SignInWrongPassword, SignInBlocked)
+}

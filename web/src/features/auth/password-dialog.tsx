@@ -1,0 +1,78 @@
+import { Trans, useLingui } from '@lingui/react/macro';
+import { useRef, useState, type FormEvent } from 'react';
+import { useMutation } from 'urql';
+import { graphql } from '~/gql/gql';
+import { toFault } from '~/lib/faults';
+import { Button } from '~/ui/button';
+import { Dialog } from '~/ui/dialog';
+import { Field } from '~/ui/field';
+import { toast } from '~/ui/toast';
+import { PasswordInput } from './password-input';
+import { usePasswordWords } from './password-words';
+
+const ChangePassword = graphql(/* GraphQL */ `
+  mutation ChangePassword($input: ChangePasswordInput!) { changePassword(input: $input) { ended user { id sessions { id } } } }
+`);
+
+type Errors = Partial<Record<'password' | 'newPassword' | 'all', string>>;
+
+export function PasswordDialog({ login, onClose, closeLabel }: { login: string; onClose: () => void; closeLabel: string }) {
+  const { t } = useLingui();
+  const words = usePasswordWords();
+  const form = useRef<HTMLFormElement>(null);
+  const [errors, setErrors] = useState<Errors>({});
+  const [{ fetching }, change] = useMutation(ChangePassword);
+
+  const refuse = (found: Errors) => {
+    setErrors(found);
+    const first = (['password', 'newPassword'] as const).find((field) => found[field]);
+    if (first) form.current?.querySelector<HTMLElement>(`[name=${first}]`)?.focus();
+  };
+  const submit = async (event: FormEvent<HTMLFormElement>) => {
+    event.preventDefault();
+    const data = new FormData(event.currentTarget);
+    const password = String(data.get('password'));
+    const newPassword = String(data.get('newPassword'));
+    if (!password) return refuse({ password: t`Enter the present password.` });
+    if (newPassword.length < 8) return refuse({ newPassword: t`Enter at least 8 characters.` });
+    setErrors({});
+    const result = await change({ input: { password, newPassword } });
+    if (result.error) {
+      const fault = toFault(result.error);
+      const field = fault.field?.split('.').pop();
+      if (field === 'password' || field === 'newPassword') return refuse({ [field]: words(fault) });
+      return refuse({ all: words(fault) });
+    }
+    toast(result.data?.changePassword.ended ? t`The password is changed, the other devices are signed out.` : t`The password is changed.`);
+    onClose();
+  };
+
+  return (
+    <Dialog
+      open
+      onOpenChange={(open) => !open && onClose()}
+      title={<Trans>Change the password</Trans>}
+      description={<Trans>Every other device is signed out.</Trans>}
+      closeLabel={closeLabel}
+      footer={
+        <Button type="submit" form="change-password" variant="primary" busy={fetching}>
+          <Trans>Change the password</Trans>
+        </Button>
+      }
+    >
+      <form id="change-password" ref={form} noValidate onSubmit={(event) => void submit(event)} className="flex flex-col gap-5">
+        {/* Tells a password manager whose password this is. */}
+        <input type="text" name="username" autoComplete="username" defaultValue={login} hidden readOnly />
+        <Field label={t`Present password`} error={errors.password}>
+          {(control) => <PasswordInput {...control} name="password" autoComplete="current-password" />}
+        </Field>
+        <Field label={t`New password`} hint={t`8 characters or more.`} error={errors.newPassword}>
+          {(control) => <PasswordInput {...control} name="newPassword" autoComplete="new-password" />}
+        </Field>
+        <div role="alert" className="text-sm text-danger empty:hidden">
+          {errors.all}
+        </div>
+      </form>
+    </Dialog>
+  );
+}
