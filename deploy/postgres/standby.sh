@@ -12,4 +12,5 @@ if [ ! -s "$PGDATA/standby.copied" ]; then
   copy -C || copy
   date >"$PGDATA/standby.copied"
 fi
-exec postgres -c hot_standby=on
+# A standby may have no fewer connections than what it follows.
+exec postgres -c wal_level=logical -c max_connections=200 -c max_slot_wal_keep_size=4GB -c hot_standby=on
