@@ -117,6 +117,16 @@ func TestKilledBetweenInsertAndCommitNothingIsLostOrDoubled(t *testing.T) {
 	t.Log("rows written", raw, "events", once)
 }
 
+func TestTablesOfANewerProgramAreRefused(t *testing.T) {
+	db, log := analytics(t), eventLog(t)
+	require.NoError(t, db.Exec(t.Context(), "INSERT INTO goose_analytics (version_id, is_applied) VALUES (99999, 1)"))
+	a, err := collectors.NewActivity(db, log, quiet)
+	require.NoError(t, err)
+	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	defer cancel()
+	require.ErrorContains(t, a.Run(ctx), "run the newer program")
+}
+
 func BenchmarkHistoryToDashboard(b *testing.B) {
 	db, log := analytics(b), eventLog(b)
 	cfg := history.Config{Until: time.Now(), Seed: 5}

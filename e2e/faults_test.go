@@ -98,6 +98,14 @@ func TestStartRefusals(t *testing.T) {
 			require.Contains(t, []string{"version", "lock"}, e.Name(), "nothing is half-written")
 		}
 	})
+	t.Run("a restore into the data folder did not end", func(t *testing.T) {
+		dir := t.TempDir()
+		require.NoError(t, os.WriteFile(filepath.Join(dir, "restoring"), nil, 0o600))
+		i, err := cinema.Try(t, cinema.Options{Dir: dir})
+		require.Error(t, err)
+		require.Contains(t, i.Log(), "run cinema restore again")
+		require.NoFileExists(t, filepath.Join(dir, "lock"), "nothing is begun")
+	})
 	t.Run("the data folder is in use", func(t *testing.T) {
 		first := cinema.Start(t, cinema.Options{})
 		i, err := cinema.Try(t, cinema.Options{Dir: first.Dir})

@@ -85,3 +85,40 @@ func TestTrustedProxiesAreAddressesOrNetworks(t *testing.T) {
 	c.Print(&out)
 	require.Contains(t, out.String(), "CINEMA_TRUSTED_PROXIES=10.0.0.0/8,127.0.0.1/32,::1/128\n")
 }
+
+func TestBackupTargets(t *testing.T) {
+	load := func(env map[string]string) error {
+		_, err := Load(nil, func(k string) (string, bool) { v, ok := env[k]; return v, ok })
+		return err
+	}
+	s3 := func(more map[string]string) map[string]string {
+		env := map[string]string{"CINEMA_BACKUP_S3_URL": "http://backup:9000", "CINEMA_BACKUP_S3_ACCESS_KEY": "a", "CINEMA_BACKUP_S3_SECRET_KEY": "b"}
+		for k, v := range more {
+			env[k] = v
+		}
+		return env
+	}
+	for name, tc := range map[string]struct {
+		env  map[string]string
+		want string
+	}{
+		"a folder":             {map[string]string{"CINEMA_BACKUP_TO": "/mnt/backup"}, ""},
+		"a bucket":             {s3(map[string]string{"CINEMA_BACKUP_TO": "s3://backups/nightly"}), ""},
+		"no address":           {map[string]string{"CINEMA_BACKUP_TO": "s3://backups"}, "CINEMA_BACKUP_S3_URL"},
+		"another protocol":     {map[string]string{"CINEMA_BACKUP_TO": "ftp://backups"}, "want a folder, or s3://"},
+		"a password in it":     {s3(map[string]string{"CINEMA_BACKUP_TO": "s3://me:hushhush@backups"}), "CINEMA_BACKUP_S3_SECRET_KEY"},
+		"too often":            {map[string]string{"CINEMA_BACKUP_EVERY": "1s"}, "CINEMA_BACKUP_EVERY"},
+		"none are kept":        {map[string]string{"CINEMA_BACKUP_KEEP": "0"}, "CINEMA_BACKUP_KEEP"},
+		"the objects' own one": {map[string]string{"CINEMA_BACKUP_TO": "s3://cinema", "CINEMA_S3_URL": "http://s:9000", "CINEMA_S3_ACCESS_KEY": "a", "CINEMA_S3_SECRET_KEY": "b"}, "choose another one for backups"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			err := load(tc.env)
+			if tc.want == "" {
+				require.NoError(t, err)
+				return
+			}
+			require.ErrorContains(t, err, tc.want)
+			require.NotContains(t, err.Error(), "hushhush")
+		})
+	}
+}
