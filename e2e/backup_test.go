@@ -269,8 +269,8 @@ func poster(t testing.TB, shade uint8) []byte {
 	return b.Bytes()
 }
 
-// hang gives a new title a poster and returns the poster's address.
-func hang(t testing.TB, admin *cinema.Client, name string, shade uint8) string {
+// hang makes a film with a poster and returns it with the poster's address.
+func hang(t testing.TB, admin *cinema.Client, name string, shade uint8) (title, string) {
 	t.Helper()
 	var made struct {
 		CreateTitle struct{ Record struct{ ID string } }
@@ -287,21 +287,17 @@ func hang(t testing.TB, admin *cinema.Client, name string, shade uint8) string {
 		}
 		return nil
 	})
-	return url
+	return title{ID: made.CreateTitle.Record.ID, Playback: &playback{DurationMs: 5_400_000}}, url
 }
 
 func TestBackupAndRestore(t *testing.T) {
-	first := cinema.Start(t, cinema.Options{Demo: true})
+	first := cinema.Start(t, cinema.Options{})
 	viewer := first.Client()
 	viewer.SignUp(t, "newcomer", password)
-	film := playable(t, viewer)
 	admin, adminPassword := first.Admin(t), first.AdminPassword
-	posterURL := hang(t, admin, "With A Poster", 7)
+	film, posterURL := hang(t, admin, "With A Poster", 7)
 	status, picture := viewer.Get(t, posterURL)
 	require.Equal(t, 200, status)
-	status, master := viewer.Get(t, film.Playback.URL)
-	require.Equal(t, 200, status)
-	segment := firstSegment(t, viewer, film.Playback.URL, string(master))
 
 	dir := filepath.Join(t.TempDir(), "backups")
 	env := []string{"CINEMA_DATA_DIR=" + first.Dir}
@@ -360,7 +356,7 @@ func TestBackupAndRestore(t *testing.T) {
 	t.Log(strings.TrimSpace(out))
 
 	// On the same address, so that cookies and links are the old ones.
-	second := cinema.Start(t, cinema.Options{Dir: first.Dir, Demo: true, Port: first.URL[strings.LastIndex(first.URL, ":")+1:]})
+	second := cinema.Start(t, cinema.Options{Dir: first.Dir, Port: first.URL[strings.LastIndex(first.URL, ":")+1:]})
 	require.Empty(t, second.AdminPassword, "it is no first start")
 	t.Run("sessions and links live on", func(t *testing.T) {
 		var me struct{ Me struct{ Login string } }
@@ -369,9 +365,6 @@ func TestBackupAndRestore(t *testing.T) {
 		status, got := viewer.Get(t, posterURL)
 		require.Equal(t, 200, status)
 		require.True(t, bytes.Equal(picture, got), "the poster is another")
-		status, again := viewer.Get(t, film.Playback.URL)
-		require.Equal(t, 200, status)
-		require.Equal(t, segment, firstSegment(t, viewer, film.Playback.URL, string(again)))
 	})
 	admin = second.Client()
 	admin.SignIn(t, "admin", adminPassword)
