@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"image"
 	"image/color"
@@ -283,7 +284,7 @@ func hang(t testing.TB, admin *cinema.Client, name string, shade uint8) (title, 
 		var out struct{ TitleRecord struct{ PosterURL string } }
 		admin.Must(t, &out, `query($id: ID!) { titleRecord(id: $id) { posterUrl } }`, map[string]any{"id": made.CreateTitle.Record.ID})
 		if url = out.TitleRecord.PosterURL; url == "" {
-			return fmt.Errorf("no poster yet")
+			return errors.New("no poster yet")
 		}
 		return nil
 	})
@@ -356,7 +357,8 @@ func TestBackupAndRestore(t *testing.T) {
 	t.Log(strings.TrimSpace(out))
 
 	// On the same address, so that cookies and links are the old ones.
-	second := cinema.Start(t, cinema.Options{Dir: first.Dir, Port: first.URL[strings.LastIndex(first.URL, ":")+1:]})
+	scheduled := filepath.Join(t.TempDir(), "scheduled")
+	second := cinema.Start(t, cinema.Options{Dir: first.Dir, Env: []string{"CINEMA_BACKUP_TO=" + scheduled, "CINEMA_BACKUP_KEY=" + password}, Port: first.URL[strings.LastIndex(first.URL, ":")+1:]})
 	require.Empty(t, second.AdminPassword, "it is no first start")
 	t.Run("sessions and links live on", func(t *testing.T) {
 		var me struct{ Me struct{ Login string } }
@@ -369,6 +371,25 @@ func TestBackupAndRestore(t *testing.T) {
 	admin = second.Client()
 	admin.SignIn(t, "admin", adminPassword)
 	hasAll(t, second, admin, viewer, film, house, m.Moment)
+	t.Run("a backup is made by itself, and told of", func(t *testing.T) {
+		ops := second.Client()
+		ops.URL = second.OpsURL
+		cinema.Eventually(t, 30*time.Second, func() error {
+			_, metrics := ops.Get(t, "/metrics")
+			if !regexp.MustCompile(`(?m)^cinema_backup_last_success_timestamp_seconds [1-9]`).Match(metrics) {
+				return errors.New("no good backup yet")
+			}
+			return nil
+		})
+		_, ready := ops.Get(t, "/readyz")
+		require.Contains(t, string(ready), `{"name":"backup","ok":true}`)
+		key := []string{"CINEMA_DATA_DIR=" + t.TempDir(), "CINEMA_BACKUP_KEY=" + password}
+		out, err := command(t, key, "backup", "-verify", scheduled)
+		require.NoError(t, err, out)
+		out, err = command(t, key[:1], "restore", scheduled)
+		require.Error(t, err)
+		require.Contains(t, out, "encrypted")
+	})
 	got, _ := today(t, admin)
 	require.LessOrEqual(t, got, house.sent+accountEvents, "an event counts twice")
 }
@@ -376,3 +397,56 @@ func TestBackupAndRestore(t *testing.T) {
 // accountEvents is how many events the accounts of a test may write themselves:
 // signing up and in, and the end of the viewing sessions that it opened.
 const accountEvents = 12
+
+// The same on the servers of a cluster, where each store has an address and the
+// command is a process of its own that reaches them.
+func TestBackupOfACluster(t *testing.T) {
+	before, bucket := cinema.Stores(t, "before")
+	first := cinema.Start(t, cinema.Options{Env: before})
+	viewer, admin, adminPassword := first.Client(), first.Admin(t), first.AdminPassword
+	viewer.SignUp(t, "newcomer", password)
+	film, posterURL := hang(t, admin, "With A Poster", 7)
+	_, picture := viewer.Get(t, posterURL)
+
+	target := "s3://" + bucket + "-backups/nightly"
+	env := append(before, "CINEMA_DATA_DIR="+t.TempDir(), "CINEMA_BACKUP_KEY="+password)
+	house, quiet := busyHouse(t, first, admin, viewer, film)
+	out, err := command(t, env, "backup", target)
+	require.NoError(t, err, out)
+	files := cinema.Bucket(t, bucket+"-backups", "nightly/blobs/")
+	require.NotEmpty(t, files)
+	moment := time.Now() // the program takes a later one
+	out, err = command(t, env, "backup", target)
+	require.NoError(t, err, out)
+	t.Log(backupLine.FindString(out))
+	quiet()
+	now := cinema.Bucket(t, bucket+"-backups", "nightly/blobs/")
+	for key, at := range files {
+		require.Equal(t, at, now[key], "%s was written again", key)
+	}
+	out, err = command(t, env, "backup", "-verify", target)
+	require.NoError(t, err, out)
+	first.Kill()
+
+	after, _ := cinema.Stores(t, "after")
+	env = append(after, "CINEMA_DATA_DIR="+t.TempDir(), "CINEMA_BACKUP_KEY="+password)
+	out, err = command(t, append(env, "CINEMA_AUTH_SECRET="+strings.Repeat("ab", 32)), "restore", target)
+	require.Error(t, err)
+	require.Contains(t, out, "CINEMA_AUTH_SECRET holds another secret")
+	out, err = command(t, env, "restore", target)
+	require.NoError(t, err, out)
+	t.Log(strings.TrimSpace(out))
+	out, err = command(t, env, "restore", target)
+	require.Error(t, err)
+	require.Contains(t, out, "the database auth has account")
+
+	second := cinema.Start(t, cinema.Options{Env: after, Port: first.URL[strings.LastIndex(first.URL, ":")+1:]})
+	status, got := viewer.Get(t, posterURL)
+	require.Equal(t, 200, status)
+	require.True(t, bytes.Equal(picture, got), "the poster is another")
+	admin = second.Client()
+	admin.SignIn(t, "admin", adminPassword)
+	hasAll(t, second, admin, viewer, film, house, moment)
+	events, _ := today(t, admin)
+	require.LessOrEqual(t, events, house.sent+accountEvents, "an event counts twice")
+}
