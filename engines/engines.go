@@ -11,6 +11,7 @@
 //
 //	lock         held while the program runs; names its process
 //	version      of the folder's layout; a newer one is refused untouched
+//	restoring    while a backup is being restored into it (internal/app)
 //	postgres/    see engines/postgres
 //	clickhouse/  see engines/clickhouse
 //	kafka/       see engines/kafka

@@ -724,6 +724,9 @@ func restoreCommand(ctx context.Context, cfg *Config, version string, args []str
 
 // check refuses what can be refused before anything is touched.
 func (a *app) check(plan *backup.Plan) error {
+	if names := a.unreachable(); len(names) > 0 {
+		return fault.New(fault.Invalid, "this process cannot reach all that belongs to the cinema: set %s", strings.Join(names, ", "))
+	}
 	schemas, err := schemasOf()
 	if err != nil {
 		return err

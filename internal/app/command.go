@@ -139,8 +139,9 @@ func shortSocket(path string) string {
 	return path
 }
 
-// commands is the handler behind the control socket.
-func commands(a *app) http.Handler {
+// commands is the handler behind the control socket. What takes long ends with
+// ctx, that of the program's services.
+func commands(ctx context.Context, a *app) http.Handler {
 	mux := http.NewServeMux()
 	answer := func(w http.ResponseWriter, text string, err error) {
 		if err != nil {
@@ -169,7 +170,12 @@ func commands(a *app) http.Handler {
 		password, err := a.auth.ResetPassword(r.Context(), in.Login)
 		answer(w, fmt.Sprintf("login %s, password %s", in.Login, password), err)
 	})
-	mux.HandleFunc("POST /backup", a.handleBackup)
+	mux.HandleFunc("POST /backup", func(w http.ResponseWriter, r *http.Request) {
+		asked, give := context.WithCancel(r.Context())
+		defer give()
+		defer context.AfterFunc(ctx, give)()
+		a.handleBackup(w, r.WithContext(asked))
+	})
 	return mux
 }
 
@@ -189,7 +195,7 @@ func serveControl(ctx context.Context, a *app, log *slog.Logger) error {
 		_ = l.Close()
 		return fmt.Errorf("control socket: %w", err)
 	}
-	return serve(ctx, l, commands(a), leaving{drain: 10 * time.Minute})
+	return serve(ctx, l, commands(ctx, a), leaving{drain: 10 * time.Minute})
 }
 
 // healthcheck asks the operator's address whether the program is ready.
