@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"cmp"
 	"crypto/rand"
 	"encoding/hex"
 	"encoding/json"
@@ -8,13 +9,18 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"net/http/httptest"
 	"os"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
+	collector "go.opentelemetry.io/proto/otlp/collector/trace/v1"
+	tracepb "go.opentelemetry.io/proto/otlp/trace/v1"
+	"google.golang.org/protobuf/proto"
 
 	"github.com/netflixathome/cinema/e2e/cinema"
 )
@@ -29,10 +35,84 @@ type span struct {
 
 func (s span) String() string { return s.service + ": " + s.name }
 
-// traceOf asks Jaeger for a trace; none is no error.
-func traceOf(t testing.TB, id string) (spans []span, raw string) {
+// traces is where the cinema's spans went.
+type traces interface {
+	// find returns a trace's spans in the order of their start, and all that
+	// is known of them as text; none is no error.
+	find(t testing.TB, id string) (spans []span, raw string)
+}
+
+// receiver returns the address of Jaeger where e2e/real has started one, else
+// of a receiver of OTLP that keeps what it is sent.
+func receiver(t testing.TB) (address string, kept traces) {
+	if address := os.Getenv("CINEMA_TEST_OTLP_URL"); address != "" {
+		return address, jaeger{os.Getenv("CINEMA_TEST_JAEGER_URL")}
+	}
+	s := &sink{byTrace: map[string][]span{}, raw: map[string]string{}}
+	server := httptest.NewServer(s)
+	t.Cleanup(server.Close)
+	return server.URL, s
+}
+
+// sink takes OTLP over HTTP.
+type sink struct {
+	mu      sync.Mutex
+	byTrace map[string][]span
+	raw     map[string]string
+}
+
+func (s *sink) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	body, err := io.ReadAll(r.Body)
+	var sent collector.ExportTraceServiceRequest
+	if err != nil || r.URL.Path != "/v1/traces" || proto.Unmarshal(body, &sent) != nil {
+		http.Error(w, "want spans", http.StatusBadRequest)
+		return
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, resource := range sent.ResourceSpans {
+		service := ""
+		for _, kv := range resource.Resource.Attributes {
+			if kv.Key == "service.name" {
+				service = kv.Value.GetStringValue()
+			}
+		}
+		for _, scope := range resource.ScopeSpans {
+			for _, sp := range scope.Spans {
+				one := span{id: hex.EncodeToString(sp.SpanId), parent: hex.EncodeToString(sp.ParentSpanId), service: service,
+					name: sp.Name, start: int64(sp.StartTimeUnixNano / 1000), tags: map[string]any{}}
+				for _, kv := range sp.Attributes {
+					one.tags[kv.Key] = kv.Value.GetStringValue()
+				}
+				if sp.Status.GetCode() == tracepb.Status_STATUS_CODE_ERROR {
+					one.tags["error"] = true
+				}
+				id := hex.EncodeToString(sp.TraceId)
+				s.byTrace[id] = append(s.byTrace[id], one)
+				s.raw[id] += sp.String() + "\n"
+			}
+		}
+	}
+	w.Header().Set("Content-Type", "application/x-protobuf")
+}
+
+func (s *sink) find(_ testing.TB, id string) ([]span, string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return byStart(slices.Clone(s.byTrace[id])), s.raw[id]
+}
+
+func byStart(spans []span) []span {
+	slices.SortFunc(spans, func(a, b span) int { return cmp.Compare(a.start, b.start) })
+	return spans
+}
+
+// jaeger is asked by its query API.
+type jaeger struct{ url string }
+
+func (j jaeger) find(t testing.TB, id string) (spans []span, raw string) {
 	t.Helper()
-	res, err := http.Get(os.Getenv("CINEMA_TEST_JAEGER_URL") + "/api/traces/" + id) //nolint:noctx // bounded by the patience with loopback
+	res, err := http.Get(j.url + "/api/traces/" + id) //nolint:noctx // bounded by the patience with loopback
 	require.NoError(t, err)
 	defer res.Body.Close()
 	body, err := io.ReadAll(res.Body)
@@ -70,8 +150,7 @@ func traceOf(t testing.TB, id string) (spans []span, raw string) {
 			spans = append(spans, one)
 		}
 	}
-	slices.SortFunc(spans, func(a, b span) int { return int(a.start - b.start) })
-	return spans, string(body)
+	return byStart(spans), string(body)
 }
 
 // tree shows a trace as its spans hang on each other.
@@ -118,12 +197,9 @@ func randomHex(t testing.TB, bytes int) string {
 // router to ClickHouse, for an operator who has the key; and nobody else can
 // have a trace kept, unless by a failure of ours.
 func TestOneTraceFromTheRouterToClickHouse(t *testing.T) {
-	collector := os.Getenv("CINEMA_TEST_OTLP_URL")
-	if collector == "" {
-		t.Skip("needs Jaeger: REAL_WITH=jaeger make test-real")
-	}
+	address, kept := receiver(t)
 	key := "a key that nobody guesses"
-	cluster := cinema.StartCluster(t, "CINEMA_OTLP_URL="+collector, "CINEMA_TRACE_RATIO=0", "CINEMA_TRACE_KEY="+key,
+	cluster := cinema.StartCluster(t, "CINEMA_OTLP_URL="+address, "CINEMA_TRACE_RATIO=0", "CINEMA_TRACE_KEY="+key,
 		"CINEMA_LOG_FORMAT=json", "CINEMA_LOG_LEVEL=debug")
 	front := cluster.Front
 	viewer := front.Client()
@@ -156,7 +232,7 @@ func TestOneTraceFromTheRouterToClickHouse(t *testing.T) {
 	}
 	inserted := func() []span { return find("cinema-collectors", "INSERT activity_event") }
 	cinema.Eventually(t, 45*time.Second, func() error {
-		if spans, raw = traceOf(t, id); len(inserted()) == 0 || len(find("cinema-router", "subscription")) == 0 {
+		if spans, raw = kept.find(t, id); len(inserted()) == 0 || len(find("cinema-router", "subscription")) == 0 {
 			return fmt.Errorf("%d spans, not the whole trace:\n%s", len(spans), tree(spans))
 		}
 		return nil
@@ -195,7 +271,7 @@ func TestOneTraceFromTheRouterToClickHouse(t *testing.T) {
 	answer := viewer.Do(t, `query Broken { continueWatching { playable { id } } }`, nil)
 	require.Equal(t, "UNAVAILABLE", answer.Code())
 	cinema.Eventually(t, 20*time.Second, func() error {
-		if spans, raw = traceOf(t, failing); len(find("cinema-router", "query")) == 0 {
+		if spans, raw = kept.find(t, failing); len(find("cinema-router", "query")) == 0 {
 			return errors.New("the trace that failed is not there")
 		}
 		return nil
@@ -206,7 +282,7 @@ func TestOneTraceFromTheRouterToClickHouse(t *testing.T) {
 	require.Len(t, find("cinema-router", "POST telemetry"), 1)
 
 	for _, stranger := range strangers {
-		spans, _ = traceOf(t, stranger)
+		spans, _ = kept.find(t, stranger)
 		require.Empty(t, spans, "a stranger's trace is kept")
 	}
 
