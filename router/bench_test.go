@@ -2,8 +2,10 @@ package router_test
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"io"
+	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"runtime"
@@ -13,13 +15,31 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/netflixathome/cinema/internal/tracing"
+	"github.com/netflixathome/cinema/internal/tracing/otlp"
+	"github.com/netflixathome/cinema/router"
 )
 
 // BenchmarkRouterHome is the home page's operation, its plan warm: one root
 // fetch at each of two subgraphs and entities between them. The peers walk the
 // document on each call, so that about half of the time is theirs.
-func BenchmarkRouterHome(b *testing.B) {
-	h := newHouse(b, nil)
+func BenchmarkRouterHome(b *testing.B) { benchmarkHome(b, nil) }
+
+// BenchmarkRouterHomeTraced is the same with every span recorded and a
+// twentieth of the traces sent to a receiver, which takes its share too.
+func BenchmarkRouterHomeTraced(b *testing.B) {
+	receiver := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { _, _ = io.Copy(io.Discard, r.Body) }))
+	defer receiver.Close()
+	p, err := otlp.Open(b.Context(), receiver.URL, "bench", slog.New(slog.DiscardHandler))
+	require.NoError(b, err)
+	defer func() { require.NoError(b, p.Close(context.Background())) }()
+	benchmarkHome(b, func(o *router.Options) { o.Tracing = tracing.NewDoor(p.Service("router"), 0.05, "") })
+	b.ReportMetric(float64(p.Sent())/float64(b.N), "sent/op")
+}
+
+func benchmarkHome(b *testing.B, change func(*router.Options)) {
+	h := newHouse(b, change)
 	body, err := json.Marshal(map[string]any{"query": homePage, "variables": map[string]any{"locale": "en"}})
 	require.NoError(b, err)
 	handler := h.router.Handler()
