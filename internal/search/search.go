@@ -248,6 +248,7 @@ type Writer interface {
 
 // Rebuild is an index that is being filled.
 type Rebuild interface {
+	// Apply may be called by several at once.
 	Apply(ctx context.Context, b Batch) error
 	// Swap makes it the index in use, with no moment in between without one,
 	// and removes the old one.

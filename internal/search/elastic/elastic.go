@@ -68,6 +68,7 @@ type Index struct {
 	reading *transport // searches
 	asking  *transport // what is quick and says what there is
 	doing   *transport // what may take its time
+	lexicon *lexicon
 
 	// writing serialises what changes the index or replaces it.
 	writing  sync.Mutex
@@ -126,13 +127,53 @@ func New(ctx context.Context, c Config, log *slog.Logger) (*Index, error) {
 		asking:  &transport{inner: client, attempts: readAttempts, timeout: readTimeout, pause: readPause, again: again, patient: true},
 		doing:   &transport{inner: client, attempts: writeAttempts, timeout: writeTimeout, pause: writePause, again: again, patient: true},
 	}
+	x.lexicon = newLexicon(x.words, func(err error) { log.Warn("the words for suggestions stay old", "error", err) })
 	if err := x.check(ctx); err != nil {
 		return nil, errors.Join(err, x.Close())
 	}
 	if err := x.ensure(ctx); err != nil {
 		return nil, errors.Join(fmt.Errorf("%s: the index cannot be made at %s: %w", variable, where, err), x.Close())
 	}
+	if err := x.look(ctx); err != nil {
+		return nil, errors.Join(fmt.Errorf("%s: the index cannot be looked at at %s: %w", variable, where, err), x.Close())
+	}
 	return x, nil
+}
+
+// look says at the start what will keep the index from following the
+// catalogue. It can be read all the same, so that is no reason not to start.
+func (x *Index) look(ctx context.Context) error {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "/"+x.alias+"?flat_settings=true&filter_path=*.settings.index.blocks*,*.mappings._meta", nil)
+	if err != nil {
+		return err
+	}
+	res, err := x.asking.Perform(req)
+	if err != nil {
+		return err
+	}
+	defer res.Body.Close()
+	var indexes map[string]struct {
+		Settings map[string]string `json:"settings"`
+		Mappings struct {
+			Meta map[string]any `json:"_meta"`
+		} `json:"mappings"`
+	}
+	if err := json.NewDecoder(res.Body).Decode(&indexes); err != nil {
+		return fmt.Errorf("read the index's settings: %w", err)
+	}
+	for name, is := range indexes {
+		for block, on := range is.Settings {
+			if on == "true" && block != "index.blocks.read" {
+				x.log.WarnContext(ctx, variable+": the search index takes no changes; free room on Elasticsearch's disk if it is full, then set the block to null",
+					"address", x.where, "index", name, "block", block)
+			}
+		}
+		if is.Mappings.Meta[metaMapping] != mapping {
+			x.log.WarnContext(ctx, variable+": the search index was made by another version; it is served until the etl has filled a new one",
+				"address", x.where, "index", name, "mapping", is.Mappings.Meta[metaMapping], "want", mapping)
+		}
+	}
+	return nil
 }
 
 func (c Config) validate() (urls []*url.URL, where string, err error) {
@@ -192,6 +233,7 @@ func (x *Index) check(ctx context.Context) error {
 
 // Close ends the connections; the index stays.
 func (x *Index) Close() error {
+	x.lexicon.close()
 	err := x.client.Close(context.Background())
 	x.http.CloseIdleConnections()
 	return err

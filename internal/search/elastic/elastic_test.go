@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"net/url"
 	"slices"
 	"strings"
 	"sync"
@@ -108,6 +109,39 @@ func TestForeignMapping(t *testing.T) {
 	require.NoError(t, err)
 	assert.Equal(t, "8", p)
 	assert.Len(t, indexes(t, address, name), 1, "the old one is removed")
+}
+
+// What keeps the index from following the catalogue is said at the start, with
+// the variable and without secrets; it is served all the same.
+func TestStartSaysWhatIsWrongWithTheIndex(t *testing.T) {
+	address, name := realtest.Address(t, realtest.Elasticsearch), prefix(t)
+	x := open(t, name)
+	require.NoError(t, x.Apply(t.Context(), searchtest.Demo(t)))
+	require.NoError(t, x.Close())
+	said := func() string {
+		var log strings.Builder
+		u, err := url.Parse(address)
+		require.NoError(t, err)
+		u.User = url.UserPassword("cinema", "s3cret")
+		x, err := elastic.New(t.Context(), elastic.Config{URLs: []string{u.String()}, Index: name}, slog.New(slog.NewTextHandler(&log, nil)))
+		require.NoError(t, err)
+		defer func() { assert.NoError(t, x.Close()) }()
+		r, err := x.Search(t.Context(), search.Query{Text: "metropolis", First: 1})
+		require.NoError(t, err)
+		assert.Equal(t, 1, r.Total)
+		assert.NotContains(t, log.String(), "s3cret")
+		return log.String()
+	}
+	assert.Empty(t, said())
+	call(t, http.MethodPut, address+"/"+name+"/_settings", `{"index.blocks.read_only_allow_delete":true}`)
+	got := said()
+	assert.Contains(t, got, "CINEMA_ELASTICSEARCH_URL")
+	assert.Contains(t, got, "index.blocks.read_only_allow_delete")
+	call(t, http.MethodPut, address+"/"+name+"/_settings", `{"index.blocks.read_only_allow_delete":null}`)
+	call(t, http.MethodPut, address+"/"+name+"/_mapping", `{"_meta":{"mapping":"of another time","alias":"`+name+`"}}`)
+	got = said()
+	assert.Contains(t, got, "CINEMA_ELASTICSEARCH_URL")
+	assert.Contains(t, got, "of another time")
 }
 
 // What a rebuild left behind whose program ended goes with the next one, and

@@ -11,6 +11,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/elastic/go-elasticsearch/v8/typedapi/core/get"
 	"github.com/elastic/go-elasticsearch/v8/typedapi/core/index"
@@ -29,7 +30,7 @@ import (
 // mapping names how documents are made into fields. It changes with every
 // change of index.json, of newTitle and newPerson, or of rank's fields that
 // needs documents to be indexed again.
-const mapping = "2"
+const mapping = "3"
 
 //go:embed index.json
 var indexJSON []byte
@@ -263,24 +264,36 @@ func (x *Index) ours(name string) bool {
 type rebuild struct {
 	index       *Index
 	name, alias string
-	over        bool // swapped or given up
+	over        bool           // swapped or given up
+	sending     sync.WaitGroup // Applies, which hold the lock only to begin
 }
 
 // ErrRebuildOver is returned by a rebuild that was swapped or given up.
 var ErrRebuildOver = errors.New("search: this rebuild is over")
 
 func (r *rebuild) Apply(ctx context.Context, b search.Batch) error {
-	x := r.index
-	x.writing.Lock()
-	defer x.writing.Unlock()
-	if err := ctx.Err(); err != nil {
+	todo, err := r.begin(ctx, b)
+	if err != nil {
 		return err
 	}
-	if r.over {
-		return ErrRebuildOver
+	defer r.sending.Done()
+	return r.index.carryOut(ctx, r.alias, todo, false) // nobody reads it before Swap
+}
+
+func (r *rebuild) begin(ctx context.Context, b search.Batch) ([]operation, error) {
+	r.index.writing.Lock()
+	defer r.index.writing.Unlock()
+	if err := ctx.Err(); err != nil {
+		return nil, err
 	}
-	// Nobody reads it before Swap.
-	return x.apply(ctx, r.alias, b, false)
+	if r.over {
+		return nil, ErrRebuildOver
+	}
+	todo, err := r.index.operations(b)
+	if err == nil {
+		r.sending.Add(1)
+	}
+	return todo, err
 }
 
 func (r *rebuild) Swap(ctx context.Context, position string) error {
@@ -293,6 +306,7 @@ func (r *rebuild) Swap(ctx context.Context, position string) error {
 	if r.over {
 		return ErrRebuildOver
 	}
+	r.sending.Wait()
 	if err := x.setPosition(ctx, r.alias, position); err != nil {
 		return err
 	}
@@ -338,6 +352,7 @@ func (r *rebuild) drop(ctx context.Context) error {
 	if r.over {
 		return nil
 	}
+	r.sending.Wait()
 	if err := r.index.remove(ctx, r.name); err != nil {
 		return err
 	}

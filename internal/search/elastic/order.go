@@ -2,7 +2,6 @@ package elastic
 
 import (
 	"encoding/hex"
-	"encoding/json"
 	"fmt"
 
 	"github.com/elastic/go-elasticsearch/v8/typedapi/types"
@@ -122,16 +121,4 @@ func (o *order) place(id uuid.UUID, values []types.FieldValue) (rank.Place, erro
 		p.Key = key
 	}
 	return p, nil
-}
-
-// script makes a script; the same source is compiled once, so what differs
-// between calls is a parameter.
-func script(source string, params map[string]any) types.Script {
-	s := types.Script{Source: &source, Params: map[string]json.RawMessage{}}
-	for k, v := range params {
-		if b, err := json.Marshal(v); err == nil { // texts and numbers only: cannot fail
-			s.Params[k] = b
-		}
-	}
-	return s
 }

@@ -1,11 +1,11 @@
 package elastic
 
 import (
-	"fmt"
 	"strconv"
-	"unicode/utf8"
 
 	"github.com/elastic/go-elasticsearch/v8/typedapi/types"
+	"github.com/elastic/go-elasticsearch/v8/typedapi/types/enums/fieldvaluefactormodifier"
+	"github.com/elastic/go-elasticsearch/v8/typedapi/types/enums/functionboostmode"
 	"github.com/google/uuid"
 
 	"github.com/netflixathome/cinema/internal/search"
@@ -86,7 +86,7 @@ func ask(q *rank.Query, sources []string) types.Query {
 		}
 	}
 	if q.Lifts() {
-		wanted = append(wanted, lift(q, sources))
+		wanted = append(wanted, lift(q))
 	}
 	return types.Query{Bool: &types.BoolQuery{
 		Must:   []types.Query{{Bool: &types.BoolQuery{Should: required, MinimumShouldMatch: q.Required}}},
@@ -94,56 +94,41 @@ func ask(q *rank.Query, sources []string) types.Query {
 	}}
 }
 
-// lift is rank.Query.NameBonus of the documents whose names hold the query's
-// words, which are all that it can lift.
-func lift(q *rank.Query, sources []string) types.Query {
-	fields := []string{rank.OfName, rank.OfOriginal}
-	if len(sources) == 1 {
-		fields = sources
+// lift is rank.Query.NameBonus. Each of a document's names is a field with its
+// length beside it, so that no script is needed: one that read the names took
+// most of a search's time.
+func lift(q *rank.Query) types.Query {
+	best := &types.DisMaxQuery{}
+	for n := range rank.MaxNames {
+		name, rest := liftField(n)+".name", liftField(n)+".rest"
+		best.Queries = append(best.Queries,
+			weighs(rank.BonusIs, term(name, q.Plain)),
+			shorter(len(q.Plain), liftField(n)+".size", types.Query{DisMax: &types.DisMaxQuery{Queries: []types.Query{
+				weighs(rank.BonusBegins, begins(name, q.Plain+" ")),
+				weighs(rank.BonusBegun, begins(name, q.Plain)),
+				weighs(rank.BonusHolds, begins(rest, q.Plain)),
+			}}}))
 	}
-	var may []types.Query
-	for _, t := range q.Terms {
-		var has []types.Query
-		for _, f := range fields {
-			switch {
-			case !t.Last:
-				has = append(has, term(f, t.Term))
-			case utf8.RuneCountInString(t.Term) <= rank.PrefixLength:
-				has = append(has, term(f+rank.AsPrefix, t.Term))
-			default:
-				has = append(has, types.Query{Prefix: map[string]types.PrefixQuery{f: {Value: t.Term}}})
-			}
-		}
-		may = append(may, either(has...))
-	}
-	return types.Query{ScriptScore: &types.ScriptScoreQuery{Query: all(may...), Script: script(liftSource, map[string]any{
-		"query": q.Plain, "inside": " " + q.Plain, "size": len(q.Plain),
-	})}}
+	return types.Query{DisMax: best}
 }
 
-// liftSource counts a name's bytes in UTF-8, as rank does.
-var liftSource = fmt.Sprintf(`
-float best = 0f;
-if (!doc.containsKey('names')) { return best; }
-String query = params.query;
-String inside = params.inside;
-int size = params.size;
-for (String name : doc['names']) {
-  float b = 0f;
-  if (name.equals(query)) { b = %df; }
-  else if (name.startsWith(query)) { b = name.charAt(query.length()) == (char)' ' ? %df : %df; }
-  else if (name.contains(inside)) { b = %df; }
-  if (b > 0f && b < %[1]df) {
-    int bytes = 0;
-    for (int i = 0; i < name.length(); i++) {
-      int c = name.charAt(i);
-      bytes += c < 128 ? 1 : c < 2048 || c >= 55296 && c < 57344 ? 2 : 3;
-    }
-    b += %[5]df * (float)size / (float)bytes;
-  }
-  best = (float)Math.max(best, b);
+func liftField(n int) string { return "lift" + strconv.Itoa(n) }
+
+func begins(field, with string) types.Query {
+	return types.Query{Prefix: map[string]types.PrefixQuery{field: {Value: with}}}
 }
-return best;`, rank.BonusIs, rank.BonusBegins, rank.BonusBegun, rank.BonusHolds, rank.BonusShorter)
+
+// shorter adds to the score of what q finds the more, the less of the name the
+// query leaves out.
+func shorter(bytes int, size string, q types.Query) types.Query {
+	weight := types.Float64(rank.BonusShorter * bytes)
+	return types.Query{FunctionScore: &types.FunctionScoreQuery{
+		Query: &q, BoostMode: &functionboostmode.Sum,
+		Functions: []types.FunctionScore{{Weight: &weight, FieldValueFactor: &types.FieldValueFactorScoreFunction{
+			Field: size, Modifier: &fieldvaluefactormodifier.Reciprocal,
+		}}},
+	}}
+}
 
 // The facets; each is left out of the filter when it is counted itself.
 const (
@@ -203,6 +188,12 @@ func newFilter(f search.Filter) *filter {
 		add(term("person_ids", p))
 	}
 	return out
+}
+
+// narrows tells whether any other facet than this has a filter.
+func (f *filter) narrows(facet string) bool {
+	_, own := f.facets[facet]
+	return len(f.facets) > 1 || len(f.facets) == 1 && !own
 }
 
 // but is the facets' filter without one facet's own.

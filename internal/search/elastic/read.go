@@ -12,6 +12,7 @@ import (
 	searchapi "github.com/elastic/go-elasticsearch/v8/typedapi/core/search"
 	"github.com/elastic/go-elasticsearch/v8/typedapi/types"
 	"github.com/google/uuid"
+	"golang.org/x/sync/errgroup"
 
 	"github.com/netflixathome/cinema/internal/search"
 	"github.com/netflixathome/cinema/internal/search/rank"
@@ -22,10 +23,6 @@ const (
 	maxIDs    = 1000   // documents by identifier in one request
 	maxGenres = 10_000 // genres that are listed and counted
 	maxValues = 1000   // values of other facets
-	// maxNearby is how many words of each source are looked at for a
-	// suggestion, the most frequent first; Elasticsearch counts up to 65,536
-	// in one answer.
-	maxNearby = 15_000
 )
 
 // search asks the index in use. A shard that does not answer fails the whole.
@@ -138,11 +135,20 @@ func (x *Index) Search(ctx context.Context, q search.Query) (*search.Results, er
 		query.Filter = append(query.Filter, f.everything()...)
 	}
 	r.Query = &types.Query{Bool: query}
+	// What a suggestion nearly always asks is asked at the same time.
 	suggest := asked && q.After == "" && len(words.Terms) > 0
+	d := &dictionary{x: x, filter: f}
+	var beside errgroup.Group
 	if suggest {
-		r.Aggregations[aggKnown] = knows(words.Terms)
+		beside.Go(func() (err error) {
+			d.known, err = x.known(ctx, rank.SuggestTerms(q.Text, words))
+			return err
+		})
 	}
 	p, err := list[search.Title](ctx, x, r, o, q.First, q.After, titleID)
+	if known := beside.Wait(); err == nil {
+		err = known
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -160,10 +166,6 @@ func (x *Index) Search(ctx context.Context, q search.Query) (*search.Results, er
 		}
 	}
 	if suggest {
-		d := &dictionary{x: x, filter: f}
-		if d.known, err = readKnown(p.counts, words.Terms); err != nil {
-			return nil, err
-		}
 		if out.Suggestion, err = rank.Suggest(ctx, d, q.Text, words, p.total); err != nil {
 			return nil, err
 		}
@@ -175,11 +177,16 @@ func (x *Index) Search(ctx context.Context, q search.Query) (*search.Results, er
 const aggValues = "values"
 
 func count(f *filter, facet string) types.Aggregations {
-	q, size := f.but(facet), maxValues
+	size := maxValues
 	if facet == facetGenres {
 		size = maxGenres
 	}
-	return types.Aggregations{Filter: &q, Aggregations: map[string]types.Aggregations{aggValues: values(facetFields[facet], size)}}
+	v := values(facetFields[facet], size)
+	if !f.narrows(facet) {
+		return v
+	}
+	q := f.but(facet)
+	return types.Aggregations{Filter: &q, Aggregations: map[string]types.Aggregations{aggValues: v}}
 }
 
 func values(field string, size int) types.Aggregations {
@@ -226,136 +233,15 @@ func readFacets(counts map[string]types.Aggregate) (search.Facets, error) {
 		},
 		facetLanguages: func(v string, n int) error { f.Languages[v] = n; return nil },
 	} {
-		within, ok := counts[facet].(*types.FilterAggregate)
-		if !ok {
-			return f, fmt.Errorf("search: Elasticsearch answers %T for the %s", counts[facet], facet)
+		values := counts[facet]
+		if within, ok := values.(*types.FilterAggregate); ok {
+			values = within.Aggregations[aggValues]
 		}
-		if err := counted(within.Aggregations[aggValues], each); err != nil {
+		if err := counted(values, each); err != nil {
 			return f, err
 		}
 	}
 	return f, nil
-}
-
-// aggKnown names the counts of known words, aside from the query.
-const aggKnown = "known"
-
-// knows counts the titles that hold each word as it is spelled.
-func knows(terms []rank.Term) types.Aggregations {
-	out := types.Aggregations{Global: &types.GlobalAggregation{}, Aggregations: map[string]types.Aggregations{}}
-	for i, t := range terms {
-		if t.Optional {
-			continue
-		}
-		var has []types.Query
-		for _, l := range t.Lookups(rank.TitleSources()) {
-			if l.Spelled() {
-				has = append(has, term(field(l.Field), l.Term))
-			}
-		}
-		q := either(has...)
-		out.Aggregations[strconv.Itoa(i)] = types.Aggregations{Filter: &q}
-	}
-	return out
-}
-
-// readKnown tells it for the words that are not optional.
-func readKnown(counts map[string]types.Aggregate, terms []rank.Term) ([]bool, error) {
-	var out []bool
-	for i, t := range terms {
-		if t.Optional {
-			continue
-		}
-		aside, ok := counts[aggKnown].(*types.GlobalAggregate)
-		if !ok {
-			return nil, fmt.Errorf("search: Elasticsearch answers %T for known words", counts[aggKnown])
-		}
-		n, ok := aside.Aggregations[strconv.Itoa(i)].(*types.FilterAggregate)
-		if !ok {
-			return nil, fmt.Errorf("search: Elasticsearch does not tell whether a word is known")
-		}
-		out = append(out, n.DocCount > 0)
-	}
-	return out, nil
-}
-
-// dictionary implements rank.Dictionary for titles that pass the filter.
-type dictionary struct {
-	x      *Index
-	filter *filter
-	known  []bool // the answer to the first Knows, which came with the hits
-}
-
-func (d *dictionary) Knows(ctx context.Context, terms []rank.Term) ([]bool, error) {
-	if known := d.known; known != nil {
-		d.known = nil
-		return known, nil
-	}
-	r := none()
-	r.Aggregations = map[string]types.Aggregations{aggKnown: knows(terms)}
-	res, err := d.x.search(ctx, r)
-	if err != nil {
-		return nil, err
-	}
-	return readKnown(res.Aggregations, terms)
-}
-
-// Nearest reads the words of about the same length and chooses among them:
-// Elasticsearch's own suggester forgives no more than two mistakes, and would
-// choose differently.
-func (d *dictionary) Nearest(ctx context.Context, word string) (string, error) {
-	best := rank.NewSpeller(word)
-	if best.Limit == 0 {
-		return "", nil
-	}
-	n := len([]rune(word))
-	like := fmt.Sprintf(".{%d,%d}", max(n-best.Limit, 1), n+best.Limit)
-	r := none()
-	r.Aggregations = map[string]types.Aggregations{}
-	for _, source := range rank.SpellingSources() {
-		a := values(source, maxNearby)
-		a.Terms.Include = like
-		r.Aggregations[source] = a
-	}
-	// The answer is long, and the typed client is slow with long ones.
-	answer, err := searchapi.New(d.x.reading).Index(d.x.alias).AllowPartialSearchResults(false).
-		FilterPath("aggregations.*.buckets").Request(r).Perform(ctx)
-	if err != nil {
-		return "", fmt.Errorf("search: %w", err)
-	}
-	defer answer.Body.Close()
-	var words struct {
-		Aggregations map[string]struct {
-			Buckets []struct {
-				Key   string `json:"key"`
-				Count uint64 `json:"doc_count"`
-			} `json:"buckets"`
-		} `json:"aggregations"`
-	}
-	if err := json.NewDecoder(answer.Body).Decode(&words); err != nil {
-		return "", fmt.Errorf("search: read the dictionary: %w", err)
-	}
-	// Each source's words come by frequency, equally frequent ones by letters.
-	for _, source := range rank.SpellingSources() {
-		for _, w := range words.Aggregations[source].Buckets {
-			best.Offer(w.Key, w.Count)
-		}
-	}
-	return best.Best, nil
-}
-
-func (d *dictionary) Count(ctx context.Context, q *rank.Query) (int, error) {
-	r := none()
-	found := all(append(d.filter.everything(), ask(q, rank.TitleSources()))...)
-	r.Query, r.TrackTotalHits = &found, true
-	res, err := d.x.search(ctx, r)
-	if err != nil {
-		return 0, err
-	}
-	if res.Hits.Total == nil {
-		return 0, fmt.Errorf("search: Elasticsearch does not tell how many there are")
-	}
-	return int(res.Hits.Total.Value), nil
 }
 
 // SearchPeople implements search.Reader.

@@ -64,6 +64,10 @@ func (x *Index) apply(ctx context.Context, alias string, b search.Batch, show bo
 	if err != nil {
 		return err
 	}
+	return x.carryOut(ctx, alias, todo, show)
+}
+
+func (x *Index) carryOut(ctx context.Context, alias string, todo []operation, show bool) error {
 	for len(todo) > 0 {
 		n, size := 0, 0
 		for n < len(todo) && n < bulkDocuments && (n == 0 || size+len(todo[n].body) <= bulkBytes) {
@@ -146,6 +150,26 @@ func setFields(to map[string]any, fields []rank.Field) {
 	}
 }
 
+// The most of a name that the lift reads from its middle on.
+const maxRests, maxRest = 32, 512
+
+// setLifts sets the fields of lift: a name, what it is from each of its later
+// words on, and its length.
+func setLifts(to map[string]any, names []string) {
+	for n, name := range names {
+		rests := []string{}
+		for rest := name; len(rests) < maxRests; {
+			_, behind, more := strings.Cut(rest, " ")
+			if !more {
+				break
+			}
+			rest = behind
+			rests = append(rests, strings.ToValidUTF8(rest[:min(len(rest), maxRest)], ""))
+		}
+		to[liftField(n)] = map[string]any{"name": name, "rest": rests, "size": len(name)}
+	}
+}
+
 // halves turns an identifier into two numbers that order as its bytes do. Ties
 // are broken by numbers because a column of texts is packed in blocks, one of
 // which is unpacked for each document that is better than all before it: in a
@@ -197,8 +221,8 @@ func newTitle(c *rank.Collator, t *search.Title) map[string]any {
 	f := map[string]any{
 		"kind": t.Kind, "countries": t.Countries, "genre_ids": t.GenreIDs, "person_ids": people, "episode_ids": episodes,
 		"year": t.Year, "year_asc": t.Year, "age": age, "playable": playable, "added": added.UnixMicro(),
-		"names": rank.TitleNames(t),
 	}
+	setLifts(f, rank.TitleNames(t))
 	if t.Year == 0 {
 		f["year_asc"] = rank.UnknownYear
 	}
@@ -217,7 +241,8 @@ func newTitle(c *rank.Collator, t *search.Title) map[string]any {
 
 // newPerson is what a person is found and ordered by.
 func newPerson(c *rank.Collator, p *search.Person) map[string]any {
-	f := map[string]any{"names": rank.PersonNames(p), "key": keyOf(c.Key(p.Name))}
+	f := map[string]any{"key": keyOf(c.Key(p.Name))}
+	setLifts(f, rank.PersonNames(p))
 	setFields(f, rank.PersonFields(p))
 	return f
 }

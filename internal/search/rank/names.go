@@ -11,13 +11,18 @@ import (
 	"github.com/netflixathome/cinema/internal/search/words"
 )
 
+// MaxNames is how many of a document's names can lift it, the first by locale;
+// it is found by all.
+const MaxNames = 6
+
 // TitleNames are a title's names as Query.NameBonus reads them.
 func TitleNames(t *search.Title) []string {
 	var out []string
 	for _, locale := range locales(t.Name) {
 		out = appendName(out, t.Name[locale])
 	}
-	return appendName(out, t.OriginalName)
+	// The original name last, and never pushed out by translations.
+	return appendName(out[:min(len(out), MaxNames-1)], t.OriginalName)
 }
 
 // PersonNames are a person's names as Query.NameBonus reads them.
@@ -26,7 +31,7 @@ func PersonNames(p *search.Person) []string {
 	for _, locale := range locales(p.Names) {
 		out = appendName(out, p.Names[locale])
 	}
-	return out
+	return out[:min(len(out), MaxNames)]
 }
 
 // locales lists a text's locales in a fixed order.

@@ -2,6 +2,7 @@ package rank
 
 import (
 	"context"
+	"math/bits"
 	"slices"
 	"strings"
 
@@ -73,6 +74,20 @@ func Suggest(ctx context.Context, d Dictionary, text string, q *Query, found int
 	return best, nil
 }
 
+// SuggestTerms are the words that Suggest asks a Dictionary for first, and for most
+// queries alone, so that an adapter can ask for them beside the search.
+func SuggestTerms(text string, q *Query) []Term {
+	var out []Term
+	for _, q := range []*Query{q, NewQuery(words.OtherLayout(text))} {
+		for _, t := range q.Terms {
+			if !t.Optional {
+				out = append(out, t)
+			}
+		}
+	}
+	return out
+}
+
 // known asks for the words that carry meaning; the others pass.
 func known(ctx context.Context, d Dictionary, q *Query) ([]bool, error) {
 	out := make([]bool, len(q.Terms))
@@ -108,6 +123,8 @@ type Speller struct {
 	Limit    int
 	Best     string
 	term     string
+	length   int
+	letters  uint64
 	distance int
 	count    uint64
 }
@@ -115,6 +132,7 @@ type Speller struct {
 // NewSpeller looks for words like term.
 func NewSpeller(term string) *Speller {
 	s := &Speller{term: term}
+	s.length, s.letters = letters(term)
 	if edits := words.Edits(term); edits > 0 {
 		s.Limit = edits + 1
 	}
@@ -123,11 +141,33 @@ func NewSpeller(term string) *Speller {
 
 // Offer offers a word that count documents hold.
 func (s *Speller) Offer(word string, count uint64) {
-	d := words.Distance(s.term, word, s.Limit)
-	if s.Limit == 0 || d > s.Limit {
+	limit := s.Limit
+	if s.Best != "" {
+		limit = s.distance // a worse one need not be measured
+	}
+	// Most words share too few letters, which is told in a fraction of the
+	// time that their distance takes: a mistake makes one letter too few, one
+	// too many, or both.
+	length, has := letters(word)
+	if s.Limit == 0 || length-s.length > limit || s.length-length > limit ||
+		bits.OnesCount64(s.letters&^has) > limit || bits.OnesCount64(has&^s.letters) > limit {
 		return
 	}
-	if s.Best == "" || d < s.distance || d == s.distance && count > s.count {
+	d := words.Distance(s.term, word, limit)
+	if d > limit {
+		return
+	}
+	if s.Best == "" || d < s.distance || count > s.count {
 		s.Best, s.distance, s.count = word, d, count
 	}
+}
+
+// letters counts a word's letters and tells which there are, by their last six
+// bits: those of one alphabet differ in them.
+func letters(word string) (length int, set uint64) {
+	for _, r := range word {
+		length++
+		set |= 1 << (r & 63)
+	}
+	return length, set
 }

@@ -151,6 +151,7 @@ func Many(n int) []*search.Title {
 func Run(t *testing.T, open Setup) {
 	t.Run("an empty index answers", func(t *testing.T) { empty(t, open) })
 	t.Run("finds", func(t *testing.T) { finds(t, open) })
+	t.Run("a title of many names", func(t *testing.T) { manyNames(t, open) })
 	t.Run("suggests", func(t *testing.T) { suggests(t, open) })
 	t.Run("highlights", func(t *testing.T) { highlights(t, open) })
 	t.Run("filters", func(t *testing.T) { filters(t, open) })
@@ -268,6 +269,29 @@ func finds(t *testing.T, open Setup) {
 	assert.GreaterOrEqual(t, keaton.Total, 4)
 	for _, h := range keaton.Hits[:4] {
 		assert.True(t, slices.ContainsFunc(h.Title.Credits, func(c search.Credit) bool { return strings.Contains(c.Name, "Keaton") }), h.Title.Name["en"])
+	}
+}
+
+// More names than lift a title still find it, and the original name always lifts.
+func manyNames(t *testing.T, open Setup) {
+	x, b := filled(t, open)
+	d := *b.PutTitles[0]
+	d.ID, d.OriginalName, d.Name = ID("title", "many names"), "Quibblewhack", search.Text{"en": "Zebedee"}
+	other := d
+	other.ID, other.OriginalName = ID("title", "other"), "Quibblewhack Returns"
+	for i := range 12 {
+		d.Name[fmt.Sprintf("x%d", i)] = fmt.Sprintf("Wordnumber%c", 'a'+i)
+	}
+	require.NoError(t, x.Apply(t.Context(), search.Batch{PutTitles: []*search.Title{&other, &d}}))
+	for i := range 12 {
+		r := find(t, x, search.Query{Text: fmt.Sprintf("wordnumber%c", 'a'+i), First: 1})
+		if assert.Len(t, r.Hits, 1) {
+			assert.Equal(t, d.ID, r.Hits[0].Title.ID)
+		}
+	}
+	r := find(t, x, search.Query{Text: "quibblewhack"})
+	if assert.Len(t, r.Hits, 2) {
+		assert.Equal(t, d.ID, r.Hits[0].Title.ID)
 	}
 }
 
