@@ -17,6 +17,7 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgproto3"
 	"github.com/jackc/pgx/v5/pgxpool"
+	"golang.org/x/sync/errgroup"
 
 	"github.com/netflixathome/cinema/internal/fault"
 	"github.com/netflixathome/cinema/internal/search"
@@ -33,6 +34,10 @@ const (
 	windowSize = 500
 	// chunk bounds the documents that are made and applied at once.
 	chunk = 200
+	// fillChunk is chunk for a new index, whose documents nobody waits for one
+	// by one, and fillers how many chunks of it are indexed at once.
+	fillChunk = 500
+	fillers   = 2
 	// statusEvery is how often Postgres hears from us; it gives up on one who
 	// is silent for wal_sender_timeout (60 s).
 	statusEvery = 5 * time.Second
@@ -409,40 +414,7 @@ func (e *ETL) rebuild(ctx context.Context, conn *pgconn.PgConn, here position, w
 	if err != nil {
 		return here, err
 	}
-	n := 0
-	// The snapshot lives until the replication connection does something else.
-	err = pgx.BeginTxFunc(ctx, e.pool, pgx.TxOptions{IsoLevel: pgx.RepeatableRead, AccessMode: pgx.ReadOnly}, func(tx pgx.Tx) error {
-		if _, err := tx.Exec(ctx, `SET TRANSACTION SNAPSHOT '`+strings.ReplaceAll(slot.SnapshotName, "'", "")+`'`); err != nil {
-			return err
-		}
-		r := reader{tx, withMedia}
-		for _, table := range []string{"genre", "person", "title"} {
-			last := uuid.Nil
-			for {
-				ids, err := r.ids(ctx, table, `SELECT id FROM `+table+` WHERE id > $1 ORDER BY id LIMIT $2`, last, chunk)
-				if err != nil {
-					return err
-				}
-				if len(ids) == 0 {
-					break
-				}
-				last = ids[len(ids)-1]
-				var of [3][]uuid.UUID
-				of[map[string]int{"title": 0, "person": 1, "genre": 2}[table]] = ids
-				b, err := r.batch(ctx, of[0], of[1], of[2], e.skip)
-				if err != nil {
-					return err
-				}
-				// A new index holds nothing that could be deleted.
-				b.DeleteTitles, b.DeletePeople, b.DeleteGenres = nil, nil, nil
-				if err := e.apply(ctx, next, b); err != nil {
-					return err
-				}
-				n += len(b.PutTitles) + len(b.PutPeople) + len(b.PutGenres)
-			}
-		}
-		return nil
-	})
+	n, err := e.fill(ctx, next, slot.SnapshotName, withMedia)
 	if err == nil {
 		err = next.Swap(ctx, here.String())
 	}
@@ -454,6 +426,63 @@ func (e *ETL) rebuild(ctx context.Context, conn *pgconn.PgConn, here position, w
 	e.set(func(s *Status) { s.Rebuilds, s.Behind = s.Rebuilds+1, time.Time{} })
 	e.log.InfoContext(ctx, "the index is rebuilt and in use", "documents", n, "took", time.Since(began))
 	return here, nil
+}
+
+// fill carries the snapshot into a new index and counts the documents. While
+// some are being indexed the next ones are read.
+func (e *ETL) fill(ctx context.Context, next search.Rebuild, snapshot string, withMedia bool) (n int, err error) {
+	work, ctx := errgroup.WithContext(ctx)
+	batches := make(chan search.Batch)
+	for range fillers {
+		work.Go(func() error {
+			for b := range batches {
+				if err := e.apply(ctx, next, b); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+	}
+	work.Go(func() error {
+		defer close(batches)
+		// The snapshot lives until the replication connection does something else.
+		return pgx.BeginTxFunc(ctx, e.pool, pgx.TxOptions{IsoLevel: pgx.RepeatableRead, AccessMode: pgx.ReadOnly}, func(tx pgx.Tx) error {
+			if _, err := tx.Exec(ctx, `SET TRANSACTION SNAPSHOT '`+strings.ReplaceAll(snapshot, "'", "")+`'`); err != nil {
+				return err
+			}
+			r := reader{tx, withMedia}
+			for _, table := range []string{"genre", "person", "title"} {
+				last := uuid.Nil
+				for {
+					ids, err := r.ids(ctx, table, `SELECT id FROM `+table+` WHERE id > $1 ORDER BY id LIMIT $2`, last, fillChunk)
+					if err != nil {
+						return err
+					}
+					if len(ids) == 0 {
+						break
+					}
+					last = ids[len(ids)-1]
+					var of [3][]uuid.UUID
+					of[map[string]int{"title": 0, "person": 1, "genre": 2}[table]] = ids
+					b, err := r.batch(ctx, of[0], of[1], of[2], e.skip)
+					if err != nil {
+						return err
+					}
+					// A new index holds nothing that could be deleted.
+					b.DeleteTitles, b.DeletePeople, b.DeleteGenres = nil, nil, nil
+					n += len(b.PutTitles) + len(b.PutPeople) + len(b.PutGenres)
+					select {
+					case batches <- b:
+					case <-ctx.Done():
+						return ctx.Err()
+					}
+				}
+			}
+			return nil
+		})
+	})
+	err = work.Wait()
+	return n, err
 }
 
 // skip notes a record that cannot be indexed, loudly.
