@@ -55,6 +55,10 @@ generate-check: ## Fail if something generated differs from what is committed
 bench: build e2e/browser/node_modules/.installed ## Measure the figures that are promised, beside their references
 	@scripts/bench
 
+.PHONY: bench-real
+bench-real: ## Measure a cluster's figures on the real servers, beside raw ones in the same run
+	@scripts/bench-real
+
 .PHONY: e2e
 e2e: build e2e/browser/node_modules/.installed ## Play the stories against the built program
 	@scripts/e2e

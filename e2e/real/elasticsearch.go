@@ -64,7 +64,7 @@ path.logs: %s
 xpack.security.enabled: false
 cluster.routing.allocation.disk.threshold_enabled: false
 `, ports[0], ports[1], folders["data"], folders["logs"]),
-		"jvm.options":       strings.Join(append(javaOptions(1024), homes...), "\n") + "\n",
+		"jvm.options":       strings.Join(append(e.site.javaOptions(1024), homes...), "\n") + "\n",
 		"log4j2.properties": "rootLogger.level = warn\nrootLogger.appenderRef.console.ref = console\nappender.console.type = Console\nappender.console.name = console\nappender.console.layout.type = PatternLayout\nappender.console.layout.pattern = [%d{ISO8601}][%-5p][%c{1}] %m%n\n",
 	} {
 		path := filepath.Join(folders["conf"], name)
@@ -78,7 +78,7 @@ cluster.routing.allocation.disk.threshold_enabled: false
 	}
 	e.node, err = e.site.launch(program{
 		name: "elasticsearch", path: filepath.Join(java, "bin", "java"),
-		args: append(append(javaOptions(64), homes...),
+		args: append(append(shortLived(64), homes...),
 			"-Dcli.name=server", "-Dcli.script=bin/elasticsearch", "-Dcli.libs=lib/tools/server-cli",
 			"-Des.path.home="+e.home, "-Des.path.conf="+folders["conf"], "-Des.distribution.type=zip", "-Des.java.type=ES_JAVA_HOME",
 			"-cp", filepath.Join(e.home, "lib", "*")+":"+filepath.Join(e.home, "lib", "cli-launcher", "*"),
@@ -103,9 +103,18 @@ func (e *elasticsearch) Env() []string {
 	return []string{"CINEMA_TEST_ELASTICSEARCH_URL=http://" + e.addr}
 }
 
-// javaOptions are those of a Java program that lives for minutes: of so many
-// MB, compiled quickly rather than well, which halves the time to an answer.
-func javaOptions(heap int) []string {
+// javaOptions are those of a server of so many MB.
+func (s *site) javaOptions(heap int) []string {
+	if s.measured {
+		return []string{fmt.Sprintf("-Xms%dm", heap), fmt.Sprintf("-Xmx%dm", heap)}
+	}
+	return shortLived(heap)
+}
+
+// shortLived are those of a Java program that lives for minutes: compiled
+// quickly rather than well, which halves the time to an answer, and makes the
+// answers after it some times slower.
+func shortLived(heap int) []string {
 	return []string{fmt.Sprintf("-Xmx%dm", heap), "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1"}
 }
 

@@ -57,7 +57,7 @@ func (k *kafka) Start(ctx context.Context) error {
 			if err := os.WriteFile(properties, []byte(text), 0o600); err != nil {
 				return err
 			}
-			java := append(javaOptions(512), "-Dorg.apache.logging.log4j.level=WARN", "-cp", filepath.Join(k.jars, "*"))
+			java := append(k.site.javaOptions(512), "-Dorg.apache.logging.log4j.level=WARN", "-cp", filepath.Join(k.jars, "*"))
 			// Sixteen bytes that everything of one cluster shares.
 			id := base64.RawURLEncoding.EncodeToString([]byte("netflixathome-01"))
 			format := exec.CommandContext(ctx, "java", append(java, "kafka.tools.StorageTool", "format", "-t", id, "-c", properties)...)

@@ -2,7 +2,7 @@
 // loopback, runs a command that finds them by its environment, and stops what
 // it started:
 //
-//	real [-only kafka,postgres] [-with jaeger] command [argument …]
+//	real [-only kafka,postgres] [-with jaeger] [-measured] command [argument …]
 //
 // It is what `make test-real` runs. What is missing is fetched once into
 // .cache/real: jars through Maven, MinIO through Go. Redis, Postgres and nginx
@@ -10,6 +10,9 @@
 // ports of 127.0.0.1, keeps its data in a temporary folder and its log in
 // .cache/real/logs, and is ended with its process group, whichever way this
 // program ends; a kill of this program too, for the kernel ends them then.
+//
+// With -measured the Java servers are started for figures rather than for a
+// quick answer: with all of the JVM's compilers.
 //
 // The command gets the variables of internal/realtest. CINEMA_TEST_REAL says
 // that every server is there; with -only it is not set. The exit status is the
@@ -49,11 +52,12 @@ func run(args []string) int {
 	flags := flag.NewFlagSet("real", flag.ContinueOnError)
 	only := flags.String("only", "", "start only these servers, a list such as kafka,postgres")
 	with := flags.String("with", "", "start these too, which the usual set is without: jaeger")
+	measured := flags.Bool("measured", false, "start the Java servers as they run where they serve, which takes longer")
 	if err := flags.Parse(args); err != nil {
 		return 2
 	}
 	if flags.NArg() == 0 {
-		fmt.Fprintln(os.Stderr, "usage: real [-only LIST] [-with LIST] command [argument …]")
+		fmt.Fprintln(os.Stderr, "usage: real [-only LIST] [-with LIST] [-measured] command [argument …]")
 		return 2
 	}
 	ctx, cancel := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
@@ -64,6 +68,7 @@ func run(args []string) int {
 		say("%v", err)
 		return 1
 	}
+	s.measured = *measured
 	defer s.remove()
 	chosen, err := choose(servers(s), others(s), *only, *with)
 	if err != nil {

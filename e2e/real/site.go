@@ -22,7 +22,9 @@ type site struct {
 	// unprivileged is who runs what refuses to run as root; nil when this
 	// program is not root.
 	unprivileged *account
-	say          func(format string, args ...any)
+	// measured starts the Java servers as they run where they serve.
+	measured bool
+	say      func(format string, args ...any)
 
 	mu    sync.Mutex
 	taken map[int]bool // ports
