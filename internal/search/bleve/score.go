@@ -10,7 +10,6 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/netflixathome/cinema/internal/search/rank"
-	"github.com/netflixathome/cinema/internal/search/words"
 )
 
 // How an answer is scored: see package rank. What is here adds up the weights
@@ -123,7 +122,7 @@ func (s *store) postings(ctx context.Context, c *scorer, l rank.Lookup) error {
 	if l.Edits == 0 {
 		return s.list(ctx, c, l.Field, l.Term, l.Weight(0))
 	}
-	found, err := s.nearWords(l.Field, l.Term, l.Edits)
+	found, err := s.nearWords(l)
 	if err != nil {
 		return err
 	}
@@ -140,12 +139,12 @@ type nearWord struct {
 	distance int
 }
 
-func (s *store) nearWords(field, term string, edits int) ([]nearWord, error) {
+func (s *store) nearWords(l rank.Lookup) ([]nearWord, error) {
 	r, ok := s.reader.(index.IndexReaderFuzzy)
 	if !ok {
 		return nil, fmt.Errorf("search: the index forgives no mistakes")
 	}
-	dict, err := r.FieldDictFuzzy(field, term, edits, "")
+	dict, err := r.FieldDictFuzzy(l.Field, l.Term, l.Edits, "")
 	if err != nil {
 		return nil, fmt.Errorf("search: %w", err)
 	}
@@ -158,7 +157,7 @@ func (s *store) nearWords(field, term string, edits int) ([]nearWord, error) {
 		if e == nil {
 			break
 		}
-		if d := words.Distance(term, e.Term, edits); d > 0 && d <= edits {
+		if d := l.Distance(e.Term); d > 0 {
 			out = append(out, nearWord{e.Term, d})
 		}
 	}

@@ -116,8 +116,12 @@ func (d *dictionary) Nearest(ctx context.Context, word string) (string, error) {
 
 // Count implements rank.Dictionary.
 func (d *dictionary) Count(ctx context.Context, q *rank.Query) (int, error) {
+	near, err := d.x.near(ctx, q, rank.TitleSources())
+	if err != nil {
+		return 0, err
+	}
 	r := none()
-	found := all(append(d.filter.everything(), ask(q, rank.TitleSources()))...)
+	found := all(append(d.filter.everything(), ask(q, rank.TitleSources(), near))...)
 	r.Query, r.TrackTotalHits = &found, true
 	res, err := d.x.search(ctx, r)
 	if err != nil {

@@ -12,9 +12,6 @@ import (
 	"github.com/netflixathome/cinema/internal/search/rank"
 )
 
-// maxFuzzy is how many dictionary words a mistaken word may stand for.
-const maxFuzzy = 50
-
 func term(field string, value any) types.Query {
 	return types.Query{Term: map[string]types.TermQuery{field: {Value: value}}}
 }
@@ -54,30 +51,28 @@ func weighs(weight float32, q types.Query) types.Query {
 }
 
 // finds looks a term up: one query for each distance that weighs differently.
-func finds(l rank.Lookup) []types.Query {
+func finds(l rank.Lookup, near near) []types.Query {
 	name := field(l.Field)
 	if l.Edits == 0 {
 		return []types.Query{weighs(l.Weight(0), term(name, l.Term))}
 	}
 	var out []types.Query
-	for d := 1; d <= l.Edits; d++ {
-		// The nearest words of the dictionary.
-		most, rewrite := maxFuzzy, "top_terms_boost_"+strconv.Itoa(maxFuzzy)
-		out = append(out, weighs(l.Weight(d), types.Query{Fuzzy: map[string]types.FuzzyQuery{name: {
-			Value: l.Term, Fuzziness: d, MaxExpansions: &most, Rewrite: &rewrite,
-		}}}))
+	for i, list := range near.of(l) {
+		if len(list) > 0 {
+			out = append(out, weighs(l.Weight(i+1), anyOf(name, list)))
+		}
 	}
 	return out
 }
 
 // ask is a query's words as a query of Elasticsearch, whose score is that of
 // package rank.
-func ask(q *rank.Query, sources []string) types.Query {
+func ask(q *rank.Query, sources []string, near near) types.Query {
 	var required, wanted []types.Query
 	for _, t := range q.Terms {
 		best := &types.DisMaxQuery{}
 		for _, l := range t.Lookups(sources) {
-			best.Queries = append(best.Queries, finds(l)...)
+			best.Queries = append(best.Queries, finds(l, near)...)
 		}
 		if t.Optional {
 			wanted = append(wanted, types.Query{DisMax: best})

@@ -117,10 +117,16 @@ func (x *Index) Search(ctx context.Context, q search.Query) (*search.Results, er
 	switch {
 	case asked && len(words.Terms) == 0: // marks only: nothing is found
 		query.Filter = []types.Query{{MatchNone: &types.MatchNoneQuery{}}}
-	case asked && o.score:
-		query.Must = []types.Query{ask(words, rank.TitleSources())}
 	case asked:
-		query.Filter = []types.Query{ask(words, rank.TitleSources())}
+		near, err := x.near(ctx, words, rank.TitleSources())
+		if err != nil {
+			return nil, err
+		}
+		if found := ask(words, rank.TitleSources(), near); o.score {
+			query.Must = []types.Query{found}
+		} else {
+			query.Filter = []types.Query{found}
+		}
 	}
 	if q.Facets {
 		query.Filter = append(query.Filter, f.rest...)
@@ -251,7 +257,11 @@ func (x *Index) SearchPeople(ctx context.Context, text string, first int, after 
 	if strings.TrimSpace(text) != "" {
 		o = newOrder(rank.OrderPeopleFound).byScore()
 		if words := rank.NewQuery(text); len(words.Terms) > 0 {
-			query.Must = []types.Query{ask(words, rank.PersonSources())}
+			near, err := x.near(ctx, words, rank.PersonSources())
+			if err != nil {
+				return nil, err
+			}
+			query.Must = []types.Query{ask(words, rank.PersonSources(), near)}
 		} else {
 			query.Must = []types.Query{{MatchNone: &types.MatchNoneQuery{}}}
 		}

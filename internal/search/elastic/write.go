@@ -8,6 +8,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -235,8 +236,29 @@ func newTitle(c *rank.Collator, t *search.Title) map[string]any {
 	for locale, column := range keyColumns {
 		f[column] = keyOf(rank.KeyFor(keys, locale))
 	}
-	setFields(f, rank.TitleFields(t))
+	fields := rank.TitleFields(t)
+	setFields(f, fields)
+	setAny(f, fields)
 	return f
+}
+
+// anyWord is the field of the words of all sources that forgive mistakes, and
+// anyWord + rank.AsSound that of their sounds: see near.
+const anyWord = "any"
+
+func setAny(to map[string]any, fields []rank.Field) {
+	for _, way := range []string{rank.AsWord, rank.AsSound} {
+		var list []string
+		for _, f := range fields {
+			for _, source := range rank.SpellingSources() {
+				if f.Name == source+way {
+					list = append(list, f.Terms...)
+				}
+			}
+		}
+		slices.Sort(list)
+		to[field(anyWord+way)] = slices.Compact(list)
+	}
 }
 
 // newPerson is what a person is found and ordered by.

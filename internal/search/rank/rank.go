@@ -176,6 +176,24 @@ type Lookup struct {
 // other way adds more; 0 is the word itself.
 func (l Lookup) Weight(distance int) float32 { return l.weight / float32(max(distance, 1)) }
 
+// Distance is by how many mistakes the word differs from the lookup's term; 0
+// if it is not among the words that a lookup with Edits finds. Who makes two
+// mistakes begins the word right: words with both another beginning and
+// another mistake are too many, and seldom meant.
+func (l Lookup) Distance(word string) int {
+	d := words.Distance(l.Term, word, l.Edits)
+	if d > l.Edits || d > 1 && !sameStart(l.Term, word) {
+		return 0
+	}
+	return d
+}
+
+func sameStart(a, b string) bool {
+	x, _ := utf8.DecodeRuneInString(a)
+	y, _ := utf8.DecodeRuneInString(b)
+	return x == y
+}
+
 // Spelled tells whether the lookup finds words that are written like the term:
 // itself, its stem, or a word that it begins.
 func (l Lookup) Spelled() bool { return l.Edits == 0 && !l.Sounds }

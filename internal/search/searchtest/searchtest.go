@@ -278,7 +278,7 @@ func manyNames(t *testing.T, open Setup) {
 	d := *b.PutTitles[0]
 	d.ID, d.OriginalName, d.Name = ID("title", "many names"), "Quibblewhack", search.Text{"en": "Zebedee"}
 	other := d
-	other.ID, other.OriginalName = ID("title", "other"), "Quibblewhack Returns"
+	other.ID, other.OriginalName, other.Name = ID("title", "other"), "Quibblewhack Returns", search.Text{"en": "Zebedee"}
 	for i := range 12 {
 		d.Name[fmt.Sprintf("x%d", i)] = fmt.Sprintf("Wordnumber%c", 'a'+i)
 	}
