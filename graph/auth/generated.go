@@ -55,6 +55,10 @@ type ComplexityRoot struct {
 		System  func(childComplexity int) int
 	}
 
+	DeleteDemoUsersPayload struct {
+		Count func(childComplexity int) int
+	}
+
 	DeleteProfilePayload struct {
 		DeletedID func(childComplexity int) int
 		User      func(childComplexity int) int
@@ -71,18 +75,19 @@ type ComplexityRoot struct {
 	}
 
 	Mutation struct {
-		ChangePassword func(childComplexity int, input ChangePasswordInput) int
-		CreateProfile  func(childComplexity int, input CreateProfileInput) int
-		DeleteProfile  func(childComplexity int, input DeleteProfileInput) int
-		EndSession     func(childComplexity int, input EndSessionInput) int
-		EndSessions    func(childComplexity int, input EndSessionsInput) int
-		RefreshSession func(childComplexity int) int
-		SignIn         func(childComplexity int, input SignInInput) int
-		SignOut        func(childComplexity int) int
-		SignUp         func(childComplexity int, input SignUpInput) int
-		SwitchProfile  func(childComplexity int, input SwitchProfileInput) int
-		UpdateProfile  func(childComplexity int, input UpdateProfileInput) int
-		UpdateUser     func(childComplexity int, input UpdateUserInput) int
+		ChangePassword  func(childComplexity int, input ChangePasswordInput) int
+		CreateProfile   func(childComplexity int, input CreateProfileInput) int
+		DeleteDemoUsers func(childComplexity int, input DeleteDemoUsersInput) int
+		DeleteProfile   func(childComplexity int, input DeleteProfileInput) int
+		EndSession      func(childComplexity int, input EndSessionInput) int
+		EndSessions     func(childComplexity int, input EndSessionsInput) int
+		RefreshSession  func(childComplexity int) int
+		SignIn          func(childComplexity int, input SignInInput) int
+		SignOut         func(childComplexity int) int
+		SignUp          func(childComplexity int, input SignUpInput) int
+		SwitchProfile   func(childComplexity int, input SwitchProfileInput) int
+		UpdateProfile   func(childComplexity int, input UpdateProfileInput) int
+		UpdateUser      func(childComplexity int, input UpdateUserInput) int
 	}
 
 	PageInfo struct {
@@ -203,6 +208,7 @@ type MutationResolver interface {
 	EndSession(ctx context.Context, input EndSessionInput) (*EndSessionsPayload, error)
 	EndSessions(ctx context.Context, input EndSessionsInput) (*EndSessionsPayload, error)
 	UpdateUser(ctx context.Context, input UpdateUserInput) (*UserPayload, error)
+	DeleteDemoUsers(ctx context.Context, input DeleteDemoUsersInput) (*DeleteDemoUsersPayload, error)
 }
 type QueryResolver interface {
 	Me(ctx context.Context) (*auth.User, error)
@@ -276,6 +282,13 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 
 		return e.ComplexityRoot.Client.System(childComplexity), true
 
+	case "DeleteDemoUsersPayload.count":
+		if e.ComplexityRoot.DeleteDemoUsersPayload.Count == nil {
+			break
+		}
+
+		return e.ComplexityRoot.DeleteDemoUsersPayload.Count(childComplexity), true
+
 	case "DeleteProfilePayload.deletedId":
 		if e.ComplexityRoot.DeleteProfilePayload.DeletedID == nil {
 			break
@@ -347,6 +360,17 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Mutation.CreateProfile(childComplexity, args["input"].(CreateProfileInput)), true
+	case "Mutation.deleteDemoUsers":
+		if e.ComplexityRoot.Mutation.DeleteDemoUsers == nil {
+			break
+		}
+
+		args, err := field_Mutation_deleteDemoUsers_args(ctx, ec, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.DeleteDemoUsers(childComplexity, args["input"].(DeleteDemoUsersInput)), true
 	case "Mutation.deleteProfile":
 		if e.ComplexityRoot.Mutation.DeleteProfile == nil {
 			break
@@ -795,6 +819,7 @@ func (e *executableSchema) Exec(ctx context.Context) graphql.ResponseHandler {
 		return graphql.NewInputUnmarshalerIndex(
 			graphql.NewInputUnmarshaler("ChangePasswordInput", graphql.BindUnmarshaler(ec, unmarshalInputChangePasswordInput)),
 			graphql.NewInputUnmarshaler("CreateProfileInput", graphql.BindUnmarshaler(ec, unmarshalInputCreateProfileInput)),
+			graphql.NewInputUnmarshaler("DeleteDemoUsersInput", graphql.BindUnmarshaler(ec, unmarshalInputDeleteDemoUsersInput)),
 			graphql.NewInputUnmarshaler("DeleteProfileInput", graphql.BindUnmarshaler(ec, unmarshalInputDeleteProfileInput)),
 			graphql.NewInputUnmarshaler("EndSessionInput", graphql.BindUnmarshaler(ec, unmarshalInputEndSessionInput)),
 			graphql.NewInputUnmarshaler("EndSessionsInput", graphql.BindUnmarshaler(ec, unmarshalInputEndSessionsInput)),
@@ -938,6 +963,8 @@ type Mutation {
   endSessions(input: EndSessionsInput!): EndSessionsPayload! @authenticated
   "Changes the roles of an account or blocks it. The last admin keeps the role."
   updateUser(input: UpdateUserInput!): UserPayload! @requiresScopes(scopes: [["user:write"]])
+  "Deletes synthetic viewers; accounts of people are never touched."
+  deleteDemoUsers(input: DeleteDemoUsersInput!): DeleteDemoUsersPayload! @requiresScopes(scopes: [["user:write"]])
 }
 
 "One who signs in."
@@ -1132,6 +1159,11 @@ input SignUpInput {
   name: String
   "The language of the first profile."
   locale: Locale
+  """
+  Whether it is a synthetic viewer, whose activity the statistics can leave out.
+  Needs the permission user:write, and cannot be changed later.
+  """
+  demo: Boolean = false
 }
 
 "Login and password."
@@ -1224,6 +1256,18 @@ type EndSessionsPayload {
   ended: Int!
   "Their account."
   user: User!
+}
+
+"Which synthetic viewers to delete."
+input DeleteDemoUsersInput {
+  "How their logins begin; 3 characters or more."
+  loginPrefix: String!
+}
+
+"The synthetic viewers that are gone."
+type DeleteDemoUsersPayload {
+  "How many there were."
+  count: Int!
 }
 
 "A session that was opened or renewed. The refresh token travels in a cookie only."
@@ -1376,6 +1420,14 @@ func childFields_Client(ctx context.Context, ec *executionContext, field graphql
 		return fieldContext_Client_network(ctx, ec, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type Client", field.Name)
+}
+
+func childFields_DeleteDemoUsersPayload(ctx context.Context, ec *executionContext, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "count":
+		return fieldContext_DeleteDemoUsersPayload_count(ctx, ec, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type DeleteDemoUsersPayload", field.Name)
 }
 
 func childFields_DeleteProfilePayload(ctx context.Context, ec *executionContext, field graphql.CollectedField) (*graphql.FieldContext, error) {
@@ -1740,6 +1792,20 @@ func field_Mutation_createProfile_args(ctx context.Context, ec *executionContext
 	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "input",
 		func(ctx context.Context, v any) (CreateProfileInput, error) {
 			return unmarshalNCreateProfileInput2githubᚗcomᚋnetflixathomeᚋcinemaᚋgraphᚋauthᚐCreateProfileInput(ctx, ec, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["input"] = arg0
+	return args, nil
+}
+
+func field_Mutation_deleteDemoUsers_args(ctx context.Context, ec *executionContext, rawArgs map[string]any) (map[string]any, error) {
+	var err error
+	args := map[string]any{}
+	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "input",
+		func(ctx context.Context, v any) (DeleteDemoUsersInput, error) {
+			return unmarshalNDeleteDemoUsersInput2githubᚗcomᚋnetflixathomeᚋcinemaᚋgraphᚋauthᚐDeleteDemoUsersInput(ctx, ec, v)
 		})
 	if err != nil {
 		return nil, err
@@ -2182,6 +2248,29 @@ func _Client_network(ctx context.Context, ec *executionContext, field graphql.Co
 }
 func fieldContext_Client_network(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	return graphql.NewScalarFieldContext("Client", field, true, false, "Network")
+}
+
+func _DeleteDemoUsersPayload_count(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *DeleteDemoUsersPayload) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_DeleteDemoUsersPayload_count(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Count, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v int) graphql.Marshaler {
+			return marshalNInt2int(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_DeleteDemoUsersPayload_count(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("DeleteDemoUsersPayload", field, false, false, "Int")
 }
 
 func _DeleteProfilePayload_deletedId(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *DeleteProfilePayload) (ret graphql.Marshaler) {
@@ -2880,6 +2969,50 @@ func fieldContext_Mutation_updateUser(ctx context.Context, ec *executionContext,
 	}()
 	ctx = graphql.WithFieldContext(ctx, fc)
 	if fc.Args, err = field_Mutation_updateUser_args(ctx, ec, field.ArgumentMap(ec.Variables)); err != nil {
+		ec.Error(ctx, err)
+		return fc, err
+	}
+	return fc, nil
+}
+
+func _Mutation_deleteDemoUsers(ctx context.Context, ec *executionContext, field graphql.CollectedField) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_Mutation_deleteDemoUsers(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			fc := graphql.GetFieldContext(ctx)
+			return ec.Resolvers.Mutation().DeleteDemoUsers(ctx, fc.Args["input"].(DeleteDemoUsersInput))
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *DeleteDemoUsersPayload) graphql.Marshaler {
+			return marshalNDeleteDemoUsersPayload2ᚖgithubᚗcomᚋnetflixathomeᚋcinemaᚋgraphᚋauthᚐDeleteDemoUsersPayload(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_Mutation_deleteDemoUsers(ctx context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Mutation",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return childFields_DeleteDemoUsersPayload(ctx, ec, field)
+		},
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = ec.Recover(ctx, r)
+			ec.Error(ctx, err)
+		}
+	}()
+	ctx = graphql.WithFieldContext(ctx, fc)
+	if fc.Args, err = field_Mutation_deleteDemoUsers_args(ctx, ec, field.ArgumentMap(ec.Variables)); err != nil {
 		ec.Error(ctx, err)
 		return fc, err
 	}
@@ -5540,6 +5673,48 @@ func UnmarshalCreateProfileInput(ctx context.Context, raw any) (CreateProfileInp
 	return out, err
 }
 
+func unmarshalInputDeleteDemoUsersInput(ctx context.Context, ec *executionContext, obj any) (DeleteDemoUsersInput, error) {
+	var it DeleteDemoUsersInput
+	if obj == nil {
+		return it, nil
+	}
+
+	asMap := map[string]any{}
+	for k, v := range obj.(map[string]any) {
+		asMap[k] = v
+	}
+
+	fieldsInOrder := [...]string{"loginPrefix"}
+	for _, k := range fieldsInOrder {
+		v, ok := asMap[k]
+		if !ok {
+			continue
+		}
+		switch k {
+		case "loginPrefix":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("loginPrefix"))
+			data, err := unmarshalNString2string(ctx, ec, v)
+			if err != nil {
+				return it, err
+			}
+			it.LoginPrefix = data
+		}
+	}
+	return it, nil
+}
+
+// UnmarshalDeleteDemoUsersInput unmarshals raw into the DeleteDemoUsersInput input type, using the
+// unmarshaler bound to ctx's request. Call it from a resolver to decode an input
+// object that was not passed as a field argument.
+//
+// ctx must come from a gqlgen request; outside one there is no unmarshaler to use
+// and the returned error says so.
+func UnmarshalDeleteDemoUsersInput(ctx context.Context, raw any) (DeleteDemoUsersInput, error) {
+	var out DeleteDemoUsersInput
+	err := graphql.UnmarshalNamedInputFromContext(ctx, "DeleteDemoUsersInput", raw, &out)
+	return out, err
+}
+
 func unmarshalInputDeleteProfileInput(ctx context.Context, ec *executionContext, obj any) (DeleteProfileInput, error) {
 	var it DeleteProfileInput
 	if obj == nil {
@@ -5768,7 +5943,11 @@ func unmarshalInputSignUpInput(ctx context.Context, ec *executionContext, obj an
 		asMap[k] = v
 	}
 
-	fieldsInOrder := [...]string{"login", "password", "name", "locale"}
+	if _, present := asMap["demo"]; !present {
+		asMap["demo"] = false
+	}
+
+	fieldsInOrder := [...]string{"login", "password", "name", "locale", "demo"}
 	for _, k := range fieldsInOrder {
 		v, ok := asMap[k]
 		if !ok {
@@ -5803,6 +5982,13 @@ func unmarshalInputSignUpInput(ctx context.Context, ec *executionContext, obj an
 				return it, err
 			}
 			it.Locale = graphql.OmittableOf(data)
+		case "demo":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("demo"))
+			data, err := unmarshalOBoolean2ᚖbool(ctx, ec, v)
+			if err != nil {
+				return it, err
+			}
+			it.Demo = graphql.OmittableOf(data)
 		}
 	}
 	return it, nil
@@ -6156,6 +6342,39 @@ func _Client(ctx context.Context, ec *executionContext, sel ast.SelectionSet, ob
 	return out
 }
 
+var deleteDemoUsersPayloadImplementors = []string{"DeleteDemoUsersPayload"}
+
+func _DeleteDemoUsersPayload(ctx context.Context, ec *executionContext, sel ast.SelectionSet, obj *DeleteDemoUsersPayload) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, deleteDemoUsersPayloadImplementors)
+
+	out := graphql.NewFieldSet(fields)
+	deferred := graphql.NewDeferredGroup(ctx)
+	for i, field := range fields {
+		switch field.Name {
+		case "__typename":
+			out.Values[i] = graphql.MarshalString("DeleteDemoUsersPayload")
+		case "count":
+			out.Values[i] = _DeleteDemoUsersPayload_count(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	out.Dispatch(ctx)
+	if out.Invalids > 0 {
+		return graphql.Null
+	}
+
+	if n := len(deferred.Defers); n > 0 {
+		atomic.AddInt32(&ec.Deferred, int32(min(n, math.MaxInt32)))
+		ec.ProcessDeferredGroup(deferred)
+	}
+
+	return out
+}
+
 var deleteProfilePayloadImplementors = []string{"DeleteProfilePayload"}
 
 func _DeleteProfilePayload(ctx context.Context, ec *executionContext, sel ast.SelectionSet, obj *DeleteProfilePayload) graphql.Marshaler {
@@ -6379,6 +6598,13 @@ func _Mutation(ctx context.Context, ec *executionContext, sel ast.SelectionSet) 
 		case "updateUser":
 			out.Values[i] = ec.OperationContext.RootResolverMiddleware(innerCtx, func(ctx context.Context) (res graphql.Marshaler) {
 				return _Mutation_updateUser(ctx, ec, field)
+			})
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "deleteDemoUsers":
+			out.Values[i] = ec.OperationContext.RootResolverMiddleware(innerCtx, func(ctx context.Context) (res graphql.Marshaler) {
+				return _Mutation_deleteDemoUsers(ctx, ec, field)
 			})
 			if out.Values[i] == graphql.Null {
 				out.Invalids++
@@ -7514,6 +7740,19 @@ func marshalNDateTime2timeᚐTime(ctx context.Context, ec *executionContext, sel
 		graphql.AddInvalidNullFromMarshaler(ctx, "DateTime!")
 	}
 	return res
+}
+
+func unmarshalNDeleteDemoUsersInput2githubᚗcomᚋnetflixathomeᚋcinemaᚋgraphᚋauthᚐDeleteDemoUsersInput(ctx context.Context, ec *executionContext, v any) (DeleteDemoUsersInput, error) {
+	res, err := unmarshalInputDeleteDemoUsersInput(ctx, ec, v)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+func marshalNDeleteDemoUsersPayload2ᚖgithubᚗcomᚋnetflixathomeᚋcinemaᚋgraphᚋauthᚐDeleteDemoUsersPayload(ctx context.Context, ec *executionContext, sel ast.SelectionSet, v *DeleteDemoUsersPayload) graphql.Marshaler {
+	if v == nil {
+		graphql.AddInvalidNullError(ctx, "DeleteDemoUsersPayload!")
+		return graphql.Null
+	}
+	return _DeleteDemoUsersPayload(ctx, ec, sel, v)
 }
 
 func unmarshalNDeleteProfileInput2githubᚗcomᚋnetflixathomeᚋcinemaᚋgraphᚋauthᚐDeleteProfileInput(ctx context.Context, ec *executionContext, v any) (DeleteProfileInput, error) {

@@ -38,6 +38,18 @@ type CreateProfileInput struct {
 	Child graphql.Omittable[*bool] `json:"child,omitempty"`
 }
 
+// Which synthetic viewers to delete.
+type DeleteDemoUsersInput struct {
+	// How their logins begin; 3 characters or more.
+	LoginPrefix string `json:"loginPrefix"`
+}
+
+// The synthetic viewers that are gone.
+type DeleteDemoUsersPayload struct {
+	// How many there were.
+	Count int `json:"count"`
+}
+
 // The profile to delete.
 type DeleteProfileInput struct {
 	// The profile.
@@ -148,6 +160,9 @@ type SignUpInput struct {
 	Name graphql.Omittable[*string] `json:"name,omitempty"`
 	// The language of the first profile.
 	Locale graphql.Omittable[*string] `json:"locale,omitempty"`
+	// Whether it is a synthetic viewer, whose activity the statistics can leave out.
+	// Needs the permission user:write, and cannot be changed later.
+	Demo graphql.Omittable[*bool] `json:"demo,omitempty"`
 }
 
 // The profile to go on with.

@@ -189,7 +189,7 @@ func (a *activity) Record(_ context.Context, e auth.Event) {
 	at := e.At.UTC()
 	event := events.Event{
 		ID: id, Version: 1, Name: name, At: at, ClientAt: at, ReceivedAt: a.now().UTC(),
-		UserID: e.UserID, ProfileID: e.ProfileID, Locale: e.Locale, Device: events.Device{Kind: deviceKind(e.UserAgent)},
+		UserID: e.UserID, ProfileID: e.ProfileID, Locale: e.Locale, Device: events.Device{Kind: deviceKind(e.UserAgent)}, Demo: e.Demo,
 	}
 	select {
 	case a.queue <- event:

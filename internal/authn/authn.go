@@ -29,7 +29,10 @@ type Claims struct {
 	// token share the map: it is only read.
 	Scopes map[string]bool
 	// Child is set for a child's profile.
-	Child     bool
+	Child bool
+	// Demo is set for a synthetic viewer: what it does is marked, and the
+	// statistics can leave it out.
+	Demo      bool
 	ExpiresAt time.Time
 }
 

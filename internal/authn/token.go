@@ -71,6 +71,7 @@ type payload struct {
 	ID        string           `json:"jti"`
 	Scopes    []string         `json:"scopes"`
 	Child     bool             `json:"child"`
+	Demo      bool             `json:"demo,omitempty"`
 }
 
 // These make payload a jwt.Claims.
@@ -154,7 +155,7 @@ func (s *Signer) Sign(c *Claims) (string, error) {
 		Subject: c.UserID, Session: c.SessionID, Profile: c.ProfileID,
 		Issuer: Issuer, Audience: jwt.ClaimStrings{Audience},
 		IssuedAt: jwt.NewNumericDate(now), NotBefore: jwt.NewNumericDate(now), Expires: jwt.NewNumericDate(c.ExpiresAt),
-		ID: uuid.NewString(), Scopes: scopes, Child: c.Child,
+		ID: uuid.NewString(), Scopes: scopes, Child: c.Child, Demo: c.Demo,
 	})
 	t.Header["kid"] = key.ID
 	t.Header["typ"] = tokenType
@@ -383,7 +384,7 @@ func (v *TokenVerifier) Verify(ctx context.Context, token string) (*Claims, erro
 	g := good{
 		claims: Claims{
 			UserID: p.Subject, ProfileID: p.Profile, SessionID: p.Session,
-			Scopes: scopes, Child: p.Child, ExpiresAt: p.Expires.UTC(),
+			Scopes: scopes, Child: p.Child, Demo: p.Demo, ExpiresAt: p.Expires.UTC(),
 		},
 		from: p.NotBefore.Add(-Leeway), until: p.Expires.Add(Leeway),
 	}

@@ -83,7 +83,7 @@ func newWorld(t testing.TB) *world {
 
 func claims() *authn.Claims {
 	return &authn.Claims{
-		UserID: uuid.New(), ProfileID: uuid.New(), SessionID: uuid.New(), Child: true,
+		UserID: uuid.New(), ProfileID: uuid.New(), SessionID: uuid.New(), Child: true, Demo: true,
 		Scopes: map[string]bool{"title:read": true, "stats:read": true, "not": false},
 	}
 }

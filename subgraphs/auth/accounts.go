@@ -323,10 +323,19 @@ func (s *Accounts) CreateDemoUsers(ctx context.Context, demo []DemoUser) ([]Demo
 	return out, nil
 }
 
-// DeleteDemoUsers deletes all accounts marked as demo, with their profiles,
-// and says how many there were.
-func (s *Accounts) DeleteDemoUsers(ctx context.Context) (int, error) {
-	n, err := s.store.DeleteDemo(ctx)
+// minDemoPrefix keeps a slip from deleting more than was meant.
+const minDemoPrefix = 3
+
+var errDemoPrefix = fault.New(fault.Invalid, "A prefix has at least %d characters.", minDemoPrefix).At("input.loginPrefix")
+
+// DeleteDemoUsers deletes the accounts marked as demo whose login begins with
+// the prefix, with their profiles and sessions, and says how many there were.
+// Others are never touched.
+func (s *Accounts) DeleteDemoUsers(ctx context.Context, prefix string) (int, error) {
+	if utf8.RuneCountInString(prefix) < minDemoPrefix {
+		return 0, errDemoPrefix
+	}
+	n, err := s.store.DeleteDemo(ctx, strings.ToLower(prefix))
 	if err != nil {
 		return 0, fmt.Errorf("auth: delete demo users: %w", err)
 	}

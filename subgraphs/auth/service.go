@@ -91,8 +91,9 @@ type Store interface {
 	// CreateDemo adds demo accounts with their profiles; a login that has an
 	// account is passed over.
 	CreateDemo(ctx context.Context, users []User, profiles []Profile) error
-	// DeleteDemo deletes the demo accounts and says how many.
-	DeleteDemo(ctx context.Context) (int, error)
+	// DeleteDemo deletes the demo accounts whose login begins with a prefix and
+	// says how many.
+	DeleteDemo(ctx context.Context, prefix string) (int, error)
 }
 
 // Place is where a page of a list begins, newest first: after this one.
@@ -136,6 +137,7 @@ type Event struct {
 	SessionID uuid.UUID
 	UserAgent string
 	Locale    string // of the profile; empty when it has none
+	Demo      bool   // a synthetic viewer
 }
 
 // Names of events.

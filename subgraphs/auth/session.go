@@ -50,10 +50,22 @@ func (s *Accounts) SignUp(ctx context.Context, login, password, name string, loc
 	if err := s.spend(ctx, spending{"signup:address:" + addressKey(from.Address), s.limits.SignUpAddress}); err != nil {
 		return nil, err
 	}
+	return s.signUp(ctx, login, password, name, locale, false, from)
+}
+
+// SignUpDemo is SignUp for a synthetic viewer. Its caller must have made sure
+// that whoever asks may write users: what such a viewer does can be left out of
+// the statistics, and how many are made is not limited.
+func (s *Accounts) SignUpDemo(ctx context.Context, login, password, name string, locale *string, from Client) (*SignedInSession, error) {
+	return s.signUp(ctx, login, password, name, locale, true, from)
+}
+
+func (s *Accounts) signUp(ctx context.Context, login, password, name string, locale *string, demo bool, from Client) (*SignedInSession, error) {
 	u, p, err := s.newAccount(login, name, locale, []Role{RoleViewer})
 	if err != nil {
 		return nil, err
 	}
+	u.Demo = demo
 	password, err = normalizePassword(password)
 	if err != nil {
 		return nil, err
@@ -220,7 +232,7 @@ func (s *Accounts) open(ctx context.Context, u *User, hash string, p *Profile, f
 	}
 	e := Event{
 		Name: event, At: now, UserID: session.UserID, ProfileID: session.ProfileID, SessionID: id,
-		UserAgent: session.UserAgent,
+		UserAgent: session.UserAgent, Demo: u.Demo,
 	}
 	if p.Language != nil {
 		e.Locale = *p.Language
@@ -233,7 +245,7 @@ func (s *Accounts) open(ctx context.Context, u *User, hash string, p *Profile, f
 func (s *Accounts) signedIn(session *SessionRow, u *User, p *Profile) (*SignedInSession, error) {
 	c := &authn.Claims{
 		UserID: u.ID.UUID, ProfileID: p.ID.UUID, SessionID: session.ID,
-		Child: p.IsChild, Scopes: map[string]bool{},
+		Child: p.IsChild, Demo: u.Demo, Scopes: map[string]bool{},
 	}
 	if !p.IsChild {
 		// A child who watches with an administrator's account administers nothing.

@@ -75,7 +75,8 @@ type User struct {
 	Roles     []Role
 	Blocked   bool
 	CreatedAt time.Time
-	// Demo marks an account made for the demo cinema; nobody can sign in to it.
+	// Demo marks a synthetic viewer: of the demo cinema, where nobody can sign in
+	// to it, or one that was signed up as such. It never changes.
 	Demo bool
 }
 

@@ -40,6 +40,8 @@ type Session struct {
 	ClockOffset time.Duration
 	EndedAt     *time.Time
 	EndReason   string
+	// Demo marks the session of a synthetic viewer.
+	Demo bool
 }
 
 // Mark is what a profile thinks of a title.
@@ -201,7 +203,7 @@ func (s *Subgraph) RecordEvents(ctx context.Context, in RecordEventsInput) (*Rec
 			continue // the schema rules it out
 		}
 		e := item.event()
-		e.UserID, e.ProfileID, e.Device, e.ReceivedAt = claims.UserID, claims.ProfileID, device, received
+		e.UserID, e.ProfileID, e.Device, e.ReceivedAt, e.Demo = claims.UserID, claims.ProfileID, device, received, claims.Demo
 		if in.Locale != nil {
 			e.Locale = *in.Locale
 		}
@@ -331,7 +333,7 @@ func (s *Subgraph) own(ctx context.Context, claims *authn.Claims, name events.Na
 	now := s.now()
 	e := events.Event{
 		ID: uuid.Must(uuid.NewV7()), Name: name, At: now, ClientAt: now, ReceivedAt: now,
-		UserID: claims.UserID, ProfileID: claims.ProfileID, Device: events.Device{Kind: "desktop"},
+		UserID: claims.UserID, ProfileID: claims.ProfileID, Device: events.Device{Kind: "desktop"}, Demo: claims.Demo,
 	}
 	fill(&e)
 	e.Normalise()

@@ -79,7 +79,7 @@ func EndEvent(s Session, at, now time.Time, reason string) events.Event {
 		ID: events.EndID(s.ID, s.LastSeenAt), Version: events.Version, Name: events.PlayEnded,
 		At: at, ClientAt: at, ReceivedAt: now.UTC().Truncate(time.Millisecond),
 		SessionID: s.ID, UserID: s.UserID, ProfileID: s.ProfileID, Playable: s.Playable, Title: s.Title,
-		Device: s.Device, Locale: s.Locale, PositionMs: s.PositionMs, DurationMs: s.DurationMs, Reason: reason,
+		Device: s.Device, Locale: s.Locale, PositionMs: s.PositionMs, DurationMs: s.DurationMs, Reason: reason, Demo: s.Demo,
 	}
 	return e
 }
@@ -168,7 +168,7 @@ func (s *Subgraph) Watch(ctx context.Context, in WatchInput) (<-chan *WatchUpdat
 	connection := uuid.New()
 	want := Session{
 		ID: in.SessionUUID, UserID: claims.UserID, ProfileID: claims.ProfileID, Playable: in.PlayableID, Title: in.TitleID,
-		Device: events.Device(*in.Device), StartedAt: now, DurationMs: in.DurationMs, ClockOffset: offset,
+		Device: events.Device(*in.Device), StartedAt: now, DurationMs: in.DurationMs, ClockOffset: offset, Demo: claims.Demo,
 	}
 	if in.Locale != nil {
 		want.Locale = *in.Locale

@@ -537,7 +537,7 @@ func (s *Store) CreateDemo(ctx context.Context, users []auth.User, profiles []au
 }
 
 // DeleteDemo implements auth.Store.
-func (s *Store) DeleteDemo(ctx context.Context) (int, error) {
-	tag, err := s.pool.Exec(ctx, `DELETE FROM account WHERE demo`)
+func (s *Store) DeleteDemo(ctx context.Context, prefix string) (int, error) {
+	tag, err := s.pool.Exec(ctx, `DELETE FROM account WHERE demo AND starts_with(login, $1)`, prefix)
 	return int(tag.RowsAffected()), err
 }

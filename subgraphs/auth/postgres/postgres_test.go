@@ -59,21 +59,21 @@ func TestNoWholeTableIsRead(t *testing.T) {
 	require.NoError(t, pool.QueryRow(ctx, `SELECT account_id, id, profile_id FROM session WHERE ended_at IS NULL AND expires_at > now() LIMIT 1`).Scan(&user, &session, &profile))
 
 	for name, do := range map[string]func() error{
-		"Password":    func() error { _, _, err := s.Password(ctx, "user77"); return err },
-		"Users":       func() error { _, err := s.Users(ctx, []uuid.UUID{user}); return err },
-		"Profiles":    func() error { _, err := s.Profiles(ctx, []uuid.UUID{profile}); return err },
-		"ProfilesOf":  func() error { _, err := s.ProfilesOf(ctx, []uuid.UUID{user}); return err },
-		"find users":  func() error { _, _, err := s.ListUsers(ctx, "user999", nil, 50); return err },
-		"EndedSince":  func() error { _, err := s.EndedSince(ctx, now.Add(-5*time.Minute)); return err },
-		"EndSessions": func() error { _, err := s.EndSessions(ctx, user, uuid.Nil, auth.EndBlocked, now); return err },
-		"Prune":       func() error { _, err := s.PruneSessions(ctx, now.Add(-30*24*time.Hour), 1000); return err },
-		"delete demo": func() error { _, err := s.DeleteDemo(ctx); return err },
+		"Password":     func() error { _, _, err := s.Password(ctx, "user77"); return err },
+		"Users":        func() error { _, err := s.Users(ctx, []uuid.UUID{user}); return err },
+		"Profiles":     func() error { _, err := s.Profiles(ctx, []uuid.UUID{profile}); return err },
+		"ProfilesOf":   func() error { _, err := s.ProfilesOf(ctx, []uuid.UUID{user}); return err },
+		"find users":   func() error { _, _, err := s.ListUsers(ctx, "user999", nil, 50); return err },
+		"EndedSince":   func() error { _, err := s.EndedSince(ctx, now.Add(-5*time.Minute)); return err },
+		"EndSessions":  func() error { _, err := s.EndSessions(ctx, user, uuid.Nil, auth.EndBlocked, now); return err },
+		"Prune":        func() error { _, err := s.PruneSessions(ctx, now.Add(-30*24*time.Hour), 1000); return err },
+		"delete demo":  func() error { _, err := s.DeleteDemo(ctx, "demo"); return err },
 		"LiveSessions": func() error { _, err := s.LiveSessions(ctx, []uuid.UUID{user}, now); return err },
 		"SignIns": func() error {
 			_, err := s.SignIns(ctx, user, &auth.Place{At: now, ID: uuid.New()}, 20)
 			return err
 		},
-		"PruneSignIns": func() error { _, err := s.PruneSignIns(ctx, now.Add(-30*24*time.Hour), 1000); return err },
+		"PruneSignIns":  func() error { _, err := s.PruneSignIns(ctx, now.Add(-30*24*time.Hour), 1000); return err },
 		"RecordSignIns": func() error { return s.RecordSignIns(ctx, []auth.SignIn{signIn(user, now)}) },
 		"session used": func() error {
 			return s.ChangeSession(ctx, session, func(*auth.SessionRow, *auth.User) error { return nil })

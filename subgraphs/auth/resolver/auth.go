@@ -16,7 +16,15 @@ import (
 )
 
 func (r *mutationResolver) SignUp(ctx context.Context, input auth.SignUpInput) (*auth.SessionPayload, error) {
-	s, err := r.accounts.SignUp(ctx, input.Login, input.Password, deref(value(input.Name)), value(input.Locale), client(ctx))
+	signUp := r.accounts.SignUp
+	if deref(value(input.Demo)) {
+		// Else a viewer could keep out of the statistics.
+		if !authn.From(ctx).Has(auth1.UserWrite) {
+			return nil, errDemo
+		}
+		signUp = r.accounts.SignUpDemo
+	}
+	s, err := signUp(ctx, input.Login, input.Password, deref(value(input.Name)), value(input.Locale), client(ctx))
 	return payload(ctx, s, err)
 }
 
@@ -155,6 +163,14 @@ func (r *mutationResolver) UpdateUser(ctx context.Context, input auth.UpdateUser
 		return nil, err
 	}
 	return &auth.UserPayload{User: u}, nil
+}
+
+func (r *mutationResolver) DeleteDemoUsers(ctx context.Context, input auth.DeleteDemoUsersInput) (*auth.DeleteDemoUsersPayload, error) {
+	n, err := r.accounts.DeleteDemoUsers(ctx, input.LoginPrefix)
+	if err != nil {
+		return nil, err
+	}
+	return &auth.DeleteDemoUsersPayload{Count: n}, nil
 }
 
 func (r *queryResolver) Me(ctx context.Context) (*auth1.User, error) {

@@ -110,6 +110,8 @@ func payload(ctx context.Context, s *auth.SignedInSession, err error) (*graph.Se
 	return &graph.SessionPayload{AccessToken: s.AccessToken, ExpiresAt: s.ExpiresAt, User: s.User, Profile: s.Profile}, nil
 }
 
+var errDemo = fault.New(fault.Forbidden, "Only who may change accounts can make a synthetic viewer.").At("input.demo")
+
 // userOf loads an account that must be there, since it is signed in.
 func userOf(ctx context.Context, id uuid.UUID) (*auth.User, error) {
 	u, err := loadersOf(ctx).users.Load(ctx, id)()

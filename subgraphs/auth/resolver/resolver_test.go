@@ -795,10 +795,50 @@ func TestUsersList(t *testing.T) {
 	require.Equal(t, "UNAUTHENTICATED WRONG_CREDENTIALS", v.enter(signIn, creds("demo00", "")).code())
 	_, err = w.accounts.ResetPassword(t.Context(), "demo00")
 	require.Error(t, err)
-	n, err := w.accounts.DeleteDemoUsers(t.Context())
+	n, err := w.accounts.DeleteDemoUsers(t.Context(), "demo")
 	require.NoError(t, err)
 	require.Equal(t, 25, n)
 	require.EqualValues(t, 1, admin.get(admin.ask(list, nil), "users", "totalCount"))
+}
+
+// A synthetic viewer is made with an administrator's leave alone, is marked in
+// its token and in what it is recorded to do, and is the only one that can be
+// deleted as such.
+func TestSyntheticViewers(t *testing.T) {
+	w := newWorld(t)
+	w.serve(resolver.Options{})
+	admin := w.admin()
+	ann := w.viewer()
+	require.Empty(t, ann.enter(signUp, creds("load-ann", good)).Errors)
+	const demo = `mutation($login: String!, $password: String!) { s: signUp(input: {login: $login, password: $password, demo: true}) { accessToken user { id } } }`
+	require.Equal(t, "FORBIDDEN", strings.Fields(w.viewer().ask(demo, creds("load-1", good)).code())[0])
+	require.Equal(t, "FORBIDDEN", strings.Fields(ann.ask(demo, creds("load-1", good)).code())[0])
+
+	claims := func(token any) *authn.Claims {
+		verifier, err := authn.NewVerifier(w.accounts.Signer().JWKS, w.revoked, w.clock.now)
+		require.NoError(t, err)
+		c, err := verifier.Verify(t.Context(), token.(string))
+		require.NoError(t, err)
+		return c
+	}
+	for i := range 50 { // more than an address may sign up
+		a := admin.ask(demo, creds(fmt.Sprintf("load-%d", i), good))
+		require.True(t, claims(admin.get(a, "s", "accessToken")).Demo)
+	}
+	w.activity.mu.Lock()
+	require.True(t, w.activity.events[len(w.activity.events)-1].Demo)
+	w.activity.mu.Unlock()
+	v := w.viewer()
+	require.True(t, claims(v.get(v.enter(signIn, creds("load-7", good)), "s", "accessToken")).Demo)
+	require.False(t, claims(ann.token).Demo)
+	require.False(t, claims(admin.token).Demo)
+
+	const remove = `mutation($p: String!) { deleteDemoUsers(input: {loginPrefix: $p}) { count } }`
+	require.Equal(t, "FORBIDDEN", strings.Fields(ann.ask(remove, map[string]any{"p": "load-"}).code())[0])
+	require.Equal(t, "INVALID", strings.Fields(admin.ask(remove, map[string]any{"p": "lo"}).code())[0])
+	require.EqualValues(t, 0, admin.get(admin.ask(remove, map[string]any{"p": "load_"}), "deleteDemoUsers", "count"))
+	require.EqualValues(t, 50, admin.get(admin.ask(remove, map[string]any{"p": "LOAD-"}), "deleteDemoUsers", "count"))
+	require.Empty(t, ann.enter(signIn, creds("load-ann", good)).Errors, "a real account stays, whatever it is called")
 }
 
 func TestEntities(t *testing.T) {

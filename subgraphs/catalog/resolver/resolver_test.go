@@ -804,7 +804,7 @@ func benchmarkHome(b *testing.B, keepBytes int) {
 	require.NoError(b, err)
 	h, err := resolver.Handler(resolver.Options{Catalogue: service, Verifier: verifier{}, Logger: log, KeepBytes: keepBytes})
 	require.NoError(b, err)
-	body, err := json.Marshal(map[string]any{"query": home})
+	body, err := json.Marshal(map[string]any{"query": page})
 	require.NoError(b, err)
 	b.ReportAllocs()
 	for b.Loop() {

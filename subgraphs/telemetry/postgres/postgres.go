@@ -256,7 +256,7 @@ func upsertStates(ctx context.Context, tx pgx.Tx, order []*sitting, durations ma
 }
 
 const sessionColumns = `id, user_id, profile_id, playable_kind, playable_id, title_kind, title_id,
-	device_kind, device_system, device_browser, locale, started_at, last_heartbeat_at, position_ms, duration_ms, playing, clock_offset_ms, ended_at, coalesce(end_reason, '')`
+	device_kind, device_system, device_browser, locale, started_at, last_heartbeat_at, position_ms, duration_ms, playing, clock_offset_ms, ended_at, coalesce(end_reason, ''), demo`
 
 func scanSessions(rows pgx.Rows, err error) ([]telemetry.Session, error) {
 	if err != nil {
@@ -267,7 +267,7 @@ func scanSessions(rows pgx.Rows, err error) ([]telemetry.Session, error) {
 		var offset int64
 		var playable, title gid.Kind
 		err := row.Scan(&s.ID, &s.UserID, &s.ProfileID, &playable, &s.Playable.UUID, &title, &s.Title.UUID,
-			&s.Device.Kind, &s.Device.System, &s.Device.Browser, &s.Locale, &s.StartedAt, &s.LastSeenAt, &s.PositionMs, &s.DurationMs, &s.Playing, &offset, &s.EndedAt, &s.EndReason)
+			&s.Device.Kind, &s.Device.System, &s.Device.Browser, &s.Locale, &s.StartedAt, &s.LastSeenAt, &s.PositionMs, &s.DurationMs, &s.Playing, &offset, &s.EndedAt, &s.EndReason, &s.Demo)
 		s.Playable.Kind, s.Title.Kind = playable, title
 		s.ClockOffset = time.Duration(offset) * time.Millisecond
 		return s, err
@@ -279,15 +279,15 @@ func scanSessions(rows pgx.Rows, err error) ([]telemetry.Session, error) {
 func (s *Store) OpenSession(ctx context.Context, in telemetry.Session, connection uuid.UUID) (telemetry.Session, error) {
 	list, err := scanSessions(s.pool.Query(ctx, `
 		INSERT INTO viewing_session AS s (id, user_id, profile_id, playable_kind, playable_id, title_kind, title_id,
-			device_kind, device_system, device_browser, locale, started_at, last_heartbeat_at, duration_ms, clock_offset_ms, connection)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $12, $13, $14, $15)
+			device_kind, device_system, device_browser, locale, started_at, last_heartbeat_at, duration_ms, clock_offset_ms, connection, demo)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $12, $13, $14, $15, $16)
 		ON CONFLICT (id) DO UPDATE SET connection = excluded.connection, ended_at = NULL, end_reason = NULL,
 			last_heartbeat_at = greatest(s.last_heartbeat_at, excluded.last_heartbeat_at),
 			duration_ms = greatest(s.duration_ms, excluded.duration_ms)
 		WHERE s.profile_id = excluded.profile_id AND s.playable_id = excluded.playable_id
 		RETURNING `+sessionColumns,
 		in.ID, in.UserID, in.ProfileID, string(in.Playable.Kind), in.Playable.UUID, string(in.Title.Kind), in.Title.UUID,
-		in.Device.Kind, in.Device.System, in.Device.Browser, in.Locale, in.StartedAt, in.DurationMs, in.ClockOffset.Milliseconds(), connection))
+		in.Device.Kind, in.Device.System, in.Device.Browser, in.Locale, in.StartedAt, in.DurationMs, in.ClockOffset.Milliseconds(), connection, in.Demo))
 	if err != nil {
 		return telemetry.Session{}, fmt.Errorf("open session: %w", err)
 	}

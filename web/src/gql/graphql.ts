@@ -389,6 +389,19 @@ export type DecadeFacet = {
   from: Scalars['Int']['output'];
 };
 
+/** Which synthetic viewers to delete. */
+export type DeleteDemoUsersInput = {
+  /** How their logins begin; 3 characters or more. */
+  loginPrefix: Scalars['String']['input'];
+};
+
+/** The synthetic viewers that are gone. */
+export type DeleteDemoUsersPayload = {
+  __typename?: 'DeleteDemoUsersPayload';
+  /** How many there were. */
+  count: Scalars['Int']['output'];
+};
+
 /** The episode to delete. */
 export type DeleteEpisodeInput = {
   /** The episode. */
@@ -864,6 +877,8 @@ export type Mutation = {
   createProfile: ProfilePayload;
   /** Makes a title as a draft, or published. */
   createTitle: TitleRecordPayload;
+  /** Deletes synthetic viewers; accounts of people are never touched. */
+  deleteDemoUsers: DeleteDemoUsersPayload;
   /** Deletes an episode with its media; an empty season goes with it. */
   deleteEpisode: TitleRecordPayload;
   /** Deletes a genre; titles lose it. */
@@ -971,6 +986,11 @@ export type MutationCreateProfileArgs = {
 
 export type MutationCreateTitleArgs = {
   input: CreateTitleInput;
+};
+
+
+export type MutationDeleteDemoUsersArgs = {
+  input: DeleteDemoUsersInput;
 };
 
 
@@ -1821,6 +1841,11 @@ export type SignOutPayload = {
 
 /** What a new account needs. */
 export type SignUpInput = {
+  /**
+   * Whether it is a synthetic viewer, whose activity the statistics can leave out.
+   * Needs the permission user:write, and cannot be changed later.
+   */
+  demo?: InputMaybe<Scalars['Boolean']['input']>;
   /** The language of the first profile. */
   locale?: InputMaybe<Scalars['Locale']['input']>;
   /** 3 to 64 characters, or an e-mail address. LOGIN_TAKEN if another has it. */
