@@ -25,6 +25,7 @@ const usage = `cinema runs NetflixAtHome.
   cinema backup TARGET                save everything to a folder or s3://bucket/folder
   cinema backup -verify TARGET        read the newest backup whole; -list lists them
   cinema restore SOURCE               put a backup into an empty data folder or cluster
+  cinema load [-help]                 drive synthetic viewers against a running cinema
   cinema healthcheck                  exit 0 if the program on this machine is ready
   cinema version
 

@@ -27,6 +27,9 @@ func Command(ctx context.Context, cfg *Config, version string, args []string, ou
 	if len(args) > 0 && args[0] == "restore" {
 		return restoreCommand(ctx, cfg, version, args[1:], out)
 	}
+	if len(args) > 0 && args[0] == "load" {
+		return driveLoad(ctx, cfg, args[1:], out)
+	}
 	switch strings.Join(args[:min(2, len(args))], " ") {
 	case "":
 		return Run(ctx, cfg, version, out)

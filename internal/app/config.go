@@ -41,6 +41,7 @@ type Config struct {
 	Media      MediaConfig
 	Tracing    TracingConfig
 	Backup     BackupConfig
+	Load       LoadConfig
 }
 
 // HTTPConfig is where the process listens.
@@ -125,6 +126,13 @@ type BackupConfig struct {
 	Key string
 	// S3 is the store of s3:// targets; its empty fields are those of Objects.
 	S3 ObjectsConfig
+}
+
+// LoadConfig is for the command cinema load.
+type LoadConfig struct {
+	// AdminPassword is of the account that may make synthetic viewers. It is no
+	// flag: the list of processes shows flags to everybody.
+	AdminPassword string
 }
 
 type setting struct {
@@ -270,6 +278,7 @@ var settings = []setting{
 			return nil
 		},
 		get: func(c *Config) string { return strconv.Itoa(c.Auth.KeepSignIns) }},
+	hidden(text("CINEMA_LOAD_ADMIN_PASSWORD", "", "password with which cinema load may make synthetic viewers", func(c *Config) *string { return &c.Load.AdminPassword })),
 	hidden(text("CINEMA_MEDIA_SIGNING_KEY", "", "64 hexadecimal digits that sign media addresses; empty: made and kept in the data folder", func(c *Config) *string { return &c.Media.SigningKey })),
 	text("CINEMA_OTLP_URL", "", "http(s)://host:4318 of what takes traces by OTLP, such as Jaeger; empty: nothing is traced", func(c *Config) *string { return &c.Tracing.URL }),
 	{env: "CINEMA_TRACE_RATIO", def: "0.05", doc: "share of requests whose traces are kept, 0 to 1; of those that failed all are",
