@@ -87,9 +87,10 @@ func (r *Roller) Roll(ctx context.Context) (int, error) {
 		// Only the marks seen before the day was read are taken back: one set
 		// meanwhile stays for the next round. So does one that was set so lately
 		// that its events may not have been read, see Settle.
-		settled := slices.DeleteFunc(d.Tokens, func(token uuid.UUID) bool {
-			return settle > 0 && events.TimeOf(token).After(began.Add(-settle))
-		})
+		settled := d.Tokens
+		if settle > 0 {
+			settled = setBefore(settled, began.Add(-settle))
+		}
 		if len(settled) == 0 {
 			continue
 		}
@@ -105,6 +106,12 @@ func (r *Roller) Roll(ctx context.Context) (int, error) {
 		}
 	}
 	return len(days), nil
+}
+
+// setBefore keeps the marks that were set before a moment. A mark that does not
+// tell its moment is of a program that knew of no replicas.
+func setBefore(tokens []uuid.UUID, moment time.Time) []uuid.UUID {
+	return slices.DeleteFunc(tokens, func(token uuid.UUID) bool { return !events.TimeOf(token).Before(moment) })
 }
 
 // Recompute works out the rollups of one day from raw.
