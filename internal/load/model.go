@@ -27,7 +27,7 @@ type Model struct {
 	// Pause and Seek are how often that happens in a minute of watching.
 	Pause, Seek float64
 	// Stay is the share of those who go on browsing after a film, rather than
-	// leave; Home the share of those who leave a title's page unplayed.
+	// leave.
 	Stay float64
 	// Russian is the share of viewers who use the cinema in Russian.
 	Russian float64
