@@ -43,7 +43,8 @@ type Deps struct {
 	// Generation counts the index's changes, where the index can tell. Where
 	// it is nil, answers that are kept may be FreshFor old.
 	Generation func() uint64
-	// FreshFor is half a second if zero.
+	// FreshFor is a quarter of a second if zero: a change has a second to be
+	// seen in, and most of that is the way into the index.
 	FreshFor time.Duration
 	// LoadWait is how long a loader collects identifiers; half a millisecond
 	// if zero. A test that counts calls gives it longer, for a busy machine.
@@ -75,7 +76,7 @@ func New(d Deps) (*Catalogue, error) {
 		d.Now = time.Now
 	}
 	if d.FreshFor <= 0 {
-		d.FreshFor = 500 * time.Millisecond
+		d.FreshFor = 250 * time.Millisecond
 	}
 	if d.Generation == nil {
 		// The index is taken to change all the time, but to stand still for so long.

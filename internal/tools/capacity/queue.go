@@ -2,7 +2,6 @@ package main
 
 import (
 	"container/heap"
-	"math"
 	"math/rand/v2"
 	"slices"
 )
@@ -66,26 +65,3 @@ func (t times) Less(i, j int) bool { return t[i] < t[j] }
 func (t times) Swap(i, j int)      { t[i], t[j] = t[j], t[i] }
 func (t *times) Push(x any)        { *t = append(*t, x.(float64)) }
 func (t *times) Pop() any          { old := *t; x := old[len(old)-1]; *t = old[:len(old)-1]; return x }
-
-// erlangC is the share of customers that wait at all in M/M/c, for an offered
-// load of a busy servers (Erlang 1917; Kleinrock, Queueing Systems I, 3.40).
-func erlangC(c int, a float64) float64 {
-	if a >= float64(c) {
-		return 1
-	}
-	// Erlang B by its recurrence, which does not overflow.
-	b := 1.0
-	for k := 1; k <= c; k++ {
-		b = a * b / (float64(k) + a*b)
-	}
-	rho := a / float64(c)
-	return b / (1 - rho*(1-b))
-}
-
-// erlangWait is the mean wait in M/M/c for a mean service time.
-func erlangWait(c int, a, service float64) float64 {
-	if a >= float64(c) {
-		return math.Inf(1)
-	}
-	return erlangC(c, a) * service / (float64(c) - a)
-}

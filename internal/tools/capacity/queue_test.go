@@ -61,3 +61,26 @@ func TestSimulationIsRepeatable(t *testing.T) {
 	require.Equal(t, q.simulate(10_000, 5), q.simulate(10_000, 5))
 	require.NotEqual(t, q.simulate(10_000, 5), q.simulate(10_000, 6))
 }
+
+// erlangC is the share of customers that wait at all in M/M/c, for an offered
+// load of a busy servers (Erlang 1917; Kleinrock, Queueing Systems I, 3.40).
+func erlangC(c int, a float64) float64 {
+	if a >= float64(c) {
+		return 1
+	}
+	// Erlang B by its recurrence, which does not overflow.
+	b := 1.0
+	for k := 1; k <= c; k++ {
+		b = a * b / (float64(k) + a*b)
+	}
+	rho := a / float64(c)
+	return b / (1 - rho*(1-b))
+}
+
+// erlangWait is the mean wait in M/M/c for a mean service time.
+func erlangWait(c int, a, service float64) float64 {
+	if a >= float64(c) {
+		return math.Inf(1)
+	}
+	return erlangC(c, a) * service / (float64(c) - a)
+}

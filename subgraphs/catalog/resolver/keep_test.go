@@ -147,7 +147,7 @@ func TestKeptAnswersFollowTheIndex(t *testing.T) {
 		after  time.Duration
 	}{
 		"that tells":         {func(*catalog.Deps) {}, 0},
-		"that does not":      {func(d *catalog.Deps) { d.Generation = nil }, 500 * time.Millisecond},
+		"that does not":      {func(d *catalog.Deps) { d.Generation = nil }, 250 * time.Millisecond},
 		"that is asked more": {func(d *catalog.Deps) { d.Generation, d.FreshFor = nil, 100*time.Millisecond }, 100 * time.Millisecond},
 	} {
 		t.Run(name, func(t *testing.T) {
