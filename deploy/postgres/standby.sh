@@ -5,7 +5,7 @@ set -eu
 copy() {
   install -d -m 0700 "$PGDATA"
   find "$PGDATA" -mindepth 1 -delete
-  PGPASSWORD="$POSTGRES_REPLICATION_PASSWORD" pg_basebackup -h postgres-1 -U replicator -D "$PGDATA" -X stream -R "$@" -S standby
+  PGPASSWORD="$POSTGRES_REPLICATION_PASSWORD" pg_basebackup -h postgres-1 -U replicator -D "$PGDATA" -c fast -X stream -R "$@" -S standby
 }
 if [ ! -s "$PGDATA/standby.copied" ]; then
   # The slot is made by the first copy; one that was broken off has left it.
