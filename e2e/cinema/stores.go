@@ -25,15 +25,7 @@ var secrets = []string{"CINEMA_AUTH_SECRET=" + strings.Repeat("1f", 32), "CINEMA
 // new, and the event log is empty. Without those servers the test is skipped.
 func Stores(t testing.TB, name string) (env []string, bucket string) {
 	t.Helper()
-	if os.Getenv(allServers) == "" {
-		t.Skip("needs the servers of a cluster: make test-real")
-	}
-	given := map[string]string{}
-	for _, e := range stores(t) {
-		k, v, _ := strings.Cut(e, "=")
-		given[k] = v
-	}
-	delete(given, "CINEMA_REDIS_URL") // what it has of another instance would be taken for this one's
+	given := reached(t)
 	name = fmt.Sprintf("%s_%d", name, os.Getpid())
 	for _, database := range []string{"auth", "catalog", "telemetry"} {
 		variable := "CINEMA_POSTGRES_" + strings.ToUpper(database) + "_URL"
@@ -52,6 +44,26 @@ func Stores(t testing.TB, name string) (env []string, bucket string) {
 		env = append(env, k+"="+v)
 	}
 	return append(env, secrets...), bucket
+}
+
+// reached are the settings for those of the real servers that are there. What
+// is kept in others, Elasticsearch and Redis, no instance has to itself: the
+// index is made again whatever is in it, and Redis is left out, for it would
+// answer with what another instance put there.
+func reached(t testing.TB) map[string]string {
+	t.Helper()
+	for _, variable := range []string{"POSTGRES_URL", "KAFKA_BROKERS", "CLICKHOUSE_ADDR", "S3_URL"} {
+		if os.Getenv("CINEMA_TEST_"+variable) == "" {
+			t.Skip("needs the servers of a cluster: make test-real")
+		}
+	}
+	given := map[string]string{}
+	for _, e := range stores(t) {
+		k, v, _ := strings.Cut(e, "=")
+		given[k] = v
+	}
+	delete(given, "CINEMA_REDIS_URL")
+	return given
 }
 
 func connect(t testing.TB, url string) (context.Context, *pgx.Conn) {
@@ -121,11 +133,7 @@ func emptyLog(t testing.TB, brokers []string) {
 // Bucket lists what a bucket has, with the moments of writing.
 func Bucket(t testing.TB, bucket, prefix string) map[string]time.Time {
 	t.Helper()
-	given := map[string]string{}
-	for _, e := range stores(t) {
-		k, v, _ := strings.Cut(e, "=")
-		given[k] = v
-	}
+	given := reached(t)
 	client, err := minio.New(strings.TrimPrefix(given["CINEMA_S3_URL"], "http://"), &minio.Options{
 		Creds: credentials.NewStaticV4(given["CINEMA_S3_ACCESS_KEY"], given["CINEMA_S3_SECRET_KEY"], ""),
 	})

@@ -260,11 +260,7 @@ func (a *app) openAnalytics(ctx context.Context) (*ch.DB, error) {
 	if !ok {
 		return nil, nil //nolint:nilnil // the home without statistics
 	}
-	db, err := ch.Open(ctx, c)
-	if err != nil {
-		return nil, err
-	}
-	return db, db.Ping(ctx)
+	return ch.Open(ctx, c)
 }
 
 // secrets are those that sessions and addresses live by, as they are now.

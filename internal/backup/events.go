@@ -56,7 +56,7 @@ func saveEvents(ctx context.Context, db *ch.DB, t *Target, before *Content) (*ev
 	if there == 0 {
 		return e, nil // no collector has run yet
 	}
-	if err := db.Row(ctx, []any{&e.Version}, `SELECT max(version_id) FROM goose_analytics WHERE is_applied = 1`); err != nil {
+	if err := db.Row(ctx, []any{&e.Version}, `SELECT max(version_id) FROM merge(currentDatabase(), '^goose_analytics(_local)?$') WHERE is_applied = 1`); err != nil {
 		return nil, err
 	}
 	var columns []struct {
@@ -153,7 +153,7 @@ func restoreEvents(ctx context.Context, db *ch.DB, e *eventsDump, t *Target) err
 	if len(e.Days) == 0 {
 		return nil
 	}
-	return db.Exec(ctx, `INSERT INTO dirty_day (day, token, sign) SELECT day, generateUUIDv4(), 1 FROM (SELECT DISTINCT day FROM activity_event)`)
+	return db.Exec(ctx, `INSERT INTO dirty_day (day, token, sign) SELECT day, generateUUIDv7(), 1 FROM (SELECT DISTINCT day FROM activity_event)`)
 }
 
 func restoreDay(ctx context.Context, db *ch.DB, insert string, d dayDump, t *Target) error {
