@@ -135,7 +135,7 @@ func saveDay(ctx context.Context, db *ch.DB, t *Target, columns []string, d *day
 // heldEvents says in words what events there are already; empty if none.
 func heldEvents(ctx context.Context, db *ch.DB) (string, error) {
 	var n uint64
-	if err := db.Row(ctx, []any{&n}, `SELECT count() FROM activity_event`); err != nil || n == 0 {
+	if err := db.Row(ctx, []any{&n}, `SELECT count() FROM activity_event FINAL`); err != nil || n == 0 {
 		return "", err
 	}
 	return fmt.Sprintf("ClickHouse has %d events", n), nil
