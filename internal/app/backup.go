@@ -134,7 +134,7 @@ func openFolder(cfg *Config, dir string, create bool) (*files.Store, error) {
 		return nil, err
 	}
 	// It holds secrets and what people watch, whatever the folder above allows.
-	if err := os.Chmod(filepath.Join(dir, "objects"), 0o700); err != nil { //nolint:gosec // a folder needs its x
+	if err := os.Chmod(filepath.Join(dir, "objects"), 0o700); err != nil { // a folder needs its x
 		return nil, errors.Join(err, store.Close())
 	}
 	return store, nil
@@ -258,7 +258,7 @@ func (a *app) openBlobs(ctx context.Context, closers *[]func()) (blob.Store, err
 func (a *app) openAnalytics(ctx context.Context) (*ch.DB, error) {
 	c, ok := a.clickhouseConfig()
 	if !ok {
-		return nil, nil //nolint:nilnil // the home without statistics
+		return nil, nil // the home without statistics
 	}
 	return ch.Open(ctx, c)
 }
@@ -446,7 +446,7 @@ func (a *app) newestBackup(ctx context.Context, log *slog.Logger) (*backup.Manif
 	defer closer.Close()
 	m, err := t.Manifest(ctx, "")
 	if fault.KindOf(err) == fault.NotFound {
-		return nil, nil //nolint:nilnil // none yet is no fault
+		return nil, nil // none yet is no fault
 	}
 	if err != nil {
 		return nil, err

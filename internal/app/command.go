@@ -120,7 +120,7 @@ func knock(ctx context.Context, cfg *Config, limit time.Duration, path string, b
 	res, err := client.Do(req)
 	var op *net.OpError
 	if errors.As(err, &op) && op.Op == "dial" {
-		return nil, nil //nolint:nilnil // nobody is there to answer
+		return nil, nil // nobody is there to answer
 	}
 	if err != nil {
 		return nil, fmt.Errorf("the running program did not answer: %w", err)

@@ -291,7 +291,7 @@ func save(ctx context.Context, s Stores, t *Target, m *Manifest, say Progress) (
 
 // parts cuts a stream into compressed blobs.
 type parts struct {
-	ctx   context.Context //nolint:containedctx // a writer has no other way to be told
+	ctx   context.Context // a writer has no other way to be told
 	t     *Target
 	buf   bytes.Buffer
 	zip   *gzip.Writer
@@ -349,7 +349,7 @@ func (p *parts) Close() ([]string, error) {
 
 // joined reads parts one after the other.
 type joined struct {
-	ctx   context.Context //nolint:containedctx // a reader has no other way to be told
+	ctx   context.Context // a reader has no other way to be told
 	t     *Target
 	names []string
 	now   io.ReadCloser

@@ -156,7 +156,7 @@ func parseKey(key string) (*keys, error) {
 	case len(key) < minPassphrase:
 		return nil, fault.New(fault.Invalid, "CINEMA_BACKUP_KEY: want an age key, or a passphrase of %d characters or more", minPassphrase)
 	}
-	return nil, nil //nolint:nilnil // a passphrase is no key and no fault
+	return nil, nil // a passphrase is no key and no fault
 }
 
 func (k *keys) id() string {
