@@ -39,8 +39,8 @@ func (rt *Router) newHandler() (http.Handler, error) {
 	mux.HandleFunc("/playground", func(w http.ResponseWriter, r *http.Request) {
 		http.Redirect(w, r, "/playground/", http.StatusPermanentRedirect)
 	})
-	mux.Handle("/media/", orNotFound(rt.options.Media))
-	mux.Handle("/uploads/", orNotFound(rt.options.Uploads))
+	mux.Handle("/media/", rt.options.Tracing.Keyed("/media/", orNotFound(rt.options.Media)))
+	mux.Handle("/uploads/", rt.options.Tracing.Keyed("/uploads/", orNotFound(rt.options.Uploads)))
 	app, err := newSite(rt.options.Site, "", policy(rt.options.MediaOrigins, false), "The web app is not built. Type:\n\n  npm ci --prefix web && npm run build --prefix web\n\nand build the program again.\nThe API answers at /graphql and its playground at /playground.\n")
 	if err != nil {
 		return nil, fmt.Errorf("router: web app: %w", err)
@@ -68,9 +68,7 @@ func Proxy(target *url.URL) (http.Handler, error) {
 			r.SetURL(target)
 			r.Out.Host = r.In.Host // signed addresses hold the public host
 			r.SetXForwarded()
-			for _, own := range []string{tracing.KeyHeader, tracing.Header, "Tracestate"} {
-				r.Out.Header.Del(own) // for the router alone
-			}
+			tracing.Inject(r.In.Context(), r.Out.Header)
 		},
 		ErrorHandler: func(w http.ResponseWriter, _ *http.Request, _ error) {
 			http.Error(w, msgUnavailable, http.StatusBadGateway)

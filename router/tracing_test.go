@@ -3,6 +3,8 @@ package router_test
 import (
 	"context"
 	"net/http"
+	"net/http/httptest"
+	"net/url"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -129,4 +131,36 @@ func TestASubscriptionIsToldOfWhenItIsOpen(t *testing.T) {
 	require.Equal(t, "4bf92f3577b34da6a3ce929d0e0e4736", op[0].SpanContext.TraceID().String())
 	require.Equal(t, "ws", value(op[0], tracing.Transport))
 	require.Equal(t, op[0].SpanContext.SpanID(), named(spans, "POST telemetry")[0].Parent.SpanID())
+}
+
+// Parts of films are too many to be told of, but an operator may ask of one.
+func TestMediaIsToldOfByKeyAlone(t *testing.T) {
+	var got []http.Header
+	h, kept := tracedHouse(t, func(o *router.Options) {
+		behind := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { got = append(got, r.Header) }))
+		t.Cleanup(behind.Close)
+		target, err := url.Parse(behind.URL)
+		require.NoError(t, err)
+		o.Media, err = router.Proxy(target)
+		require.NoError(t, err)
+	})
+	for _, key := range []string{"", "a wrong key", "the operator's own key"} {
+		r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, h.server.URL+"/media/x", nil)
+		require.NoError(t, err)
+		r.Header.Set("Traceparent", theirs)
+		r.Header.Set(tracing.KeyHeader, key)
+		resp, err := http.DefaultTransport.RoundTrip(r)
+		require.NoError(t, err)
+		resp.Body.Close()
+	}
+	spans := kept.GetSpans()
+	require.Len(t, spans, 1)
+	require.Equal(t, "GET /media/", spans[0].Name)
+	require.Len(t, got, 3)
+	for _, header := range got {
+		require.Empty(t, header.Get(tracing.KeyHeader), "the key goes no further")
+	}
+	require.Empty(t, got[0].Get("Traceparent"), "a stranger's word")
+	require.Empty(t, got[1].Get("Traceparent"))
+	require.Equal(t, tracing.Format(spans[0].SpanContext), got[2].Get("Traceparent"))
 }

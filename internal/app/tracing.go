@@ -77,4 +77,10 @@ func (a *app) traceSubgraphs() {
 	for name, h := range a.subgraphs {
 		a.subgraphs[name] = gqlserver.Traced(a.tracer(name), h)
 	}
+	if a.media != nil {
+		a.media = tracing.Handler(a.tracer("catalog"), "/media/", a.media)
+	}
+	if a.uploads != nil {
+		a.uploads = tracing.Handler(a.tracer("admin"), "/uploads/", a.uploads)
+	}
 }

@@ -60,6 +60,45 @@ func (d *Door) EnterHTTP(w http.ResponseWriter, r *http.Request, name string) (*
 	return r.WithContext(ctx), span
 }
 
+// Keyed is a handler of requests that are too many to be told of, such as
+// those for parts of films: it begins a span for those alone that carry the
+// key. The handler behind it gets the connection's own ResponseWriter, and
+// nothing of the trace context that came from outside.
+func (d *Door) Keyed(route string, next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if d != nil && r.Header.Get(KeyHeader) != "" && d.opens(r.Header.Get(KeyHeader)) {
+			told, span := d.EnterHTTP(w, r, methodOf(r)+" "+route)
+			defer span.End()
+			r = told
+		}
+		for _, name := range []string{KeyHeader, Header, "Tracestate"} {
+			r.Header.Del(name)
+		}
+		next.ServeHTTP(w, r)
+	})
+}
+
+// Handler goes on in a service with what Keyed began.
+func Handler(provider trace.TracerProvider, route string, next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if On(r.Context()) || Parse(r.Header.Get(Header)).IsSampled() {
+			ctx, span := Accept(r.Context(), provider, r.Header, methodOf(r)+" "+route)
+			defer span.End()
+			r = r.WithContext(ctx)
+		}
+		next.ServeHTTP(w, r)
+	})
+}
+
+// methodOf is the method, of a closed set.
+func methodOf(r *http.Request) string {
+	switch r.Method {
+	case http.MethodGet, http.MethodHead, http.MethodPost, http.MethodPatch, http.MethodDelete, http.MethodOptions:
+		return r.Method
+	}
+	return "HTTP"
+}
+
 // opens compares in constant time, lengths included.
 func (d *Door) opens(key string) bool {
 	given := sha256.Sum256([]byte(key))
