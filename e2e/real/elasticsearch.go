@@ -112,8 +112,8 @@ func (s *site) javaOptions(heap int) []string {
 }
 
 // shortLived are those of a Java program that lives for minutes: compiled
-// quickly rather than well, which halves the time to an answer, and makes the
-// answers after it some times slower.
+// quickly rather than well, which halves the time to the first answer, at the
+// cost of all that follow.
 func shortLived(heap int) []string {
 	return []string{fmt.Sprintf("-Xmx%dm", heap), "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1"}
 }

@@ -36,7 +36,7 @@ import (
 func records(t *testing.T, list []*search.Title) *pgxpool.Pool {
 	t.Helper()
 	ctx := t.Context()
-	pool, err := pg.Open(ctx, enginestest.Postgres(t), 8)
+	pool, err := pg.Open(ctx, enginestest.Postgres(t), 16)
 	require.NoError(t, err)
 	t.Cleanup(pool.Close)
 	require.NoError(t, pg.Migrate(ctx, pool, migrations.FS, migrations.Table))
@@ -97,8 +97,11 @@ func follow(t *testing.T, pool *pgxpool.Pool, x search.Writer) (took time.Durati
 	return took, func() {
 		cancel()
 		assert.NoError(t, <-done)
-		_, err := pool.Exec(context.WithoutCancel(t.Context()), "SELECT pg_drop_replication_slot(slot_name) FROM pg_replication_slots WHERE slot_name = $1", name)
-		assert.NoError(t, err)
+		// Postgres takes a moment to see that nobody follows any more.
+		require.Eventually(t, func() bool {
+			_, err := pool.Exec(t.Context(), "SELECT pg_drop_replication_slot(slot_name) FROM pg_replication_slots WHERE slot_name = $1", name)
+			return err == nil
+		}, 30*time.Second, 50*time.Millisecond)
 	}
 }
 

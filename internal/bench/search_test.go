@@ -30,7 +30,10 @@ func openElastic(t *testing.T, urls ...string) (x *elastic.Index, name string) {
 	require.NoError(t, err)
 	t.Cleanup(func() {
 		assert.NoError(t, x.Close())
-		elasticCall(t, http.MethodDelete, "/"+name+"*", "")
+		// By their names: Elasticsearch deletes nothing by a pattern.
+		for index := range strings.FieldsSeq(string(elasticCall(t, http.MethodGet, "/_cat/indices/"+name+"*?h=index", ""))) {
+			elasticCall(t, http.MethodDelete, "/"+index, "")
+		}
 	})
 	return x, name
 }

@@ -144,7 +144,8 @@ type word struct {
 type lexicon struct {
 	read func(ctx context.Context) ([]word, error)
 	fail func(error) // hears of readings that nobody waited for
-	ctx  context.Context
+	now  func() time.Time
+	life context.Context // of the readings, which belong to no caller
 	stop context.CancelFunc
 	work sync.WaitGroup
 
@@ -156,15 +157,15 @@ type lexicon struct {
 }
 
 func newLexicon(read func(context.Context) ([]word, error), fail func(error)) *lexicon {
-	l := &lexicon{read: read, fail: fail}
-	l.ctx, l.stop = context.WithCancel(context.Background())
+	l := &lexicon{read: read, fail: fail, now: time.Now}
+	l.life, l.stop = context.WithCancel(context.Background())
 	return l
 }
 
 // list returns the words. Only the first waits for them.
 func (l *lexicon) list(ctx context.Context) ([]word, error) {
 	l.mu.Lock()
-	if l.busy == nil && l.ctx.Err() == nil && time.Since(l.at) > wordsAge {
+	if l.busy == nil && l.life.Err() == nil && l.now().Sub(l.at) > wordsAge {
 		l.busy = make(chan struct{})
 		l.work.Go(l.renew)
 	}
@@ -183,13 +184,16 @@ func (l *lexicon) list(ctx context.Context) ([]word, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.at.IsZero() {
+		if l.err == nil {
+			l.err = context.Canceled // closed before anything was read
+		}
 		return nil, fmt.Errorf("search: read the words: %w", l.err)
 	}
 	return l.words, nil
 }
 
 func (l *lexicon) renew() {
-	ctx, cancel := context.WithTimeout(l.ctx, wordsTimeout)
+	ctx, cancel := context.WithTimeout(l.life, wordsTimeout)
 	defer cancel()
 	words, err := l.read(ctx)
 	l.mu.Lock()
@@ -198,9 +202,9 @@ func (l *lexicon) renew() {
 	l.busy, l.err = nil, err
 	switch {
 	case err == nil:
-		l.words, l.at = words, time.Now()
-	case l.ctx.Err() == nil && !l.at.IsZero():
-		l.at = time.Now() // the old ones will do for as long again
+		l.words, l.at = words, l.now()
+	case l.life.Err() == nil && !l.at.IsZero():
+		l.at = l.now() // the old ones will do for as long again
 		l.fail(err)
 	}
 }

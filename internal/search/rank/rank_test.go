@@ -49,6 +49,27 @@ func TestLookups(t *testing.T) {
 	}
 }
 
+func TestDistance(t *testing.T) {
+	for word, want := range map[string]int{
+		"metropolis": 0, "metropoliss": 1, "netropolis": 1, "emtropolis": 1, "metrapoles": 2, "mtropols": 2,
+		"netrapolis": 0, "etropoli": 0, "entirely": 0, "": 0,
+	} {
+		assert.Equal(t, want, rank.Lookup{Term: "metropolis", Edits: 2}.Distance(word), word)
+	}
+	assert.Zero(t, rank.Lookup{Term: "metropolis", Edits: 1}.Distance("metrapoles"))
+}
+
+func TestNames(t *testing.T) {
+	name := search.Text{}
+	for i := range 2 * rank.MaxNames {
+		name[string(rune('a'+i))+"x"] = string(rune('a' + i))
+	}
+	got := rank.TitleNames(&search.Title{Name: name, OriginalName: "original"})
+	assert.Len(t, got, rank.MaxNames)
+	assert.Equal(t, "original", got[rank.MaxNames-1])
+	assert.Len(t, rank.PersonNames(&search.Person{Name: "original", Names: name}), rank.MaxNames)
+}
+
 func TestCursor(t *testing.T) {
 	p := rank.Place{Order: "name", Number: -1.5, Key: []byte{0, 255}, ID: uuid.New()}
 	got, err := rank.ParseCursor(p.Cursor(), "name")
