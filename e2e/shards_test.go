@@ -8,10 +8,8 @@ import (
 	"net/http"
 	"net/url"
 	"os"
-	"path/filepath"
 	"strconv"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
 
@@ -20,14 +18,13 @@ import (
 	"github.com/netflixathome/cinema/e2e/cinema"
 )
 
-// shard is one of the servers that hold the events, as its owner sees it.
-type shard struct{ http, dir string }
+// shard is the address, in HTTP, of one of the servers that hold the events.
+type shard string
 
 func shards(t *testing.T) (list []shard) {
 	t.Helper()
-	dirs := strings.Split(os.Getenv("CINEMA_TEST_CLICKHOUSE_DIRS"), ",")
-	for i, address := range strings.Split(os.Getenv("CINEMA_TEST_CLICKHOUSE_HTTP"), ",") {
-		list = append(list, shard{address, dirs[i]})
+	for _, address := range strings.Split(os.Getenv("CINEMA_TEST_CLICKHOUSE_HTTP"), ",") {
+		list = append(list, shard(address))
 	}
 	require.Len(t, list, 2)
 	return list
@@ -35,7 +32,7 @@ func shards(t *testing.T) (list []shard) {
 
 func (s shard) number(t *testing.T, query string) (n int, err error) {
 	t.Helper()
-	req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, s.http+"/?"+url.Values{"user": {"tests"}, "database": {"cinema"}}.Encode(), strings.NewReader(query))
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, string(s)+"/?"+url.Values{"user": {"tests"}, "database": {"cinema"}}.Encode(), strings.NewReader(query))
 	require.NoError(t, err)
 	res, err := http.DefaultClient.Do(req)
 	if err != nil {
@@ -50,21 +47,6 @@ func (s shard) number(t *testing.T, query string) (n int, err error) {
 		return 0, fmt.Errorf("%s: %.300s", res.Status, b)
 	}
 	return strconv.Atoi(strings.TrimSpace(string(b)))
-}
-
-// kill takes the server away until the returned function is called.
-func (s shard) kill(t *testing.T) (back func()) {
-	t.Helper()
-	hold := filepath.Join(s.dir, "hold")
-	require.NoError(t, os.WriteFile(hold, nil, 0o600))
-	back = func() { _ = os.Remove(hold) }
-	t.Cleanup(back)
-	text, err := os.ReadFile(filepath.Join(s.dir, "pid"))
-	require.NoError(t, err)
-	pid, err := strconv.Atoi(string(text))
-	require.NoError(t, err)
-	require.NoError(t, syscall.Kill(pid, syscall.SIGKILL))
-	return back
 }
 
 // Events that are acknowledged while a shard is killed, away and back are on
@@ -127,7 +109,16 @@ func TestEventsOnShards(t *testing.T) {
 	for range batches / 3 {
 		record()
 	}
-	back := list[1].kill(t)
+	second := url.Values{"name": {"clickhouse-2"}, "signal": {"KILL"}}
+	cinema.Control(t, "kill", second)
+	away := true
+	back := func() {
+		if away {
+			away = false
+			cinema.Control(t, "start", second)
+		}
+	}
+	t.Cleanup(back)
 	began := time.Now()
 	for range batches / 3 {
 		record() // what the viewer does goes on

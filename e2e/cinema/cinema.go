@@ -59,11 +59,12 @@ type Instance struct {
 	AdminPassword string
 	Ready         time.Duration // from start to the ready line
 
-	cmd  *exec.Cmd
-	mu   sync.Mutex
-	log  bytes.Buffer
-	done chan struct{}
-	err  error
+	options Options
+	cmd     *exec.Cmd
+	mu      sync.Mutex
+	log     bytes.Buffer
+	done    chan struct{}
+	err     error
 }
 
 // Options of Start.
@@ -102,8 +103,9 @@ func Try(t testing.TB, o Options) (*Instance, error) {
 	}
 	i := &Instance{
 		URL: "http://127.0.0.1:" + public, OpsURL: "http://127.0.0.1:" + ops,
-		Dir: o.Dir, done: make(chan struct{}),
+		Dir: o.Dir, done: make(chan struct{}), options: o,
 	}
+	i.options.Port = public
 	i.cmd = exec.Command(Binary(t), o.Args...) //nolint:noctx // the tests end it in each of the ways they are about
 	i.cmd.Env = append(os.Environ(),
 		"CINEMA_DATA_DIR="+o.Dir, "CINEMA_LISTEN=127.0.0.1:"+public, "CINEMA_OPS_LISTEN=127.0.0.1:"+ops,
@@ -176,6 +178,18 @@ func (i *Instance) Log() string { i.mu.Lock(); defer i.mu.Unlock(); return i.log
 
 // Pid is the program's process.
 func (i *Instance) Pid() int { return i.cmd.Process.Pid }
+
+// Again starts the program anew as it was, at its address and on its folder,
+// after it has ended.
+func (i *Instance) Again(t testing.TB) *Instance {
+	t.Helper()
+	select {
+	case <-i.done:
+	default:
+		t.Fatal("the program still runs")
+	}
+	return Start(t, i.options)
+}
 
 // Kill is kill -9.
 func (i *Instance) Kill() { _ = i.cmd.Process.Kill(); <-i.done }

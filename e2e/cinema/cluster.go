@@ -3,7 +3,6 @@ package cinema
 import (
 	"crypto/rand"
 	"encoding/hex"
-	"errors"
 	"fmt"
 	"net/http"
 	"net/url"
@@ -26,6 +25,8 @@ type Cluster struct {
 	Front *Instance
 	// Instances by the services that they run.
 	Instances map[string][]*Instance
+	// Nginx stands before them; nil on embedded engines.
+	Nginx *Nginx
 }
 
 // StartCluster starts the services until the test ends: on the engines that
@@ -101,8 +102,8 @@ func stores(t testing.TB) []string {
 	}
 }
 
-// services are those of which a cluster runs two, in the order of their start.
-var services = []string{"auth", "catalog", "admin", "etl", "telemetry", "collectors", "router"}
+// Services are those of which a cluster runs two, in the order of their start.
+var Services = []string{"auth", "catalog", "admin", "etl", "telemetry", "collectors", "router"}
 
 func startReal(t testing.TB, settings []string) *Cluster {
 	t.Helper()
@@ -118,11 +119,11 @@ func startReal(t testing.TB, settings []string) *Cluster {
 	// nginx comes first, for services ask it for the keys of auth; so the
 	// ports of all instances are chosen before any of them starts.
 	ports := map[string][]string{}
-	for _, service := range services {
+	for _, service := range Services {
 		ports[service] = []string{freePort(t), freePort(t)}
 	}
-	startNginx(t, c.Front.URL, inside, ports)
-	for _, service := range services {
+	c.Nginx = startNginx(t, c.Front.URL, inside, ports)
+	for _, service := range Services {
 		for n, port := range ports[service] {
 			i := Start(t, Options{Port: port, Demo: n == 0, Env: slices.Concat(env, []string{"CINEMA_TARGET=" + service})})
 			c.Instances[service] = append(c.Instances[service], i)
@@ -152,21 +153,36 @@ func newKey(t testing.TB) string {
 	return hex.EncodeToString(key)
 }
 
-var upstream = regexp.MustCompile(`server ([a-z]+):8080;`)
+// Again starts an instance anew that has ended.
+func (c *Cluster) Again(t testing.TB, service string, n int) {
+	t.Helper()
+	c.Instances[service][n] = c.Instances[service][n].Again(t)
+}
+
+var upstream = regexp.MustCompile(`server ([a-z]+):8080([^;]*);`)
+
+// Nginx is the proxy before the services.
+type Nginx struct {
+	front string
+	log   string
+	args  []string
+	cmd   *exec.Cmd
+}
 
 // startNginx runs nginx on the configuration that is deployed, with addresses
 // of loopback in place of the services' names.
-func startNginx(t testing.TB, front, inside string, ports map[string][]string) {
+func startNginx(t testing.TB, front, inside string, ports map[string][]string) *Nginx {
 	t.Helper()
 	text, err := os.ReadFile(filepath.Join(root(t), "deploy", "nginx", "nginx.conf"))
 	if err != nil {
 		t.Fatal(err)
 	}
 	conf := upstream.ReplaceAllStringFunc(string(text), func(line string) string {
-		service := upstream.FindStringSubmatch(line)[1]
+		found := upstream.FindStringSubmatch(line)
+		service, options := found[1], found[2]
 		var servers []string
 		for _, port := range ports[service] {
-			servers = append(servers, "server 127.0.0.1:"+port+";")
+			servers = append(servers, "server 127.0.0.1:"+port+options+";")
 		}
 		if len(servers) == 0 {
 			t.Fatalf("nginx.conf names the service %s, which does not run", service)
@@ -195,30 +211,44 @@ func startNginx(t testing.TB, front, inside string, ports map[string][]string) {
 	if err != nil {
 		nginx = "/usr/sbin/nginx" // where Debian keeps it, off most PATHs
 	}
-	log := filepath.Join(dir, "error.log")
-	cmd := exec.Command(nginx, "-p", dir, "-e", log, "-c", file, "-g", "daemon off; master_process off; pid "+filepath.Join(dir, "pid")+";") //nolint:noctx // ended below
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
+	n := &Nginx{front: front, log: filepath.Join(dir, "error.log")}
+	n.args = []string{nginx, "-p", dir, "-e", n.log, "-c", file, "-g", "daemon off; master_process off; pid " + filepath.Join(dir, "pid") + ";"}
 	t.Cleanup(func() {
-		_ = cmd.Process.Signal(syscall.SIGTERM)
-		_ = cmd.Wait()
-		if b, err := os.ReadFile(log); err == nil && t.Failed() {
+		n.end(syscall.SIGTERM)
+		if b, err := os.ReadFile(n.log); err == nil && t.Failed() {
 			t.Logf("nginx says:\n%s", tail(string(b), 4000))
 		}
 	})
+	n.Start(t)
+	return n
+}
+
+// Start starts it, also after a Kill, and waits for its first answer.
+func (n *Nginx) Start(t testing.TB) {
+	t.Helper()
+	n.cmd = exec.Command(n.args[0], n.args[1:]...) //nolint:noctx // ended by end
+	if err := n.cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
 	Eventually(t, 10*time.Second, func() error {
-		res, err := http.Get(front) //nolint:noctx // bounded by Eventually's patience with loopback
+		res, err := http.Get(n.front) //nolint:noctx // bounded by Eventually's patience with loopback
 		if err != nil {
-			b, _ := os.ReadFile(log)
+			b, _ := os.ReadFile(n.log)
 			return fmt.Errorf("%w\n%s", err, b)
 		}
-		defer res.Body.Close()
-		if res.StatusCode != http.StatusBadGateway { // nobody is behind it yet
-			return errors.New(res.Status)
-		}
-		return nil
+		return res.Body.Close() // whatever it says: it may have nobody behind it yet
 	})
+}
+
+// Kill is kill -9.
+func (n *Nginx) Kill() { n.end(syscall.SIGKILL) }
+
+func (n *Nginx) end(s syscall.Signal) {
+	if n.cmd == nil || n.cmd.ProcessState != nil {
+		return
+	}
+	_ = n.cmd.Process.Signal(s)
+	_ = n.cmd.Wait()
 }
 
 // Doubled lists the services of which there are two.

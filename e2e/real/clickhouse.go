@@ -13,10 +13,8 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
-	"slices"
 	"strconv"
 	"strings"
-	"sync"
 	"syscall"
 	"text/template"
 	"time"
@@ -27,20 +25,12 @@ import (
 // deploy/clickhouse. The program's user has a password; "tests" has none and
 // may do anything. There is no replication and no ON CLUSTER, which that server
 // lacks, so each shard is left one replica.
-//
-// A shard that ends is started again, as a container is, but not while its
-// folder holds a file "hold": a test that kills the process of the file "pid"
-// says by it how long the shard is away.
 type clickhouse struct {
 	site     *site
-	dirs     []string
-	addrs    []string // of the native protocol
-	https    []string
-	password string // of the user "cinema"
-
-	mu      sync.Mutex
-	shards  []*process
-	stopped bool
+	shards   []*process
+	addrs    []string // of the native protocol, as shown
+	https    []string // of HTTP, past any proxy
+	password string   // of the user "cinema"
 }
 
 //go:embed clickhouse.xml
@@ -80,7 +70,7 @@ func (c *clickhouse) Start(ctx context.Context) error {
 		if err := c.configure(dir, native); err != nil {
 			return err
 		}
-		p := program{
+		p, err := c.site.launch(program{
 			name: name, path: launcher, dir: dir,
 			args: []string{
 				"-library", library, "-config", filepath.Join(dir, "config.xml"), "-path", data,
@@ -91,64 +81,27 @@ func (c *clickhouse) Start(ctx context.Context) error {
 				"CINEMA_CLICKHOUSE_PASSWORD=" + c.password, "CINEMA_CLUSTER_SECRET=" + secret,
 			},
 			stop: syscall.SIGTERM, death: syscall.SIGKILL,
-		}
-		c.dirs, c.addrs, c.https = append(c.dirs, dir), append(c.addrs, address(native[i])), append(c.https, "http://"+address(httpPorts[i]))
-		c.shards = append(c.shards, nil)
-		if err := c.launch(i, p); err != nil {
+		})
+		if err != nil {
 			return err
 		}
-		go c.keep(i, p)
+		shown, err := c.site.shown(ctx, name, native[i])
+		if err != nil {
+			return err
+		}
+		c.shards, c.addrs, c.https = append(c.shards, p), append(c.addrs, address(shown)), append(c.https, "http://"+address(httpPorts[i]))
 	}
-	// Each answers for both.
-	for i, p := range slices.Clone(c.shards) {
+	// Each answers for both. One that is started again answers for itself.
+	for i, p := range c.shards {
 		err := p.await(ctx, func(ctx context.Context) error {
 			return ask(ctx, httpPorts[i], "SELECT count() FROM cluster('cinema', system.one)", strconv.Itoa(shards))
 		})
 		if err != nil {
 			return err
 		}
+		p.ask = func(ctx context.Context) error { return ask(ctx, httpPorts[i], "SELECT 1", "1") }
 	}
 	return nil
-}
-
-// launch starts a shard unless all are to stop.
-func (c *clickhouse) launch(i int, p program) error {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.stopped {
-		return nil
-	}
-	running, err := c.site.launch(p)
-	if err != nil {
-		return err
-	}
-	c.shards[i] = running
-	return os.WriteFile(filepath.Join(c.dirs[i], "pid"), []byte(strconv.Itoa(running.cmd.Process.Pid)), 0o600)
-}
-
-// keep starts a shard again until all are to stop.
-func (c *clickhouse) keep(i int, p program) {
-	for {
-		c.mu.Lock()
-		running := c.shards[i]
-		c.mu.Unlock()
-		<-running.done
-		for held := true; held; {
-			time.Sleep(100 * time.Millisecond)
-			c.mu.Lock()
-			stopped := c.stopped
-			c.mu.Unlock()
-			if stopped {
-				return
-			}
-			_, err := os.Stat(filepath.Join(c.dirs[i], "hold"))
-			held = err == nil
-		}
-		if err := c.launch(i, p); err != nil {
-			c.site.say("%s is not started again: %v", p.name, err)
-			return
-		}
-	}
 }
 
 // withoutFsync: tests kill servers and cut no power.
@@ -229,10 +182,7 @@ func ask(ctx context.Context, port int, statement, want string) error {
 }
 
 func (c *clickhouse) Stop() {
-	c.mu.Lock()
-	c.stopped = true
-	c.mu.Unlock()
-	for _, p := range c.shards { // nobody else changes them now
+	for _, p := range c.shards {
 		p.end(10 * time.Second)
 	}
 }
@@ -241,7 +191,6 @@ func (c *clickhouse) Env() []string {
 	return []string{
 		"CINEMA_TEST_CLICKHOUSE_ADDR=" + strings.Join(c.addrs, ","),
 		"CINEMA_TEST_CLICKHOUSE_HTTP=" + strings.Join(c.https, ","),
-		"CINEMA_TEST_CLICKHOUSE_DIRS=" + strings.Join(c.dirs, ","),
 		"CINEMA_TEST_CLICKHOUSE_PASSWORD=" + c.password,
 	}
 }

@@ -20,6 +20,8 @@ type elasticsearch struct {
 	home string // as unpacked
 	node *process
 	addr string
+
+	shown int
 }
 
 func (*elasticsearch) Name() string { return "elasticsearch" }
@@ -43,6 +45,9 @@ func (e *elasticsearch) Start(ctx context.Context) error {
 		return err
 	}
 	e.addr = address(ports[0])
+	if e.shown, err = e.site.shown(ctx, "elasticsearch", ports[0]); err != nil {
+		return err
+	}
 	as := e.site.unprivileged
 	folders := map[string]string{}
 	for _, name := range []string{"conf", "data", "logs", "tmp"} {
@@ -100,7 +105,7 @@ cluster.routing.allocation.disk.threshold_enabled: false
 func (e *elasticsearch) Stop() { e.node.end(20 * time.Second) }
 
 func (e *elasticsearch) Env() []string {
-	return []string{"CINEMA_TEST_ELASTICSEARCH_URL=http://" + e.addr}
+	return []string{"CINEMA_TEST_ELASTICSEARCH_URL=http://" + address(e.shown)}
 }
 
 // javaOptions are those of a server of so many MB.

@@ -21,7 +21,7 @@ type kafka struct {
 	site    *site
 	jars    string
 	brokers []*process
-	addrs   []string
+	addrs   []string // as shown
 }
 
 const brokers = 3
@@ -34,14 +34,18 @@ func (k *kafka) Fetch(ctx context.Context) (err error) {
 }
 
 func (k *kafka) Start(ctx context.Context) error {
-	ports, err := k.site.ports(2 * brokers)
+	ports, err := k.site.ports(3 * brokers)
 	if err != nil {
 		return err
 	}
 	voters := make([]string, brokers)
 	for i := range voters {
 		voters[i] = fmt.Sprintf("%d@%s", i+1, address(ports[brokers+i]))
-		k.addrs = append(k.addrs, address(ports[i]))
+		shown, err := k.site.shown(ctx, fmt.Sprintf("kafka-%d", i+1), ports[i])
+		if err != nil {
+			return err
+		}
+		k.addrs = append(k.addrs, address(shown))
 	}
 	k.brokers = make([]*process, brokers)
 	started, ctx := errgroup.WithContext(ctx)
@@ -53,7 +57,10 @@ func (k *kafka) Start(ctx context.Context) error {
 				return err
 			}
 			properties := filepath.Join(dir, "server.properties")
-			text := brokerProperties(i+1, k.addrs[i], address(ports[brokers+i]), strings.Join(voters, ","), filepath.Join(dir, "data"))
+			text := brokerProperties(broker{
+				id: i + 1, clients: address(ports[i]), shown: k.addrs[i], brokers: address(ports[2*brokers+i]),
+				controllers: address(ports[brokers+i]), voters: strings.Join(voters, ","), data: filepath.Join(dir, "data"),
+			})
 			if err := os.WriteFile(properties, []byte(text), 0o600); err != nil {
 				return err
 			}
@@ -106,18 +113,25 @@ func (k *kafka) Env() []string {
 	return []string{"CINEMA_TEST_KAFKA_BROKERS=" + strings.Join(k.addrs, ",")}
 }
 
+// broker is where one of them listens: for clients, who are told of another
+// address where a proxy is in between, for the other brokers, and as a controller.
+type broker struct {
+	id                                                 int
+	clients, shown, brokers, controllers, voters, data string
+}
+
 // brokerProperties configures one of the brokers. Its short heartbeats let a
 // broker that was killed come back at once rather than after 12 s.
-func brokerProperties(id int, addr, controller, voters, data string) string {
+func brokerProperties(b broker) string {
 	return fmt.Sprintf(`node.id=%d
 process.roles=broker,controller
 controller.quorum.voters=%s
-listeners=CLIENTS://%s,CONTROLLERS://%s
-advertised.listeners=CLIENTS://%[3]s
-listener.security.protocol.map=CLIENTS:PLAINTEXT,CONTROLLERS:PLAINTEXT
-inter.broker.listener.name=CLIENTS
+listeners=CLIENTS://%s,BROKERS://%s,CONTROLLERS://%s
+advertised.listeners=CLIENTS://%s,BROKERS://%[4]s
+listener.security.protocol.map=CLIENTS:PLAINTEXT,BROKERS:PLAINTEXT,CONTROLLERS:PLAINTEXT
+inter.broker.listener.name=BROKERS
 controller.listener.names=CONTROLLERS
-log.dirs=%[5]s
+log.dirs=%[7]s
 
 default.replication.factor=3
 min.insync.replicas=2
@@ -131,5 +145,5 @@ auto.create.topics.enable=false
 group.initial.rebalance.delay.ms=0
 broker.heartbeat.interval.ms=500
 broker.session.timeout.ms=1500
-`, id, voters, addr, controller, data)
+`, b.id, b.voters, b.clients, b.brokers, b.controllers, b.shown, b.data)
 }

@@ -2,7 +2,7 @@
 // loopback, runs a command that finds them by its environment, and stops what
 // it started:
 //
-//	real [-only kafka,postgres] [-with jaeger] [-measured] command [argument …]
+//	real [-only kafka,postgres] [-with jaeger] [-measured] [-proxied] [-small minio=256m] command [argument …]
 //
 // It is what `make test-real` runs. What is missing is fetched once into
 // .cache/real: jars through Maven, MinIO through Go. Redis, Postgres and nginx
@@ -17,6 +17,10 @@
 // The command gets the variables of internal/realtest. CINEMA_TEST_REAL says
 // that every server is there; with -only it is not set. The exit status is the
 // command's; 1 when a server could not be started, 2 for a mistaken call.
+//
+// The command can end the servers and start them again (see control), with
+// -proxied cut and slow their connections (see toxiproxy), and fill the disks
+// that -small gave to some of them, for which this program has to be root.
 package main
 
 import (
@@ -53,11 +57,13 @@ func run(args []string) int {
 	only := flags.String("only", "", "start only these servers, a list such as kafka,postgres")
 	with := flags.String("with", "", "start these too, which the usual set is without: jaeger")
 	measured := flags.Bool("measured", false, "start the Java servers as they run where they serve, which takes longer")
+	proxied := flags.Bool("proxied", false, "put Toxiproxy between the servers and the command")
+	small := flags.String("small", "", "give servers a small disk, a list such as minio=256m")
 	if err := flags.Parse(args); err != nil {
 		return 2
 	}
 	if flags.NArg() == 0 {
-		fmt.Fprintln(os.Stderr, "usage: real [-only LIST] [-with LIST] [-measured] command [argument …]")
+		fmt.Fprintln(os.Stderr, "usage: real [-only LIST] [-with LIST] [-measured] [-proxied] [-small LIST] command [argument …]")
 		return 2
 	}
 	ctx, cancel := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
@@ -75,12 +81,33 @@ func run(args []string) int {
 		say("%v", err)
 		return 2
 	}
+	if err := s.small(*small); err != nil {
+		say("%v", err)
+		return 1
+	}
+	if *proxied { // before the others, which ask it for their ports
+		s.proxy = &toxiproxy{site: s}
+		defer s.proxy.Stop()
+		if err := start(ctx, []server{s.proxy}); err != nil {
+			say("%v", err)
+			return 1
+		}
+	}
 	defer stop(chosen)
 	if err := start(ctx, chosen); err != nil {
 		say("%v", err)
 		return 1
 	}
-	env := os.Environ()
+	c := &control{site: s}
+	if err := c.start(); err != nil {
+		say("%v", err)
+		return 1
+	}
+	defer c.stop()
+	env := append(os.Environ(), c.env())
+	if s.proxy != nil {
+		env = append(env, s.proxy.Env()...)
+	}
 	for _, v := range chosen {
 		env = append(env, v.Env()...)
 	}

@@ -22,6 +22,7 @@ type minio struct {
 	binary   string
 	server   *process
 	addr     string
+	shown    int
 	password string
 }
 
@@ -50,6 +51,9 @@ func (m *minio) Start(ctx context.Context) error {
 		return err
 	}
 	m.addr, m.password = address(ports[0]), rand.Text()
+	if m.shown, err = m.site.shown(ctx, "minio", ports[0]); err != nil {
+		return err
+	}
 	dir, err := m.site.folder(nil, "minio")
 	if err != nil {
 		return err
@@ -86,5 +90,5 @@ func (m *minio) Start(ctx context.Context) error {
 func (m *minio) Stop() { m.server.end(5 * time.Second) }
 
 func (m *minio) Env() []string {
-	return []string{"CINEMA_TEST_S3_URL=http://" + minioUser + ":" + m.password + "@" + m.addr + "/" + minioBucket}
+	return []string{"CINEMA_TEST_S3_URL=http://" + minioUser + ":" + m.password + "@" + address(m.shown) + "/" + minioBucket}
 }

@@ -21,6 +21,7 @@ type postgres struct {
 	site     *site
 	server   *process
 	addr     string
+	shown    int
 	password string
 }
 
@@ -38,6 +39,9 @@ func (p *postgres) Start(ctx context.Context) error {
 		return err
 	}
 	p.addr, p.password = address(ports[0]), rand.Text()
+	if p.shown, err = p.site.shown(ctx, "postgres", ports[0]); err != nil {
+		return err
+	}
 	as := p.site.unprivileged
 	dir, err := p.site.folder(as, "postgres")
 	if err != nil {
@@ -76,7 +80,7 @@ func (p *postgres) Start(ctx context.Context) error {
 
 // createDatabases can be repeated.
 func (p *postgres) createDatabases(ctx context.Context) error {
-	conn, err := pgx.Connect(ctx, p.url())
+	conn, err := pgx.Connect(ctx, p.url(p.addr))
 	if err != nil {
 		return err
 	}
@@ -97,10 +101,12 @@ func (p *postgres) createDatabases(ctx context.Context) error {
 
 func (p *postgres) Stop() { p.server.end(20 * time.Second) }
 
-func (p *postgres) Env() []string { return []string{"CINEMA_TEST_POSTGRES_URL=" + p.url()} }
+func (p *postgres) Env() []string {
+	return []string{"CINEMA_TEST_POSTGRES_URL=" + p.url(address(p.shown))}
+}
 
-func (p *postgres) url() string {
-	return fmt.Sprintf("postgres://%s:%s@%s/postgres", postgresUser, p.password, p.addr)
+func (p *postgres) url(addr string) string {
+	return fmt.Sprintf("postgres://%s:%s@%s/postgres", postgresUser, p.password, addr)
 }
 
 // postgresPrograms is the folder of the newest version of the system's that

@@ -40,26 +40,82 @@ type process struct {
 	stopping atomic.Bool
 	done     chan struct{} // closed at its end, when err is set
 	err      error
+
+	// How it was started, and what it has to answer: for starting it again.
+	program program
+	site    *site
+	ask     func(context.Context) error
 }
 
-// launch starts a program whose output goes to a log.
+// launch starts a program whose output goes to a log, for the first time.
 func (s *site) launch(p program) (*process, error) {
-	log, err := os.OpenFile(filepath.Join(s.logs, p.name+".log"), os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o644)
-	if err != nil {
+	running := &process{name: p.name, log: filepath.Join(s.logs, p.name+".log"), stop: p.stop, say: s.say, program: p, site: s}
+	if err := running.launch(); err != nil {
 		return nil, err
 	}
-	defer log.Close()                      // the process has its own
-	cmd := exec.Command(p.path, p.args...) //nolint:noctx // ended by its signals, see end
-	cmd.Env = append(s.environment(), p.env...)
-	cmd.Dir, cmd.Stdout, cmd.Stderr = p.dir, log, log
-	if cmd.Dir == "" {
-		cmd.Dir = s.dir
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.launched == nil {
+		s.launched = map[string]*process{}
 	}
-	running := &process{name: p.name, cmd: cmd, log: log.Name(), stop: p.stop, say: s.say}
-	if err := running.begin(p.death, p.as); err != nil {
-		return nil, fmt.Errorf("start %s: %w", p.name, err)
-	}
+	s.launched[p.name] = running
 	return running, nil
+}
+
+// launch starts the program, or starts it again after its end.
+func (p *process) launch() error {
+	log, err := os.OpenFile(p.log, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o644)
+	if err != nil {
+		return err
+	}
+	defer log.Close()                                      // the process has its own
+	cmd := exec.Command(p.program.path, p.program.args...) //nolint:noctx // ended by its signals, see end
+	cmd.Env = append(p.site.environment(), p.program.env...)
+	cmd.Dir, cmd.Stdout, cmd.Stderr = p.program.dir, log, log
+	if cmd.Dir == "" {
+		cmd.Dir = p.site.dir
+	}
+	p.cmd, p.err = cmd, nil
+	p.stopping.Store(false)
+	if err := p.begin(p.program.death, p.program.as); err != nil {
+		return fmt.Errorf("start %s: %w", p.name, err)
+	}
+	return nil
+}
+
+// kill ends it, and what it started, by a signal that it did not expect, and
+// waits for its end.
+func (p *process) kill(ctx context.Context, signal syscall.Signal) error {
+	p.stopping.Store(true)
+	target := p.cmd.Process.Pid
+	if signal == syscall.SIGKILL {
+		target = -target
+	}
+	if err := syscall.Kill(target, signal); err != nil && !errors.Is(err, syscall.ESRCH) {
+		return fmt.Errorf("kill %s: %w", p.name, err)
+	}
+	select {
+	case <-p.done:
+		return nil
+	case <-ctx.Done():
+		return fmt.Errorf("%s did not end on signal %v", p.name, signal)
+	}
+}
+
+// again starts it after its end and waits for its answer.
+func (p *process) again(ctx context.Context) error {
+	select {
+	case <-p.done:
+	default:
+		return fmt.Errorf("%s still runs", p.name)
+	}
+	if err := p.launch(); err != nil {
+		return err
+	}
+	if p.ask == nil {
+		return nil
+	}
+	return p.await(ctx, p.ask)
 }
 
 // begin starts the process. The kernel sends the signal of death when the
@@ -94,6 +150,7 @@ func (p *process) ended() error {
 // await asks for an answer until there is one. It gives up when the process
 // has ended or ctx ends, and then shows the log.
 func (p *process) await(ctx context.Context, ask func(context.Context) error) error {
+	p.ask = ask
 	for {
 		attempt, cancel := context.WithTimeout(ctx, 5*time.Second)
 		err := ask(attempt)

@@ -15,6 +15,7 @@ type redis struct {
 	site   *site
 	server *process
 	addr   string
+	shown  int
 }
 
 func (*redis) Name() string { return "redis" }
@@ -25,6 +26,9 @@ func (r *redis) Start(ctx context.Context) error {
 		return err
 	}
 	r.addr = address(ports[0])
+	if r.shown, err = r.site.shown(ctx, "redis", ports[0]); err != nil {
+		return err
+	}
 	dir, err := r.site.folder(nil, "redis")
 	if err != nil {
 		return err
@@ -60,4 +64,6 @@ func (r *redis) Start(ctx context.Context) error {
 
 func (r *redis) Stop() { r.server.end(5 * time.Second) }
 
-func (r *redis) Env() []string { return []string{"CINEMA_TEST_REDIS_URL=redis://" + r.addr + "/0"} }
+func (r *redis) Env() []string {
+	return []string{"CINEMA_TEST_REDIS_URL=redis://" + address(r.shown) + "/0"}
+}

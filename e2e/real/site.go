@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"math/rand/v2"
@@ -19,6 +20,8 @@ type site struct {
 	logs  string // of the last run; kept
 	dir   string // data; removed at the end
 	lock  *os.File
+	// mounted are the small disks below dir.
+	mounted []string
 	// unprivileged is who runs what refuses to run as root; nil when this
 	// program is not root.
 	unprivileged *account
@@ -26,8 +29,12 @@ type site struct {
 	measured bool
 	say      func(format string, args ...any)
 
-	mu    sync.Mutex
-	taken map[int]bool // ports
+	// proxy stands between the servers and the command; nil for nobody.
+	proxy *toxiproxy
+
+	mu       sync.Mutex
+	taken    map[int]bool // ports
+	launched map[string]*process
 }
 
 func newSite(say func(format string, args ...any)) (*site, error) {
@@ -55,7 +62,7 @@ func newSite(say func(format string, args ...any)) (*site, error) {
 }
 
 func (s *site) remove() {
-	if err := errors.Join(os.RemoveAll(s.dir), s.lock.Close()); err != nil {
+	if err := errors.Join(s.unmount(), os.RemoveAll(s.dir), s.lock.Close()); err != nil {
 		s.say("%v", err)
 	}
 }
@@ -147,6 +154,15 @@ func (s *site) ports(n int) ([]int, error) {
 		list = append(list, port)
 	}
 	return nil, fmt.Errorf("no %d free ports", n)
+}
+
+// shown is the port that clients are told of: the server's own, or that of a
+// proxy of the server's name in between.
+func (s *site) shown(ctx context.Context, name string, port int) (int, error) {
+	if s.proxy == nil {
+		return port, nil
+	}
+	return s.proxy.before(ctx, name, port)
 }
 
 func address(port int) string { return net.JoinHostPort("127.0.0.1", strconv.Itoa(port)) }
