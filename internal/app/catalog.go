@@ -26,6 +26,7 @@ import (
 	"github.com/netflixathome/cinema/internal/gqlserver"
 	"github.com/netflixathome/cinema/internal/mediaurl"
 	"github.com/netflixathome/cinema/internal/pg"
+	"github.com/netflixathome/cinema/internal/search/lastgood"
 	"github.com/netflixathome/cinema/subgraphs/admin"
 	adminmigrations "github.com/netflixathome/cinema/subgraphs/admin/postgres/migrations"
 	"github.com/netflixathome/cinema/subgraphs/admin/records"
@@ -76,6 +77,14 @@ func (a *app) wireCatalog(ctx context.Context) error {
 	}
 	log := a.log.With("part", "catalog")
 	deps := catalog.Deps{Index: a.index, Media: a.signer, Logger: log, Loaded: a.metrics.loaded("catalog")}
+	if len(a.cfg.Search.URLs) > 0 { // an index elsewhere can be away
+		kept, err := lastgood.New(lastgood.Options{Index: a.index, File: filepath.Join(a.cfg.DataDir, "catalogue.json"), Logger: log})
+		if err != nil {
+			return err
+		}
+		a.run("last good catalogue", kept.Run)
+		deps.Index = kept
+	}
 	if own, ok := a.index.(interface{ Generation() uint64 }); ok {
 		deps.Generation = own.Generation
 	}

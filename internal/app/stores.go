@@ -118,12 +118,13 @@ func (a *app) openIndex(ctx context.Context) error {
 		if !a.cfg.Has("catalog") && !a.cfg.Has("etl") && !a.cfg.Has("admin") {
 			return nil
 		}
-		x, err := elastic.New(ctx, elastic.Config{URLs: a.cfg.Search.URLs}, log)
+		x, err := elastic.New(ctx, elastic.Config{URLs: a.cfg.Search.URLs, Patient: true}, log)
 		if err != nil {
 			return err
 		}
 		a.index = x
 		a.closing("elasticsearch", x)
+		a.run("elasticsearch", x.Settle)
 		// The last good answers are served while it is away.
 		a.health = append(a.health, check{name: "elasticsearch", optional: true, check: x.Ready})
 		return nil

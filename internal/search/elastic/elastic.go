@@ -47,7 +47,12 @@ type Config struct {
 	APIKey         string
 	// Index is the alias and how the indexes' names begin; "cinema" if empty.
 	Index string
+	// Patient lets New succeed while nobody answers; Settle must run then.
+	Patient bool
 }
+
+// errAway is the cause when nobody answers.
+var errAway = errors.New("no Elasticsearch answers")
 
 // variable is where people set the URLs; messages name it.
 const variable = "CINEMA_ELASTICSEARCH_URL"
@@ -129,6 +134,10 @@ func New(ctx context.Context, c Config, log *slog.Logger) (*Index, error) {
 	}
 	x.lexicon = newLexicon(x.words, func(err error) { log.Warn("the words for suggestions stay old", "error", err) })
 	if err := x.check(ctx); err != nil {
+		if c.Patient && errors.Is(err, errAway) {
+			log.WarnContext(ctx, "the search index is away; it is waited for", "error", err)
+			return x, nil
+		}
 		return nil, errors.Join(err, x.Close())
 	}
 	if err := x.ensure(ctx); err != nil {
@@ -214,7 +223,7 @@ func (x *Index) check(ctx context.Context) error {
 		if errors.As(err, &f) {
 			err = f.Cause
 		}
-		return fmt.Errorf("%s: no Elasticsearch answers at %s: %w", variable, x.where, err)
+		return fmt.Errorf("%s: %w at %s: %w", variable, errAway, x.where, err)
 	}
 	defer res.Body.Close()
 	var about struct {
@@ -229,6 +238,24 @@ func (x *Index) check(ctx context.Context) error {
 		return fmt.Errorf("%s: Elasticsearch %s answers at %s, but version %s is needed", variable, about.Version.Number, x.where, wanted)
 	}
 	return nil
+}
+
+// Settle does what New could not while nobody answered: it waits until
+// Elasticsearch can be spoken to and there is an index, or ctx ends.
+func (x *Index) Settle(ctx context.Context) error {
+	for pause := time.Second; ; pause = min(2*pause, 15*time.Second) {
+		err := x.check(ctx)
+		if err == nil {
+			err = x.ensure(ctx)
+		}
+		if err == nil || ctx.Err() != nil {
+			return nil
+		}
+		x.log.WarnContext(ctx, "the search index is not ready; it is waited for", "error", err, "retry", pause)
+		if wait(ctx, pause) != nil {
+			return nil
+		}
+	}
 }
 
 // Close ends the connections; the index stays.
