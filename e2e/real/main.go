@@ -43,7 +43,7 @@ import (
 // a minute on two cores that are busy.
 const (
 	fetchTimeout   = 20 * time.Minute
-	startTimeout   = 5 * time.Minute
+	startTimeout   = 10 * time.Minute
 	commandTimeout = 20 * time.Second
 )
 
