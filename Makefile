@@ -33,6 +33,10 @@ test: machine-test ## Everything: lint, generated code, unit tests with -race, e
 test-real: ## The adapters and a cluster's story on the real servers, which it fetches and starts
 	@scripts/test-real
 
+.PHONY: chaos
+chaos: ## Break a cluster piece by piece under load; count what was lost (scripts/chaos full: everything)
+	@scripts/chaos
+
 .PHONY: build
 build: bin/cinema ## Build bin/cinema and what it needs
 
