@@ -58,6 +58,45 @@ func startEmbedded(t testing.TB, settings []string) *Cluster {
 	}
 }
 
+// StartDoubledRouters starts the services on the engines that they bring along
+// until the test ends, and two routers behind nginx, without which it is skipped.
+func StartDoubledRouters(t testing.TB) *Cluster {
+	t.Helper()
+	if nginxProgram() == "" {
+		t.Skip("needs nginx")
+	}
+	c := &Cluster{Front: &Instance{URL: "http://127.0.0.1:" + freePort(t)}, Instances: map[string][]*Instance{}}
+	inside := freePort(t)
+	films, watching, auth := freePort(t), freePort(t), freePort(t)
+	ports := map[string][]string{"auth": {auth}, "catalog": {films}, "admin": {films}, "telemetry": {watching}, "router": {freePort(t), freePort(t)}}
+	c.Nginx = startNginx(t, c.Front.URL, inside, ports)
+	env := []string{"CINEMA_TRUSTED_PROXIES=127.0.0.1", "CINEMA_MEDIA_SIGNING_KEY=" + newKey(t)}
+	for _, service := range []string{"auth", "catalog", "admin", "telemetry"} {
+		env = append(env, "CINEMA_"+strings.ToUpper(service)+"_URL=http://127.0.0.1:"+inside+"/"+service)
+	}
+	start := func(targets, port string) {
+		c.Instances[targets] = append(c.Instances[targets], Start(t, Options{Port: port, Env: slices.Concat(env, []string{"CINEMA_TARGET=" + targets})}))
+	}
+	start("auth", auth)
+	start("catalog,admin,etl", films)
+	start("telemetry,collectors", watching)
+	for _, port := range ports["router"] {
+		start("router", port)
+	}
+	return c
+}
+
+// nginxProgram is where nginx is, or empty.
+func nginxProgram() string {
+	if path, err := exec.LookPath("nginx"); err == nil {
+		return path
+	}
+	if path := "/usr/sbin/nginx"; exists(path) { // where Debian keeps it, off most PATHs
+		return path
+	}
+	return ""
+}
+
 // allServers is set by e2e/real when every server is there; the variables
 // below are its too, see internal/realtest.
 const allServers = "CINEMA_TEST_REAL"
@@ -207,9 +246,9 @@ func startNginx(t testing.TB, front, inside string, ports map[string][]string) *
 	if err := os.WriteFile(file, []byte(conf), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	nginx, err := exec.LookPath("nginx")
-	if err != nil {
-		nginx = "/usr/sbin/nginx" // where Debian keeps it, off most PATHs
+	nginx := nginxProgram()
+	if nginx == "" {
+		t.Fatal("nginx is not installed")
 	}
 	n := &Nginx{front: front, log: filepath.Join(dir, "error.log")}
 	n.args = []string{nginx, "-p", dir, "-e", n.log, "-c", file, "-g", "daemon off; master_process off; pid " + filepath.Join(dir, "pid") + ";"}
