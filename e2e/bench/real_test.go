@@ -84,7 +84,7 @@ func TestRealInstances(t *testing.T) {
 	cluster := onReal(t)
 	auth := cluster.Instances["auth"]
 	for core, i := range auth {
-		pin := exec.Command("taskset", "-acp", strconv.Itoa(core), strconv.Itoa(i.Pid())) //nolint:noctx // takes a moment
+		pin := exec.Command("taskset", "-acp", strconv.Itoa(core), strconv.Itoa(i.Pid()))
 		if out, err := pin.CombinedOutput(); err != nil {
 			t.Fatalf("taskset: %v\n%s", err, out)
 		}
@@ -408,7 +408,7 @@ func again(t *testing.T, pid int) *exec.Cmd {
 		t.Fatal(err)
 	}
 	of := owner.Sys().(*syscall.Stat_t)
-	cmd := exec.Command(path, args[1:]...) //nolint:noctx // ended with the test
+	cmd := exec.Command(path, args[1:]...) // ended with the test
 	cmd.Args[0], cmd.Env, cmd.Dir = args[0], read("environ"), dir
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	if os.Geteuid() == 0 {

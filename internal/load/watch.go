@@ -47,7 +47,7 @@ func (v *viewer) openWatch(opening, ctx context.Context, playable, title string,
 	}
 	header := http.Header{}
 	v.header(header)
-	conn, res, err := websocket.Dial(opening, "ws"+strings.TrimPrefix(address, "http"), &websocket.DialOptions{
+	conn, res, err := websocket.Dial(opening, "ws"+strings.TrimPrefix(address, "http"), &websocket.DialOptions{ //nolint:bodyclose // Dial says that its caller never needs to
 		HTTPClient: &http.Client{Transport: v.net.sockets}, HTTPHeader: header, Subprotocols: []string{"graphql-transport-ws"},
 	})
 	if err != nil {

@@ -152,7 +152,7 @@ func New(ctx context.Context, c Config, log *slog.Logger) (*Index, error) {
 // look says at the start what will keep the index from following the
 // catalogue. It can be read all the same, so that is no reason not to start.
 func (x *Index) look(ctx context.Context) error {
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "/"+x.alias+"?flat_settings=true&filter_path=*.settings.index.blocks*,*.mappings._meta", nil)
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "/"+x.alias+"?flat_settings=true&filter_path=*.settings,*.mappings._meta", nil)
 	if err != nil {
 		return err
 	}
@@ -162,7 +162,7 @@ func (x *Index) look(ctx context.Context) error {
 	}
 	defer res.Body.Close()
 	var indexes map[string]struct {
-		Settings map[string]string `json:"settings"`
+		Settings map[string]any `json:"settings"`
 		Mappings struct {
 			Meta map[string]any `json:"_meta"`
 		} `json:"mappings"`
@@ -172,7 +172,7 @@ func (x *Index) look(ctx context.Context) error {
 	}
 	for name, is := range indexes {
 		for block, on := range is.Settings {
-			if on == "true" && block != "index.blocks.read" {
+			if strings.HasPrefix(block, "index.blocks.") && on == "true" && block != "index.blocks.read" {
 				x.log.WarnContext(ctx, variable+": the search index takes no changes; free room on Elasticsearch's disk if it is full, then set the block to null",
 					"address", x.where, "index", name, "block", block)
 			}
