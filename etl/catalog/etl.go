@@ -167,7 +167,7 @@ func (e *ETL) Run(ctx context.Context) error {
 			pause = pauseMin
 		}
 		var pe *pgconn.PgError
-		if errors.As(err, &pe) && pe.Code == "55006" { // the slot is in use
+		if errors.Is(err, errStandBy) || errors.As(err, &pe) && pe.Code == "55006" { // the slot is in use
 			e.set(func(s *Status) { s.State, s.LastError = StandingBy, "" })
 			e.log.DebugContext(ctx, "another instance follows the catalogue's log; standing by")
 		} else {
@@ -221,6 +221,9 @@ func (e *ETL) session(ctx context.Context) error {
 		defer cancel()
 		leave(bye, conn, streaming)
 	}()
+	if err := alone(ctx, conn, e.slot); err != nil {
+		return err
+	}
 	system, err := pglogrepl.IdentifySystem(ctx, conn)
 	if err != nil {
 		return fmt.Errorf("identify system: %w", err)
@@ -251,6 +254,22 @@ func (e *ETL) session(ctx context.Context) error {
 	e.set(func(s *Status) { s.State, s.LastError, s.Position = Following, "", at.lsn.String() })
 	f := &follower{e: e, conn: conn, media: withMedia, durable: at, seen: at.lsn, pending: newChanges(), decoder: decoder{map[uint32]*pglogrepl.RelationMessage{}}}
 	return f.run(ctx)
+}
+
+var errStandBy = errors.New("another instance follows the catalogue's log")
+
+// alone takes a lock that the connection holds to its end. The slot alone keeps
+// two instances apart only while one streams: on a new index both would rebuild,
+// and each remove the other's slot and half-filled index.
+func alone(ctx context.Context, conn *pgconn.PgConn, slot string) error {
+	answers, err := conn.Exec(ctx, `SELECT pg_try_advisory_lock(hashtext('etl/catalog'), hashtext('`+slot+`'))`).ReadAll()
+	if err != nil {
+		return fmt.Errorf("lock: %w", err)
+	}
+	if len(answers) != 1 || len(answers[0].Rows) != 1 || string(answers[0].Rows[0][0]) != "t" {
+		return errStandBy
+	}
+	return nil
 }
 
 // leave ends the stream in due form, so that the server has the slot free
