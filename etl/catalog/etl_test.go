@@ -533,6 +533,25 @@ func TestASecondInstanceStandsBy(t *testing.T) {
 	}
 }
 
+// On a new index there is no slot yet to keep a second instance away.
+func TestASecondInstanceStandsByWhileTheFirstRebuilds(t *testing.T) {
+	h := newHouse(t, false)
+	x := h.index
+	h.film(t, "there", true)
+	entered, release := make(chan struct{}), make(chan struct{})
+	enter := sync.OnceFunc(func() { close(entered) })
+	x.applyHook = func(search.Batch) error { enter(); <-release; return nil }
+	goOn := sync.OnceFunc(func() { close(release) })
+	t.Cleanup(goOn)
+	first, _ := h.start(t)
+	<-entered
+	second, _ := h.start(t)
+	await(t, func() bool { return second.Status().State == catalog.StandingBy })
+	goOn()
+	await(t, func() bool { return first.Status().State == catalog.Following })
+	x.await(t, "one rebuild", func() bool { return x.rebuilds == 1 })
+}
+
 // Writes elsewhere in the server must not pile up because the catalogue is quiet.
 func TestAnIdleSlotMovesOn(t *testing.T) {
 	if testing.Short() {
