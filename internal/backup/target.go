@@ -624,7 +624,7 @@ func (t *Target) acquire(ctx context.Context) (func(), error) {
 	}
 	if info, err := t.store.Stat(ctx, "busy.json"); err == nil && time.Since(info.ModTime) < busyFor {
 		var other busy
-		if err := t.getJSON(ctx, "busy.json", &other); err == nil && !(other.Host == host && gone(other.PID)) {
+		if err := t.getJSON(ctx, "busy.json", &other); err == nil && (other.Host != host || !gone(other.PID)) {
 			return nil, fault.New(fault.Conflict, "another backup is being written to %s, by process %d on %s: wait for its end", t.name, other.PID, other.Host)
 		}
 	}
