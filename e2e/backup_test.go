@@ -403,8 +403,9 @@ const accountEvents = 12
 func TestBackupOfACluster(t *testing.T) {
 	before, bucket := cinema.Stores(t, "before")
 	first := cinema.Start(t, cinema.Options{Env: before})
-	viewer, admin, adminPassword := first.Client(), first.Admin(t), first.AdminPassword
+	viewer := first.Client()
 	viewer.SignUp(t, "newcomer", password)
+	admin, adminPassword := first.Admin(t), first.AdminPassword
 	film, posterURL := hang(t, admin, "With A Poster", 7)
 	_, picture := viewer.Get(t, posterURL)
 
