@@ -33,7 +33,7 @@ type store struct {
 func openStore(t *testing.T) store {
 	t.Helper()
 	a := enginestest.ClickHouse(t)
-	db, err := ch.Open(t.Context(), ch.Config{Addr: a.Native, Database: a.Database, User: a.User, Password: a.Password})
+	db, err := ch.Open(t.Context(), ch.Config{Addrs: []string{a.Native}, Database: a.Database, User: a.User, Password: a.Password})
 	require.NoError(t, err)
 	t.Cleanup(func() { _ = db.Close() })
 	require.NoError(t, db.Migrate(t.Context()))

@@ -105,7 +105,9 @@ func TestAnAdminEndsWhatOthersMayNot(t *testing.T) {
 
 func TestChangePassword(t *testing.T) {
 	w, laptop, phone, tv := household(t)
-	change := func(v *viewer, old, next string) *answer { return v.ask(newPassword, map[string]any{"old": old, "new": next}) }
+	change := func(v *viewer, old, next string) *answer {
+		return v.ask(newPassword, map[string]any{"old": old, "new": next})
+	}
 	require.Equal(t, "INVALID WRONG_PASSWORD input.password", change(laptop, "not "+good, better).code())
 	require.Equal(t, "INVALID PASSWORD_SHORT input.newPassword", change(laptop, good, "short").code())
 	require.Equal(t, "INVALID PASSWORD_COMMON input.newPassword", change(laptop, good, "Password1!").code())
