@@ -165,7 +165,7 @@ func checkMounts(t *testing.T, p *types.Project, name string, s types.ServiceCon
 func checkClosed(t *testing.T, p *types.Project, name string, s types.ServiceConfig) {
 	t.Helper()
 	require.True(t, s.ReadOnly, "%s may write to its image", name)
-	require.Equal(t, []string{"ALL"}, []string(s.CapDrop), name)
+	require.Equal(t, []string{"ALL"}, s.CapDrop, name)
 	require.Contains(t, s.SecurityOpt, "no-new-privileges:true", name)
 	require.False(t, s.Privileged, name)
 	if ends(s) && s.NetworkMode == "none" {

@@ -112,7 +112,7 @@ type jaeger struct{ url string }
 
 func (j jaeger) find(t testing.TB, id string) (spans []span, raw string) {
 	t.Helper()
-	res, err := http.Get(j.url + "/api/traces/" + id) //nolint:noctx // bounded by the patience with loopback
+	res, err := http.Get(j.url + "/api/traces/" + id)
 	require.NoError(t, err)
 	defer res.Body.Close()
 	body, err := io.ReadAll(res.Body)

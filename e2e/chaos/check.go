@@ -92,7 +92,7 @@ func rows[T any](ctx context.Context, s stores, database, query string, scan pgx
 	if err != nil {
 		return nil, err
 	}
-	defer conn.Close(ctx) //nolint:errcheck // it was only read
+	defer conn.Close(ctx)
 	found, err := conn.Query(ctx, query)
 	if err != nil {
 		return nil, err
