@@ -83,9 +83,9 @@ func (t *Transport) RoundTrip(req *http.Request) (*http.Response, error) {
 
 	select {
 	case <-w.ready:
-	case <-ctx.Done():
-		_ = pr.CloseWithError(ctx.Err())
-		return nil, ctx.Err()
+	case <-req.Context().Done(): // not ctx: a handler that wrote nothing ends it with its answer
+		_ = pr.CloseWithError(req.Context().Err())
+		return nil, req.Context().Err()
 	}
 	length, err := strconv.ParseInt(w.sent.Get("Content-Length"), 10, 64)
 	if err != nil || length < 0 {
