@@ -83,6 +83,47 @@ test('a newcomer registers, finds a film in spite of a typo, watches it and resu
   expect(errors).toEqual([]);
 });
 
+test('an owner sees the devices, signs one out, and changes the password', async ({ page, browser, cinema }) => {
+  await signUp(page, cinema.url, 'owner');
+  const other = await (await browser.newContext({ userAgent: 'Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0' })).newPage();
+  const signIn = async (with_: string) => {
+    await other.goto(`${cinema.url}/signin`);
+    await other.getByLabel('Login or e-mail').fill('owner');
+    await other.getByLabel('Password', { exact: true }).fill(with_);
+    await other.getByRole('button', { name: 'Sign in' }).click();
+  };
+  await signIn('not this one');
+  await expect(other.getByRole('alert')).toBeVisible();
+  await signIn(password);
+  await expect(other.getByRole('navigation', { name: 'Main' })).toBeVisible();
+
+  await page.goto(`${cinema.url}/account`);
+  await expect(page.getByText('This device')).toBeVisible();
+  await expect(page.getByText('Firefox on Linux').first()).toBeVisible();
+  await expect(page.getByText('Wrong password')).toBeVisible();
+  await axe(page);
+  await page.getByRole('button', { name: 'Sign out Firefox on Linux' }).click();
+  await expect(page.getByRole('button', { name: 'Sign out Firefox on Linux' })).toHaveCount(0);
+  await other.goto(cinema.url);
+  await expect(other).toHaveURL(/\/signin/);
+
+  await page.getByRole('button', { name: 'Change the password' }).click();
+  const dialog = page.getByRole('dialog');
+  const change = async (present: string, next: string) => {
+    await dialog.getByLabel('Present password').fill(present);
+    await dialog.getByLabel('New password').fill(next);
+    await dialog.getByRole('button', { name: 'Change the password' }).click();
+  };
+  await change('a guess of mine', 'orange balloon 1977');
+  await expect(dialog.getByText('This is not the present password.')).toBeVisible();
+  await axe(page);
+  await change(password, 'orange balloon 1977');
+  await expect(dialog).toHaveCount(0);
+  await signIn('orange balloon 1977');
+  await expect(other.getByRole('navigation', { name: 'Main' })).toBeVisible();
+  await other.context().close();
+});
+
 test('the page keeps together from a phone to a wall', async ({ page, cinema }) => {
   await page.setViewportSize({ width: 360, height: 740 });
   await signUp(page, cinema.url, 'phone');

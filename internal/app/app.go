@@ -45,10 +45,13 @@ import (
 
 // How long the way back may take, part by part: together, without engines,
 // within 15 s. Notice and idle are for the proxies in front of a cluster's
-// services (deploy/nginx keeps a connection that nobody uses for 3 s).
+// services. nginx leaves an instance alone for up to 2 s after it failed
+// (fail_timeout, by a clock of whole seconds): one that has just come back must
+// be asked again before the next, which is told to go at that moment, is shut. It
+// keeps a connection that nobody uses for 3 s.
 const (
-	drainNotice   = time.Second
-	drainIdle     = 4 * time.Second
+	drainNotice   = 2500 * time.Millisecond
+	drainIdle     = 3500 * time.Millisecond
 	drainHTTP     = 4 * time.Second
 	drainServices = 4 * time.Second
 	closeEvents   = 2 * time.Second

@@ -50,11 +50,10 @@ import (
 	"io"
 	"io/fs"
 	"path"
-	"strconv"
-	"strings"
 	"time"
 
 	"github.com/jackc/pgx/v5/pgxpool"
+	"github.com/pressly/goose/v3"
 
 	"github.com/netflixathome/cinema/internal/blob"
 	"github.com/netflixathome/cinema/internal/ch"
@@ -102,10 +101,9 @@ func (s Schema) Known() (int64, error) {
 	}
 	var newest int64
 	for _, name := range names {
-		digits, _, _ := strings.Cut(path.Base(name), "_")
-		n, err := strconv.ParseInt(digits, 10, 64)
+		n, err := goose.NumericComponent(path.Base(name))
 		if err != nil {
-			return 0, fmt.Errorf("migration %s has no number", name)
+			return 0, err
 		}
 		newest = max(newest, n)
 	}

@@ -110,7 +110,11 @@ func (p *Plan) refuseNewer(databases []Database) error {
 			return err
 		}
 	}
-	known, err := ch.Known()
+	files, err := ch.Migrations()
+	if err != nil {
+		return err
+	}
+	known, err := Schema{FS: files}.Known()
 	if err != nil {
 		return err
 	}
