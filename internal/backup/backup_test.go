@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/fstest"
 	"time"
@@ -375,13 +376,13 @@ func TestADamagedBackupIsRefused(t *testing.T) {
 // dying is a target whose process is killed after some writes.
 type dying struct {
 	blob.Store
-	lives int
+	lives atomic.Int64
 	die   context.CancelFunc
 }
 
 func (d *dying) Put(ctx context.Context, key string, r io.Reader, o blob.PutOptions) (blob.Info, error) {
 	if strings.HasPrefix(key, "blobs/") {
-		if d.lives--; d.lives < 0 {
+		if d.lives.Add(-1) < 0 {
 			d.die()
 			return blob.Info{}, context.Canceled
 		}
@@ -393,7 +394,9 @@ func TestAnInterruptedBackupIsNoneAndTheNextGoesOn(t *testing.T) {
 	dir := t.TempDir()
 	store, from := folder(t, dir), plain(t)
 	ctx, cancel := context.WithCancel(t.Context())
-	target := open(t, &dying{Store: store, lives: 15, die: cancel}, "")
+	killed := &dying{Store: store, die: cancel}
+	killed.lives.Store(15)
+	target := open(t, killed, "")
 	_, err := backup.Make(ctx, from, target, "test", hush)
 	require.ErrorIs(t, err, context.Canceled)
 	left := blobs(t, dir)
