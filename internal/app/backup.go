@@ -2,7 +2,6 @@ package app
 
 import (
 	"context"
-	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"flag"
@@ -22,7 +21,6 @@ import (
 	"github.com/netflixathome/cinema/engines"
 	mediamigrations "github.com/netflixathome/cinema/etl/media/migrations"
 	"github.com/netflixathome/cinema/internal/backup"
-	"github.com/netflixathome/cinema/internal/blob"
 	"github.com/netflixathome/cinema/internal/blob/files"
 	"github.com/netflixathome/cinema/internal/blob/s3"
 	"github.com/netflixathome/cinema/internal/ch"
@@ -92,10 +90,7 @@ func openTarget(ctx context.Context, cfg *Config, target string, create bool, lo
 	if err != nil {
 		return nil, nil, err
 	}
-	var store interface {
-		blob.Store
-		io.Closer
-	}
+	var store blobs
 	if remote {
 		store, err = s3.New(ctx, cfg.backupStore(bucket, prefix), log)
 	} else {
@@ -148,9 +143,11 @@ func (c *Config) embeds() bool {
 		len(c.ClickHouse.Addrs) == 0 || len(c.Kafka.Brokers) == 0 || c.Objects.URL == ""
 }
 
-// unreachable names the stores that have no address and are not embedded here.
-func (a *app) unreachable() (names []string) {
+// reachesAll fails with the names of the stores that have no address and are not
+// embedded here.
+func (a *app) reachesAll() error {
 	c := a.cfg
+	var names []string
 	lacks := func(name string, configured, here bool) {
 		if !configured && !here {
 			names = append(names, name)
@@ -162,7 +159,10 @@ func (a *app) unreachable() (names []string) {
 	lacks("CINEMA_CLICKHOUSE_ADDR", len(c.ClickHouse.Addrs) > 0, c.Has("telemetry") || c.Has("collectors"))
 	lacks("CINEMA_KAFKA_BROKERS", len(c.Kafka.Brokers) > 0, c.Has("telemetry") || c.Has("collectors") || c.Has("auth") || c.Has("admin"))
 	lacks("CINEMA_S3_URL", c.Objects.URL != "", c.Has("admin") && c.Has("catalog"))
-	return names
+	if len(names) == 0 {
+		return nil
+	}
+	return fault.New(fault.Invalid, "this process cannot reach all that belongs to the cinema: set %s", strings.Join(names, ", "))
 }
 
 // stores opens every store of the instance over connections of its own, which
@@ -180,8 +180,8 @@ func (a *app) stores(ctx context.Context) (s backup.Stores, end func(), err erro
 			end = nil
 		}
 	}()
-	if names := a.unreachable(); len(names) > 0 {
-		return s, end, fault.New(fault.Invalid, "this process cannot reach all that belongs to the cinema: set %s", strings.Join(names, ", "))
+	if err := a.reachesAll(); err != nil {
+		return s, end, err
 	}
 	log := a.log.With("part", "backup")
 	schemas, err := schemasOf()
@@ -196,9 +196,12 @@ func (a *app) stores(ctx context.Context) (s backup.Stores, end func(), err erro
 		closers = append(closers, pool.Close)
 		s.Databases = append(s.Databases, backup.Database{Name: name, Pool: pool, Schemas: schemas[name]})
 	}
-	if s.Objects, err = a.openBlobs(ctx, &closers); err != nil {
+	objects, err := a.openBlobs(ctx)
+	if err != nil {
 		return s, end, err
 	}
+	closers = append(closers, func() { _ = objects.Close() })
+	s.Objects = objects
 	s.Readers = collectors.Readers()
 	if s.Log, err = eventlog.Open(ctx, a.logConfig(), log); err != nil {
 		return s, end, err
@@ -239,21 +242,6 @@ func schemasOf() (map[string][]backup.Schema, error) {
 	}, nil
 }
 
-func (a *app) openBlobs(ctx context.Context, closers *[]func()) (blob.Store, error) {
-	if a.cfg.Objects.URL == "" {
-		store, err := files.New(filepath.Join(a.cfg.DataDir, "objects"))
-		if err == nil {
-			*closers = append(*closers, func() { _ = store.Close() })
-		}
-		return store, err
-	}
-	store, err := s3.New(ctx, a.cfg.Objects.s3(), a.log.With("part", "s3"))
-	if err == nil {
-		*closers = append(*closers, func() { _ = store.Close() })
-	}
-	return store, err
-}
-
 // openAnalytics is nil where this machine cannot run ClickHouse.
 func (a *app) openAnalytics(ctx context.Context) (*ch.DB, error) {
 	c, ok := a.clickhouseConfig()
@@ -285,16 +273,6 @@ func (a *app) secrets() ([]backup.Secret, error) {
 	return list, nil
 }
 
-func secretPath(dataDir, name string) string { return filepath.Join(dataDir, "secrets", name) }
-
-func keepSecret(dataDir, name string, value []byte) error {
-	path := secretPath(dataDir, name)
-	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
-		return err
-	}
-	return writeFile(path, []byte(hex.EncodeToString(value)+"\n"), 0o600)
-}
-
 // ---- making backups in a running program
 
 // backups makes them, one at a time, and remembers how the last ones went.
@@ -306,7 +284,7 @@ type backups struct {
 	err  error            // of the last one, if it failed
 }
 
-// make makes one backup with what the running program has open.
+// makeBackup makes one backup with what the running program has open.
 func (a *app) makeBackup(ctx context.Context, cfg *Config, target string, say backup.Progress) (*backup.Manifest, error) {
 	if !a.backups.busy.TryLock() {
 		return nil, fault.New(fault.Conflict, "this program is making a backup already: wait for its end")
@@ -351,8 +329,8 @@ func (a *app) wireBackups() error {
 	if a.cfg.Backup.To == "" {
 		return nil
 	}
-	if names := a.unreachable(); len(names) > 0 {
-		return fmt.Errorf("CINEMA_BACKUP_TO: this process cannot reach all that belongs to the cinema: set %s", strings.Join(names, ", "))
+	if err := a.reachesAll(); err != nil {
+		return fmt.Errorf("CINEMA_BACKUP_TO: %w", err)
 	}
 	figure := func(of func(m *backup.Manifest) float64) func() float64 {
 		return func() float64 {
@@ -720,8 +698,8 @@ func restoreCommand(ctx context.Context, cfg *Config, version string, args []str
 
 // check refuses what can be refused before anything is touched.
 func (a *app) check(plan *backup.Plan) error {
-	if names := a.unreachable(); len(names) > 0 {
-		return fault.New(fault.Invalid, "this process cannot reach all that belongs to the cinema: set %s", strings.Join(names, ", "))
+	if err := a.reachesAll(); err != nil {
+		return err
 	}
 	schemas, err := schemasOf()
 	if err != nil {

@@ -17,8 +17,7 @@ func secret(dataDir, name, configured string) ([]byte, error) {
 	if configured != "" {
 		return hex.DecodeString(configured)
 	}
-	dir := filepath.Join(dataDir, "secrets")
-	path := filepath.Join(dir, name)
+	path := secretPath(dataDir, name)
 	b, err := os.ReadFile(path)
 	if err == nil {
 		key, err := hex.DecodeString(strings.TrimSpace(string(b)))
@@ -30,17 +29,25 @@ func secret(dataDir, name, configured string) ([]byte, error) {
 	if !errors.Is(err, fs.ErrNotExist) {
 		return nil, fmt.Errorf("secret %s: %w", name, err)
 	}
-	if err := os.MkdirAll(dir, 0o700); err != nil {
-		return nil, fmt.Errorf("secret %s: %w", name, err)
-	}
 	key := make([]byte, 32)
 	if _, err := rand.Read(key); err != nil {
 		return nil, fmt.Errorf("secret %s: %w", name, err)
 	}
-	if err := writeFile(path, []byte(hex.EncodeToString(key)+"\n"), 0o600); err != nil {
+	if err := keepSecret(dataDir, name, key); err != nil {
 		return nil, fmt.Errorf("secret %s: %w", name, err)
 	}
 	return key, nil
+}
+
+func secretPath(dataDir, name string) string { return filepath.Join(dataDir, "secrets", name) }
+
+// keepSecret writes it where secret reads it.
+func keepSecret(dataDir, name string, value []byte) error {
+	path := secretPath(dataDir, name)
+	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+		return err
+	}
+	return writeFile(path, []byte(hex.EncodeToString(value)+"\n"), 0o600)
 }
 
 // writeFile replaces a file whole or not at all.

@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"time"
 
+	"github.com/netflixathome/cinema/internal/blob"
 	"github.com/netflixathome/cinema/internal/blob/files"
 	"github.com/netflixathome/cinema/internal/blob/s3"
 	busmemory "github.com/netflixathome/cinema/internal/bus/memory"
@@ -62,23 +63,28 @@ func (a *app) openShared(ctx context.Context) (err error) {
 	return err
 }
 
+// blobs is a store of objects that is to be closed.
+type blobs interface {
+	blob.Store
+	io.Closer
+}
+
+// openBlobs opens the object store: the one configured, else the data folder's.
+func (a *app) openBlobs(ctx context.Context) (blobs, error) {
+	if a.cfg.Objects.URL == "" {
+		return files.New(filepath.Join(a.cfg.DataDir, "objects"))
+	}
+	return s3.New(ctx, a.cfg.Objects.s3(), a.log.With("part", "s3"))
+}
+
 // openObjects opens the object store and the signer of its addresses.
 func (a *app) openObjects(ctx context.Context) error {
-	o := a.cfg.Objects
-	if o.URL == "" {
-		store, err := files.New(filepath.Join(a.cfg.DataDir, "objects"))
-		if err != nil {
-			return err
-		}
-		a.blobs = store
-	} else {
-		store, err := s3.New(ctx, o.s3(), a.log.With("part", "s3"))
-		if err != nil {
-			return err
-		}
-		a.closing("the object store", store)
-		a.blobs = store
+	store, err := a.openBlobs(ctx)
+	if err != nil {
+		return err
 	}
+	a.closing("the object store", store)
+	a.blobs = store
 	key, err := secret(a.cfg.DataDir, "media-signing-key", a.cfg.Media.SigningKey)
 	if err != nil {
 		return err
