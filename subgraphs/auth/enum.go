@@ -51,10 +51,10 @@ const (
 
 func marshal[E ~string](w io.Writer, e E) { _, _ = io.WriteString(w, strconv.Quote(string(e))) }
 
-func unmarshal[E ~string](e *E, v any, all ...E) error {
+func unmarshal[E ~string](e *E, v any, kind string, all ...E) error {
 	s, ok := v.(string)
 	if !ok || !slices.Contains(all, E(s)) {
-		return fmt.Errorf("%v is none of %v", v, all)
+		return fmt.Errorf("%v is not a %s", v, kind)
 	}
 	*e = E(s)
 	return nil
@@ -65,7 +65,7 @@ func (k DeviceKind) MarshalGQL(w io.Writer) { marshal(w, k) }
 
 // UnmarshalGQL implements graphql.Unmarshaler.
 func (k *DeviceKind) UnmarshalGQL(v any) error {
-	return unmarshal(k, v, DeviceDesktop, DevicePhone, DeviceTablet, DeviceTV, DeviceOther)
+	return unmarshal(k, v, "DeviceKind", DeviceDesktop, DevicePhone, DeviceTablet, DeviceTV, DeviceOther)
 }
 
 // MarshalGQL implements graphql.Marshaler.
@@ -73,7 +73,7 @@ func (n Network) MarshalGQL(w io.Writer) { marshal(w, n) }
 
 // UnmarshalGQL implements graphql.Unmarshaler.
 func (n *Network) UnmarshalGQL(v any) error {
-	return unmarshal(n, v, NetworkThisMachine, NetworkLocal, NetworkInternet, NetworkUnknown)
+	return unmarshal(n, v, "Network", NetworkThisMachine, NetworkLocal, NetworkInternet, NetworkUnknown)
 }
 
 // MarshalGQL implements graphql.Marshaler.
@@ -81,7 +81,7 @@ func (m SignInMethod) MarshalGQL(w io.Writer) { marshal(w, m) }
 
 // UnmarshalGQL implements graphql.Unmarshaler.
 func (m *SignInMethod) UnmarshalGQL(v any) error {
-	return unmarshal(m, v, SignInByPassword, SignInBySignUp)
+	return unmarshal(m, v, "SignInMethod", SignInByPassword, SignInBySignUp)
 }
 
 // MarshalGQL implements graphql.Marshaler.
@@ -89,5 +89,5 @@ func (o SignInOutcome) MarshalGQL(w io.Writer) { marshal(w, o) }
 
 // UnmarshalGQL implements graphql.Unmarshaler.
 func (o *SignInOutcome) UnmarshalGQL(v any) error {
-	return unmarshal(o, v, SignInSucceeded, SignInWrongPassword, SignInBlocked)
+	return unmarshal(o, v, "SignInOutcome", SignInSucceeded, SignInWrongPassword, SignInBlocked)
 }

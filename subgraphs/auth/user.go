@@ -1,10 +1,8 @@
 package auth
 
 import (
-	"fmt"
 	"io"
 	"slices"
-	"strconv"
 	"time"
 
 	"github.com/google/uuid"
@@ -48,23 +46,16 @@ func permissionsOf(r Role) []string {
 	}
 }
 
+var roles = []Role{RoleViewer, RoleEditor, RoleAnalyst, RoleAdmin}
+
 // IsValid reports whether r is one of the roles.
-func (r Role) IsValid() bool {
-	return r == RoleViewer || r == RoleEditor || r == RoleAnalyst || r == RoleAdmin
-}
+func (r Role) IsValid() bool { return slices.Contains(roles, r) }
 
 // MarshalGQL implements graphql.Marshaler.
-func (r Role) MarshalGQL(w io.Writer) { _, _ = io.WriteString(w, strconv.Quote(string(r))) }
+func (r Role) MarshalGQL(w io.Writer) { marshal(w, r) }
 
 // UnmarshalGQL implements graphql.Unmarshaler.
-func (r *Role) UnmarshalGQL(v any) error {
-	s, ok := v.(string)
-	if !ok || !Role(s).IsValid() {
-		return fmt.Errorf("%v is not a Role", v)
-	}
-	*r = Role(s)
-	return nil
-}
+func (r *Role) UnmarshalGQL(v any) error { return unmarshal(r, v, "Role", roles...) }
 
 // User is one who signs in: an account.
 type User struct {
