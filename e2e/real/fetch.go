@@ -52,6 +52,17 @@ func (s *site) maven(ctx context.Context, parent, name string) (string, error) {
 	})
 }
 
+// goProgram is where a program lies that Go builds from its module, once: module
+// is its path with the version, name that of the folder, binary what it is called.
+func (s *site) goProgram(ctx context.Context, name, module, binary string) (string, error) {
+	dir, err := s.fetched(s.cache, name, func(dir string) error {
+		cmd := exec.CommandContext(ctx, "go", "install", module)
+		cmd.Env = append(os.Environ(), "GOBIN="+dir, "CGO_ENABLED=0", "GOWORK=off", "GOFLAGS=")
+		return output(ctx, cmd)
+	})
+	return filepath.Join(dir, binary), err
+}
+
 // public is a folder for what an account other than ours has to reach: the
 // cache, unless the checkout is in a private place.
 func (s *site) public(a *account) string {

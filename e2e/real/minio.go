@@ -4,8 +4,6 @@ import (
 	"context"
 	"crypto/rand"
 	"errors"
-	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"syscall"
@@ -36,12 +34,8 @@ func (*minio) Name() string { return "minio" }
 
 func (m *minio) Fetch(ctx context.Context) error {
 	version := minioVersion[strings.LastIndex(minioVersion, "-")+1:]
-	dir, err := m.site.fetched(m.site.cache, "minio-"+version, func(dir string) error {
-		cmd := exec.CommandContext(ctx, "go", "install", "github.com/minio/minio@"+minioVersion)
-		cmd.Env = append(os.Environ(), "GOBIN="+dir, "CGO_ENABLED=0", "GOWORK=off", "GOFLAGS=")
-		return output(ctx, cmd)
-	})
-	m.binary = filepath.Join(dir, "minio")
+	var err error
+	m.binary, err = m.site.goProgram(ctx, "minio-"+version, "github.com/minio/minio@"+minioVersion, "minio")
 	return err
 }
 

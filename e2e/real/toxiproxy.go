@@ -7,9 +7,6 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"os"
-	"os/exec"
-	"path/filepath"
 	"strconv"
 	"syscall"
 )
@@ -28,12 +25,8 @@ const toxiproxyVersion = "v2.5.0"
 func (*toxiproxy) Name() string { return "toxiproxy" }
 
 func (t *toxiproxy) Fetch(ctx context.Context) error {
-	dir, err := t.site.fetched(t.site.cache, "toxiproxy-"+toxiproxyVersion, func(dir string) error {
-		cmd := exec.CommandContext(ctx, "go", "install", "github.com/Shopify/toxiproxy/v2/cmd/server@"+toxiproxyVersion)
-		cmd.Env = append(os.Environ(), "GOBIN="+dir, "CGO_ENABLED=0", "GOWORK=off", "GOFLAGS=")
-		return output(ctx, cmd)
-	})
-	t.binary = filepath.Join(dir, "server")
+	var err error
+	t.binary, err = t.site.goProgram(ctx, "toxiproxy-"+toxiproxyVersion, "github.com/Shopify/toxiproxy/v2/cmd/server@"+toxiproxyVersion, "server")
 	return err
 }
 
