@@ -119,7 +119,7 @@ func TestKilledBetweenInsertAndCommitNothingIsLostOrDoubled(t *testing.T) {
 
 func TestTablesOfANewerProgramAreRefused(t *testing.T) {
 	db, log := analytics(t), eventLog(t)
-	require.NoError(t, db.Exec(t.Context(), "INSERT INTO goose_analytics (version_id, is_applied) VALUES (99999, 1)"))
+	require.NoError(t, db.Everywhere(t.Context(), "INSERT INTO "+db.Local("goose_analytics")+" (version_id, is_applied) VALUES (99999, 1)"))
 	a, err := collectors.NewActivity(db, log, quiet)
 	require.NoError(t, err)
 	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
