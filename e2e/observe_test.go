@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"net/url"
 	"os"
@@ -24,6 +23,7 @@ import (
 	"go.yaml.in/yaml/v3"
 
 	"github.com/netflixathome/cinema/e2e/cinema"
+	"github.com/netflixathome/cinema/e2e/port"
 )
 
 var prometheusFolder = filepath.Join("..", "deploy", "prometheus")
@@ -314,10 +314,9 @@ scrape_configs: [{job_name: cinema, static_configs: [{targets: [%q]}]}]
 
 func freeAddress(t testing.TB) string {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	n, err := port.Free()
 	require.NoError(t, err)
-	defer l.Close()
-	return l.Addr().String()
+	return port.Address(n)
 }
 
 func (o observer) get(path string, values url.Values) ([]byte, error) {

@@ -28,6 +28,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/netflixathome/cinema/e2e/cinema"
+	"github.com/netflixathome/cinema/e2e/port"
 )
 
 const password = "correct horse battery"
@@ -563,9 +564,11 @@ func TestFilmBytes(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(root, "film.m4s"), data, 0o644); err != nil {
 		t.Fatal(err)
 	}
-	l, _ := net.Listen("tcp", "127.0.0.1:0")
-	addr := l.Addr().String()
-	l.Close()
+	free, err := port.Free()
+	if err != nil {
+		t.Fatal(err)
+	}
+	addr := port.Address(free)
 	conf := filepath.Join(root, "nginx.conf")
 	_ = os.WriteFile(conf, []byte(fmt.Sprintf(`daemon off; master_process off; pid %s/pid; error_log %s/error.log;
 events { } http { access_log off; sendfile on; server { listen %s; root %s; } }`, root, root, addr, root)), 0o644)

@@ -205,8 +205,16 @@ func (w *watching) beat() {
 const watchSubscription = `subscription($i: WatchInput!) { watch(input: $i) { sessionId resumePositionMs ended } }`
 
 // subscribed keeps the viewing session's subscription, whatever happens to it,
-// with the session that it was.
+// with the session that it was, until all settle.
 func (w *watching) subscribed(ctx context.Context) {
+	ctx, end := context.WithCancel(ctx)
+	w.load.wg.Go(func() {
+		select {
+		case <-w.load.settle:
+		case <-ctx.Done():
+		}
+		end()
+	})
 	for wait := 100 * time.Millisecond; ctx.Err() == nil; {
 		w.mu.Lock()
 		one, cancel := context.WithCancel(ctx)
@@ -217,11 +225,6 @@ func (w *watching) subscribed(ctx context.Context) {
 		err := w.subscription(one, f, session)
 		changed := one.Err() != nil
 		cancel()
-		select {
-		case <-w.load.settle:
-			return
-		default:
-		}
 		if ctx.Err() != nil {
 			return
 		}
@@ -364,7 +367,7 @@ func (w *watching) record(ctx context.Context, batch []beat) error {
 	for i, b := range batch {
 		// The session of a UUID is known before the cinema has said so.
 		events[i] = map[string]any{"id": b.id, "name": "HEARTBEAT", "at": b.at.Format(time.RFC3339Nano), "sessionId": sessionID(b.session),
-			"playableId": b.film, "titleId": b.film, "durationMs": 7_200_000, "positionMs": b.position, "playing": true, "rate": 1.0, "everyMs": 1000}
+			"playableId": b.film, "titleId": b.film, "durationMs": 7_200_000, "positionMs": b.position, "playing": true, "rate": 1.0}
 	}
 	var out struct {
 		RecordEvents struct {

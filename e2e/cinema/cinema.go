@@ -10,18 +10,20 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"net/http/cookiejar"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"strconv"
 	"strings"
 	"sync"
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/netflixathome/cinema/e2e/port"
 )
 
 // Binary is the program under test: CINEMA_BIN, else bin/cinema of this tree.
@@ -216,13 +218,11 @@ func (i *Instance) Stop(t testing.TB) {
 
 func freePort(t testing.TB) string {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0") //nolint:noctx // binding to an address of this machine waits for nothing
+	n, err := port.Free()
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer l.Close()
-	_, port, _ := net.SplitHostPort(l.Addr().String())
-	return port
+	return strconv.Itoa(n)
 }
 
 func tail(s string, n int) string {

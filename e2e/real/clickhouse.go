@@ -18,6 +18,8 @@ import (
 	"syscall"
 	"text/template"
 	"time"
+
+	"github.com/netflixathome/cinema/e2e/port"
 )
 
 // clickhouse is two servers that are the two shards of the cluster "cinema":
@@ -50,7 +52,7 @@ func (c *clickhouse) Start(ctx context.Context) error {
 			return fmt.Errorf("%w: type make build", err)
 		}
 	}
-	ports, err := c.site.ports(2 * shards)
+	ports, err := freePorts(2 * shards)
 	if err != nil {
 		return err
 	}
@@ -89,7 +91,7 @@ func (c *clickhouse) Start(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		c.shards, c.addrs, c.https = append(c.shards, p), append(c.addrs, address(shown)), append(c.https, "http://"+address(httpPorts[i]))
+		c.shards, c.addrs, c.https = append(c.shards, p), append(c.addrs, port.Address(shown)), append(c.https, "http://"+port.Address(httpPorts[i]))
 	}
 	// Each answers for both. One that is started again answers for itself.
 	for i, p := range c.shards {
@@ -161,8 +163,8 @@ func (c *clickhouse) configure(dir string, native []int) error {
 }
 
 // ask runs a statement over HTTP and compares its answer.
-func ask(ctx context.Context, port int, statement, want string) error {
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://"+address(port)+"/?"+url.Values{"user": {"tests"}, "database": {"system"}}.Encode(), strings.NewReader(statement))
+func ask(ctx context.Context, at int, statement, want string) error {
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://"+port.Address(at)+"/?"+url.Values{"user": {"tests"}, "database": {"system"}}.Encode(), strings.NewReader(statement))
 	if err != nil {
 		return err
 	}

@@ -12,6 +12,8 @@ import (
 	"strings"
 	"syscall"
 	"time"
+
+	"github.com/netflixathome/cinema/e2e/port"
 )
 
 // elasticsearch is one node. It refuses to run as root.
@@ -40,11 +42,11 @@ func (e *elasticsearch) Fetch(ctx context.Context) error {
 }
 
 func (e *elasticsearch) Start(ctx context.Context) error {
-	ports, err := e.site.ports(2)
+	ports, err := freePorts(2)
 	if err != nil {
 		return err
 	}
-	e.addr = address(ports[0])
+	e.addr = port.Address(ports[0])
 	if e.shown, err = e.site.shown(ctx, "elasticsearch", ports[0]); err != nil {
 		return err
 	}
@@ -105,7 +107,7 @@ cluster.routing.allocation.disk.threshold_enabled: false
 func (e *elasticsearch) Stop() { e.node.end(20 * time.Second) }
 
 func (e *elasticsearch) Env() []string {
-	return []string{"CINEMA_TEST_ELASTICSEARCH_URL=http://" + address(e.shown)}
+	return []string{"CINEMA_TEST_ELASTICSEARCH_URL=http://" + port.Address(e.shown)}
 }
 
 // javaOptions are those of a server of so many MB.

@@ -9,6 +9,8 @@ import (
 	"path/filepath"
 	"syscall"
 	"time"
+
+	"github.com/netflixathome/cinema/e2e/port"
 )
 
 // jaeger is Jaeger 2 on the configuration that is deployed. It is started only
@@ -55,18 +57,18 @@ func (j *jaeger) Fetch(ctx context.Context) error {
 }
 
 func (j *jaeger) Start(ctx context.Context) error {
-	ports, err := j.site.ports(4)
+	ports, err := freePorts(4)
 	if err != nil {
 		return err
 	}
-	j.otlp, j.query, j.health = address(ports[0]), address(ports[1]), address(ports[2])
+	j.otlp, j.query, j.health = port.Address(ports[0]), port.Address(ports[1]), port.Address(ports[2])
 	dir, err := j.site.folder(nil, "jaeger")
 	if err != nil {
 		return err
 	}
 	config := filepath.Join(j.site.root, "deploy", "otel", "jaeger.yaml")
 	env := []string{
-		"JAEGER_OTLP=" + j.otlp, "JAEGER_QUERY=" + j.query, "JAEGER_QUERY_GRPC=" + address(ports[3]),
+		"JAEGER_OTLP=" + j.otlp, "JAEGER_QUERY=" + j.query, "JAEGER_QUERY_GRPC=" + port.Address(ports[3]),
 		"JAEGER_HEALTH=" + j.health, "JAEGER_DATA=" + filepath.Join(dir, "data"),
 	}
 	validate := exec.CommandContext(ctx, j.binary, "validate", "--config", config)

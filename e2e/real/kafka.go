@@ -13,6 +13,8 @@ import (
 
 	"github.com/IBM/sarama"
 	"golang.org/x/sync/errgroup"
+
+	"github.com/netflixathome/cinema/e2e/port"
 )
 
 // kafka is three brokers that are controllers too: each record is on all
@@ -34,18 +36,18 @@ func (k *kafka) Fetch(ctx context.Context) (err error) {
 }
 
 func (k *kafka) Start(ctx context.Context) error {
-	ports, err := k.site.ports(3 * brokers)
+	ports, err := freePorts(3 * brokers)
 	if err != nil {
 		return err
 	}
 	voters := make([]string, brokers)
 	for i := range voters {
-		voters[i] = fmt.Sprintf("%d@%s", i+1, address(ports[brokers+i]))
+		voters[i] = fmt.Sprintf("%d@%s", i+1, port.Address(ports[brokers+i]))
 		shown, err := k.site.shown(ctx, fmt.Sprintf("kafka-%d", i+1), ports[i])
 		if err != nil {
 			return err
 		}
-		k.addrs = append(k.addrs, address(shown))
+		k.addrs = append(k.addrs, port.Address(shown))
 	}
 	k.brokers = make([]*process, brokers)
 	started, ctx := errgroup.WithContext(ctx)
@@ -58,8 +60,8 @@ func (k *kafka) Start(ctx context.Context) error {
 			}
 			properties := filepath.Join(dir, "server.properties")
 			text := brokerProperties(broker{
-				id: i + 1, clients: address(ports[i]), shown: k.addrs[i], brokers: address(ports[2*brokers+i]),
-				controllers: address(ports[brokers+i]), voters: strings.Join(voters, ","), data: filepath.Join(dir, "data"),
+				id: i + 1, clients: port.Address(ports[i]), shown: k.addrs[i], brokers: port.Address(ports[2*brokers+i]),
+				controllers: port.Address(ports[brokers+i]), voters: strings.Join(voters, ","), data: filepath.Join(dir, "data"),
 			})
 			if err := os.WriteFile(properties, []byte(text), 0o600); err != nil {
 				return err

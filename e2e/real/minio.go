@@ -11,6 +11,8 @@ import (
 
 	s3 "github.com/minio/minio-go/v7"
 	"github.com/minio/minio-go/v7/pkg/credentials"
+
+	"github.com/netflixathome/cinema/e2e/port"
 )
 
 // minio is one process with four drives, which is the least that it spreads
@@ -40,11 +42,11 @@ func (m *minio) Fetch(ctx context.Context) error {
 }
 
 func (m *minio) Start(ctx context.Context) error {
-	ports, err := m.site.ports(1)
+	ports, err := freePorts(1)
 	if err != nil {
 		return err
 	}
-	m.addr, m.password = address(ports[0]), rand.Text()
+	m.addr, m.password = port.Address(ports[0]), rand.Text()
 	if m.shown, err = m.site.shown(ctx, "minio", ports[0]); err != nil {
 		return err
 	}
@@ -84,5 +86,5 @@ func (m *minio) Start(ctx context.Context) error {
 func (m *minio) Stop() { m.server.end(5 * time.Second) }
 
 func (m *minio) Env() []string {
-	return []string{"CINEMA_TEST_S3_URL=http://" + minioUser + ":" + m.password + "@" + address(m.shown) + "/" + minioBucket}
+	return []string{"CINEMA_TEST_S3_URL=http://" + minioUser + ":" + m.password + "@" + port.Address(m.shown) + "/" + minioBucket}
 }

@@ -13,6 +13,8 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+
+	"github.com/netflixathome/cinema/e2e/port"
 )
 
 // postgres is the system's server on TCP, with an empty database for each
@@ -34,11 +36,11 @@ func (p *postgres) Start(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	ports, err := p.site.ports(1)
+	ports, err := freePorts(1)
 	if err != nil {
 		return err
 	}
-	p.addr, p.password = address(ports[0]), rand.Text()
+	p.addr, p.password = port.Address(ports[0]), rand.Text()
 	if p.shown, err = p.site.shown(ctx, "postgres", ports[0]); err != nil {
 		return err
 	}
@@ -102,7 +104,7 @@ func (p *postgres) createDatabases(ctx context.Context) error {
 func (p *postgres) Stop() { p.server.end(20 * time.Second) }
 
 func (p *postgres) Env() []string {
-	return []string{"CINEMA_TEST_POSTGRES_URL=" + p.url(address(p.shown))}
+	return []string{"CINEMA_TEST_POSTGRES_URL=" + p.url(port.Address(p.shown))}
 }
 
 func (p *postgres) url(addr string) string {

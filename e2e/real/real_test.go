@@ -18,7 +18,7 @@ import (
 // here is a site with a shell as its server, so that these tests need none.
 func here(t *testing.T, said *[]string) *site {
 	t.Helper()
-	s := &site{dir: t.TempDir(), logs: t.TempDir(), taken: map[int]bool{}}
+	s := &site{dir: t.TempDir(), logs: t.TempDir()}
 	s.say = func(format string, _ ...any) {
 		if said != nil {
 			*said = append(*said, format)

@@ -8,6 +8,8 @@ import (
 	"strconv"
 	"syscall"
 	"time"
+
+	"github.com/netflixathome/cinema/e2e/port"
 )
 
 // redis is one server that keeps everything in memory.
@@ -21,11 +23,11 @@ type redis struct {
 func (*redis) Name() string { return "redis" }
 
 func (r *redis) Start(ctx context.Context) error {
-	ports, err := r.site.ports(1)
+	ports, err := freePorts(1)
 	if err != nil {
 		return err
 	}
-	r.addr = address(ports[0])
+	r.addr = port.Address(ports[0])
 	if r.shown, err = r.site.shown(ctx, "redis", ports[0]); err != nil {
 		return err
 	}
@@ -65,5 +67,5 @@ func (r *redis) Start(ctx context.Context) error {
 func (r *redis) Stop() { r.server.end(5 * time.Second) }
 
 func (r *redis) Env() []string {
-	return []string{"CINEMA_TEST_REDIS_URL=redis://" + address(r.shown) + "/0"}
+	return []string{"CINEMA_TEST_REDIS_URL=redis://" + port.Address(r.shown) + "/0"}
 }

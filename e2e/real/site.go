@@ -3,14 +3,12 @@ package main
 import (
 	"context"
 	"errors"
-	"fmt"
-	"math/rand/v2"
-	"net"
 	"os"
 	"path/filepath"
-	"strconv"
 	"sync"
 	"syscall"
+
+	"github.com/netflixathome/cinema/e2e/port"
 )
 
 // site is what the servers share: folders, ports, and whom to run as.
@@ -33,7 +31,6 @@ type site struct {
 	proxy *toxiproxy
 
 	mu       sync.Mutex
-	taken    map[int]bool // ports
 	launched map[string]*process
 }
 
@@ -42,7 +39,7 @@ func newSite(say func(format string, args ...any)) (*site, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &site{root: root, cache: filepath.Join(root, ".cache", "real"), say: say, taken: map[int]bool{}}
+	s := &site{root: root, cache: filepath.Join(root, ".cache", "real"), say: say}
 	s.logs = filepath.Join(s.cache, "logs")
 	if err := errors.Join(os.RemoveAll(s.logs), os.MkdirAll(s.logs, 0o755)); err != nil {
 		return nil, err
@@ -127,33 +124,16 @@ func (s *site) environment() []string {
 	return []string{"PATH=" + os.Getenv("PATH") + ":/usr/sbin:/usr/bin:/bin", "LC_ALL=C.UTF-8", "TZ=UTC", "HOME=" + s.dir}
 }
 
-// ports are free ones. They lie below the range from which the system takes
-// ports for outgoing connections: a server that binds its port only seconds
-// later finds it still free.
-func (s *site) ports(n int) ([]int, error) {
-	const low, high = 20000, 32000
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	var list []int
-	for range 1000 {
-		if len(list) == n {
-			return list, nil
-		}
-		port := low + rand.IntN(high-low)
-		if s.taken[port] {
-			continue
-		}
-		l, err := net.Listen("tcp", address(port)) //nolint:noctx // binding to an address of this machine waits for nothing
-		if err != nil {
-			continue
-		}
-		if err := l.Close(); err != nil {
+// freePorts are n of them.
+func freePorts(n int) ([]int, error) {
+	list := make([]int, n)
+	for i := range list {
+		var err error
+		if list[i], err = port.Free(); err != nil {
 			return nil, err
 		}
-		s.taken[port] = true
-		list = append(list, port)
 	}
-	return nil, fmt.Errorf("no %d free ports", n)
+	return list, nil
 }
 
 // shown is the port that clients are told of: the server's own, or that of a
@@ -164,5 +144,3 @@ func (s *site) shown(ctx context.Context, name string, port int) (int, error) {
 	}
 	return s.proxy.before(ctx, name, port)
 }
-
-func address(port int) string { return net.JoinHostPort("127.0.0.1", strconv.Itoa(port)) }

@@ -9,6 +9,8 @@ import (
 	"net/http"
 	"strconv"
 	"syscall"
+
+	"github.com/netflixathome/cinema/e2e/port"
 )
 
 // toxiproxy stands between the servers and the command, which can cut and slow
@@ -31,11 +33,11 @@ func (t *toxiproxy) Fetch(ctx context.Context) error {
 }
 
 func (t *toxiproxy) Start(ctx context.Context) error {
-	ports, err := t.site.ports(1)
+	ports, err := freePorts(1)
 	if err != nil {
 		return err
 	}
-	t.addr = address(ports[0])
+	t.addr = port.Address(ports[0])
 	t.server, err = t.site.launch(program{
 		name: "toxiproxy", path: t.binary, args: []string{"-host", "127.0.0.1", "-port", strconv.Itoa(ports[0])},
 		env: []string{"LOG_LEVEL=warn"}, stop: syscall.SIGTERM, death: syscall.SIGKILL,
@@ -47,12 +49,12 @@ func (t *toxiproxy) Start(ctx context.Context) error {
 }
 
 // before puts a proxy before a port of a server and returns the proxy's.
-func (t *toxiproxy) before(ctx context.Context, name string, port int) (int, error) {
-	ports, err := t.site.ports(1)
+func (t *toxiproxy) before(ctx context.Context, name string, upstream int) (int, error) {
+	ports, err := freePorts(1)
 	if err != nil {
 		return 0, err
 	}
-	body, err := json.Marshal(map[string]any{"name": name, "listen": address(ports[0]), "upstream": address(port), "enabled": true})
+	body, err := json.Marshal(map[string]any{"name": name, "listen": port.Address(ports[0]), "upstream": port.Address(upstream), "enabled": true})
 	if err != nil {
 		return 0, err
 	}
