@@ -10,9 +10,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
+	"net"
 	"net/http"
 	"runtime/debug"
+	"strings"
 	"time"
 
 	"github.com/99designs/gqlgen/graphql"
@@ -125,6 +128,10 @@ func presenter(log *slog.Logger) graphql.ErrorPresenterFunc {
 			out.Message = ge.Message
 			out.Extensions["code"] = fault.Invalid.Code()
 			out.Extensions["field"] = inputField(ctx, ge)
+		case storeAway(err):
+			log.ErrorContext(ctx, "request failed", "path", out.Path.String(), "code", fault.Unavailable.Code(), "error", err)
+			out.Message = "A store of the cinema does not answer just now. Try again shortly."
+			out.Extensions["code"] = fault.Unavailable.Code()
 		default:
 			log.ErrorContext(ctx, "request failed", "path", out.Path.String(), "code", fault.Internal.Code(), "error", err)
 			out.Message = "Something broke on our side. It has been noted."
@@ -132,6 +139,22 @@ func presenter(log *slog.Logger) graphql.ErrorPresenterFunc {
 		}
 		return out
 	}
+}
+
+// storeAway tells whether err comes of a connection that could not be made, or
+// broke, or of a server that is going down or coming up: what another try may
+// mend.
+func storeAway(err error) bool {
+	var network net.Error
+	var postgres interface{ SQLState() string }
+	var unsent interface{ SafeToRetry() bool } // pgx had no connection to send it on
+	if errors.As(err, &postgres) {
+		// https://www.postgresql.org/docs/current/errcodes-appendix.html: connection
+		// exceptions, too many connections, shutdowns and starting up.
+		state := postgres.SQLState()
+		return strings.HasPrefix(state, "08") || state == "53300" || strings.HasPrefix(state, "57P")
+	}
+	return errors.As(err, &network) || errors.Is(err, io.ErrUnexpectedEOF) || errors.As(err, &unsent) && unsent.SafeToRetry()
 }
 
 // inputField is the dotted path of the argument that could not be read, when

@@ -8,13 +8,16 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"strings"
+	"syscall"
 	"testing"
 
 	"github.com/99designs/gqlgen/graphql"
 	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/stretchr/testify/require"
 	"github.com/vektah/gqlparser/v2"
 	"github.com/vektah/gqlparser/v2/ast"
@@ -334,7 +337,14 @@ func TestFaultsAreToldAndErrorsAreNot(t *testing.T) {
 		"deep fault":  fmt.Errorf(internal+": %w", fault.New(fault.NotFound, "There is no such film.")),
 		"unavailable": fault.New(fault.Unavailable, "Try again shortly.").Because(errors.New(internal)),
 		"canceled":    fmt.Errorf(internal+": %w", context.Canceled),
+		"refused":     fmt.Errorf(internal+": %w", &net.OpError{Op: "dial", Err: syscall.ECONNREFUSED}),
+		"broken off":  fmt.Errorf(internal+": %w", io.ErrUnexpectedEOF),
+		"going down":  fmt.Errorf(internal+": %w", &pgconn.PgError{Code: "57P01"}),
+		"starting up": fmt.Errorf(internal+": %w", &pgconn.PgError{Code: "57P03"}),
+		"full":        fmt.Errorf(internal+": %w", &pgconn.PgError{Code: "53300"}),
+		"a check":     fmt.Errorf(internal+": %w", &pgconn.PgError{Code: "23514"}),
 	}
+	const broke, away = "Something broke on our side. It has been noted.", "A store of the cinema does not answer just now. Try again shortly."
 	var log bytes.Buffer
 	h := server(t, &log, map[string]func(context.Context) (any, error){
 		"Query.fails": func(ctx context.Context) (any, error) {
@@ -349,13 +359,19 @@ func TestFaultsAreToldAndErrorsAreNot(t *testing.T) {
 		code, message string
 		logged        bool
 	}{
-		"plain":       {"INTERNAL", "Something broke on our side. It has been noted.", true},
-		"wrapped":     {"INTERNAL", "Something broke on our side. It has been noted.", true},
-		"panic":       {"INTERNAL", "Something broke on our side. It has been noted.", true},
+		"plain":       {"INTERNAL", broke, true},
+		"wrapped":     {"INTERNAL", broke, true},
+		"panic":       {"INTERNAL", broke, true},
 		"fault":       {"CONFLICT", "This login is taken.", false},
 		"deep fault":  {"NOT_FOUND", "There is no such film.", false},
 		"unavailable": {"UNAVAILABLE", "Try again shortly.", true},
 		"canceled":    {"UNAVAILABLE", "The request took too long and was given up.", false},
+		"refused":     {"UNAVAILABLE", away, true},
+		"broken off":  {"UNAVAILABLE", away, true},
+		"going down":  {"UNAVAILABLE", away, true},
+		"starting up": {"UNAVAILABLE", away, true},
+		"full":        {"UNAVAILABLE", away, true},
+		"a check":     {"INTERNAL", broke, true},
 	} {
 		t.Run(kind, func(t *testing.T) {
 			log.Reset()
