@@ -8,16 +8,14 @@ import (
 	"fmt"
 	"io"
 	"math/rand/v2"
-	"net"
 	"net/http"
+	"net/url"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
-	"syscall"
 	"testing"
 	"time"
 
@@ -125,9 +123,9 @@ func TestRealInstances(t *testing.T) {
 	report("two instances against one", "(≥ 1.7 ×)", times, "×")
 }
 
-// TestRealRecovery kills parts of a running cluster with kill -9, starts each
-// again at once as an orchestrator would, and measures from the kill until the
-// first good answer that needs it.
+// TestRealRecovery kills parts of a running cluster with kill -9 (Postgres with
+// SIGQUIT, its own word for that), starts each again at once as an orchestrator
+// would, and measures from the kill until the first good answer that needs it.
 func TestRealRecovery(t *testing.T) {
 	cluster := onReal(t)
 	front := cluster.Front
@@ -192,55 +190,68 @@ func TestRealRecovery(t *testing.T) {
 		}
 	}
 	always := func(f func() error) func() func() error { return func() func() error { return f } }
-	service := func(name string) func(run int) []int {
-		var pids []int
-		for _, i := range cluster.Instances[name] {
-			pids = append(pids, i.Pid())
-		}
-		return func(int) []int { return pids }
-	}
-	server := func(variable string, one bool) func(run int) []int {
-		ports := portsOf(t, os.Getenv(variable))
-		return func(run int) []int {
-			if one {
-				return []int{listener(t, ports[run%len(ports)])}
+	both := func(service string) func(int) func() {
+		return func(int) func() {
+			list := cluster.Instances[service]
+			for n := range list {
+				list[n].Kill()
 			}
-			return []int{listener(t, ports[0])}
+			return func() {
+				for n := range list {
+					cluster.Again(t, service, n)
+				}
+			}
+		}
+	}
+	server := func(names ...string) func(int) func() {
+		return func(run int) func() {
+			name := names[run%len(names)]
+			signal := "KILL"
+			if name == "postgres" { // which holds its memory's segment until its children have gone
+				signal = "QUIT"
+			}
+			cinema.Control(t, "kill", url.Values{"name": {name}, "signal": {signal}})
+			return func() { cinema.Control(t, "start", url.Values{"name": {name}}) }
 		}
 	}
 	for _, part := range []struct {
 		name, needs string
-		pids        func(run int) []int
+		kill        func(run int) (start func())
 		answer      func() func() error
 	}{
-		{"router, both instances", "a search", service("router"), always(searches)},
-		{"catalog, both instances", "a search", service("catalog"), always(searches)},
-		{"telemetry, both instances", "events taken", service("telemetry"), always(records)},
-		{"collectors, both instances", "a search counted", service("collectors"), counted},
-		{"etl, both instances", "a new title found", service("etl"), saved},
-		{"a Kafka broker, each in turn", "events taken", server("CINEMA_TEST_KAFKA_BROKERS", true), always(records)},
-		{"Elasticsearch", "a search", server("CINEMA_TEST_ELASTICSEARCH_URL", false), always(searches)},
-		{"Redis", "a sign-in", server("CINEMA_TEST_REDIS_URL", false), always(signsIn)},
-		{"Postgres", "a sign-in", server("CINEMA_TEST_POSTGRES_URL", false), always(signsIn)},
-		{"Postgres", "a new title found", server("CINEMA_TEST_POSTGRES_URL", false), saved},
-		{"a ClickHouse shard", "statistics", server("CINEMA_TEST_CLICKHOUSE_ADDR", false), always(statistics)},
+		{"router, both instances", "a search", both("router"), always(searches)},
+		{"catalog, both instances", "a search", both("catalog"), always(searches)},
+		{"telemetry, both instances", "events taken", both("telemetry"), always(records)},
+		{"collectors, both instances", "a search counted", both("collectors"), counted},
+		{"etl, both instances", "a new title found", both("etl"), saved},
+		{"a Kafka broker, each in turn", "events taken", server("kafka-1", "kafka-2", "kafka-3"), always(records)},
+		{"Elasticsearch", "a search", server("elasticsearch"), always(searches)},
+		{"Redis", "a sign-in", server("redis"), always(signsIn)},
+		{"Postgres", "a sign-in", server("postgres"), always(signsIn)},
+		{"Postgres", "a new title found", server("postgres"), saved},
+		{"a ClickHouse shard", "statistics", server("clickhouse-1", "clickhouse-2"), always(statistics)},
 	} {
-		var took []float64
-		pids := part.pids(0)
+		var took, own []float64
 		for run := range repeats {
 			until(t, func() error { return signIn(viewer, "recovery", password) }) // their tokens last five minutes
 			until(t, func() error { return signIn(admin, "admin", front.AdminPassword) })
 			until(t, part.answer()) // it is well before it is killed
-			if run > 0 && !strings.Contains(part.name, "instances") {
-				pids = part.pids(run)
-			}
 			answer := part.answer()
 			began := time.Now()
-			pids = respawn(t, pids)
+			start := part.kill(run)
+			var starting sync.WaitGroup
+			starting.Go(func() {
+				start()
+				own = append(own, time.Since(began).Seconds())
+			})
 			until(t, answer)
 			took = append(took, time.Since(began).Seconds())
+			if starting.Wait(); t.Failed() {
+				return
+			}
 		}
 		report("recovery of "+part.name+", to "+part.needs, "(≤ 10 s)", took, "s")
+		report("  until what was killed says itself that it is ready", "          ", own, "s")
 	}
 }
 
@@ -270,149 +281,4 @@ func signIn(c *cinema.Client, login, password string) error {
 	err := ask(c, &out, signInText, map[string]any{"i": map[string]any{"login": login, "password": password}}, elsewhere()...)
 	c.Token = out.SignIn.AccessToken
 	return err
-}
-
-// portsOf are those of an address, or of a list of addresses.
-func portsOf(t *testing.T, address string) []int {
-	t.Helper()
-	if _, rest, ok := strings.Cut(address, "://"); ok {
-		address = rest
-	}
-	if _, host, ok := strings.Cut(address, "@"); ok {
-		address = host
-	}
-	address, _, _ = strings.Cut(address, "/")
-	var ports []int
-	for one := range strings.SplitSeq(address, ",") {
-		_, text, err := net.SplitHostPort(one)
-		if err != nil {
-			t.Fatal(err)
-		}
-		port, err := strconv.Atoi(text)
-		if err != nil {
-			t.Fatal(err)
-		}
-		ports = append(ports, port)
-	}
-	return ports
-}
-
-// listener is the process that listens on a port of loopback.
-func listener(t *testing.T, port int) (pid int) {
-	t.Helper()
-	sockets := map[string]bool{}
-	for _, file := range []string{"/proc/net/tcp", "/proc/net/tcp6"} {
-		text, _ := os.ReadFile(file)
-		for line := range strings.Lines(string(text)) {
-			f := strings.Fields(line)
-			if len(f) > 9 && f[3] == "0A" && strings.HasSuffix(f[1], fmt.Sprintf(":%04X", port)) {
-				sockets["socket:["+f[9]+"]"] = true
-			}
-		}
-	}
-	links, _ := filepath.Glob("/proc/[0-9]*/fd/*")
-	for _, link := range links {
-		if to, err := os.Readlink(link); err == nil && sockets[to] {
-			found, _ := strconv.Atoi(strings.Split(link, "/")[2])
-			// A server's helpers inherit its socket: the oldest is the server.
-			if pid == 0 || found < pid {
-				pid = found
-			}
-		}
-	}
-	if pid == 0 {
-		t.Fatalf("nobody listens on port %d", port)
-	}
-	return pid
-}
-
-// respawn kills processes and starts each again as it was started.
-func respawn(t *testing.T, pids []int) (fresh []int) {
-	t.Helper()
-	var starts []*exec.Cmd
-	var dying []int
-	for _, pid := range pids {
-		starter := pid
-		dying = append(dying, tree(pid)...)
-		// Elasticsearch is told by its launcher, over a pipe, what to do.
-		if status, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid)); err == nil {
-			f := strings.Fields(string(status[bytes.LastIndexByte(status, ')')+1:]))
-			if parent, err := strconv.Atoi(f[1]); err == nil {
-				if line, err := os.ReadFile(fmt.Sprintf("/proc/%d/cmdline", parent)); err == nil && bytes.Contains(line, []byte("CliToolLauncher")) {
-					starter = parent
-				}
-			}
-		}
-		starts = append(starts, again(t, starter))
-		_ = syscall.Kill(pid, syscall.SIGKILL)
-		if starter != pid {
-			_ = syscall.Kill(starter, syscall.SIGKILL)
-		}
-	}
-	// Ports and shared memory are free when the last helper has noticed.
-	for _, pid := range dying {
-		for range 500 {
-			if syscall.Kill(pid, 0) != nil || zombie(pid) {
-				break
-			}
-			time.Sleep(10 * time.Millisecond)
-		}
-	}
-	for _, cmd := range starts {
-		if err := cmd.Start(); err != nil {
-			t.Fatal(err)
-		}
-		done := make(chan struct{})
-		go func() { _ = cmd.Wait(); close(done) }()
-		t.Cleanup(func() {
-			_ = cmd.Process.Signal(syscall.SIGTERM)
-			select {
-			case <-done:
-			case <-time.After(20 * time.Second):
-				_ = cmd.Process.Kill()
-				<-done
-			}
-		})
-		fresh = append(fresh, cmd.Process.Pid)
-	}
-	return fresh
-}
-
-func zombie(pid int) bool {
-	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
-	return err != nil || bytes.Contains(text, []byte(") Z "))
-}
-
-// again is a process's command, environment, folder and account, to be started
-// once more.
-func again(t *testing.T, pid int) *exec.Cmd {
-	t.Helper()
-	read := func(name string) []string {
-		text, err := os.ReadFile(fmt.Sprintf("/proc/%d/%s", pid, name))
-		if err != nil {
-			t.Fatal(err)
-		}
-		return strings.Split(strings.TrimSuffix(string(text), "\x00"), "\x00")
-	}
-	args := read("cmdline")
-	path, err := os.Readlink(fmt.Sprintf("/proc/%d/exe", pid))
-	if err != nil {
-		t.Fatal(err)
-	}
-	dir, err := os.Readlink(fmt.Sprintf("/proc/%d/cwd", pid))
-	if err != nil {
-		t.Fatal(err)
-	}
-	owner, err := os.Stat(fmt.Sprintf("/proc/%d", pid))
-	if err != nil {
-		t.Fatal(err)
-	}
-	of := owner.Sys().(*syscall.Stat_t)
-	cmd := exec.Command(path, args[1:]...) // ended with the test
-	cmd.Args[0], cmd.Env, cmd.Dir = args[0], read("environ"), dir
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
-	if os.Geteuid() == 0 {
-		cmd.SysProcAttr.Credential = &syscall.Credential{Uid: of.Uid, Gid: of.Gid, Groups: []uint32{}}
-	}
-	return cmd
 }
