@@ -66,9 +66,6 @@ func main() {
 	defer stop()
 	if err := app.Command(ctx, cfg, version, fs.Args(), os.Stdout); err != nil {
 		fmt.Fprintln(os.Stderr, "cinema:", err)
-		if errors.Is(err, app.ErrUsage) {
-			os.Exit(2)
-		}
-		os.Exit(1)
+		os.Exit(app.ExitCode(err))
 	}
 }

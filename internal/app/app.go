@@ -113,6 +113,8 @@ type app struct {
 	tracing   *otlp.Provider // nil where nothing is traced
 	live      live           // figures that are asked for
 	backups   backups
+	waiting   atomic.Pointer[waited]
+	wired     atomic.Bool // every part is made
 	opened    atomic.Bool // the entrance serves
 	going     atomic.Bool // the program is on its way back
 }
@@ -155,11 +157,6 @@ func run(ctx context.Context, cfg *Config, version string, out io.Writer, ready 
 		return err
 	}
 	defer func() { _ = public.Close() }()
-	if !a.alone() {
-		// Until it can serve, a proxy must find the door shut and go elsewhere: a
-		// mutation that was answered "not yet" is sent to nobody else.
-		_ = public.Close()
-	}
 	var ops net.Listener
 	if cfg.HTTP.OpsListen != "" {
 		if ops, err = listen(ctx, "CINEMA_OPS_LISTEN", cfg.HTTP.OpsListen); err != nil {
@@ -173,9 +170,42 @@ func run(ctx context.Context, cfg *Config, version string, out io.Writer, ready 
 	if err := refuseUnfinished(cfg.DataDir); err != nil {
 		return err
 	}
+	a.metrics.registry.MustRegister(&a.live)
+
+	// The doors end with the program's context, or with its start if that fails.
+	parent := ctx
+	ctx, fail := context.WithCancel(parent)
+	doors, doorsCtx := errgroup.WithContext(ctx)
+	// The operator's door and the router's engine outlast the public door: the
+	// one says that we are leaving, the other answers who is still inside. It
+	// is open before anything is waited for, and says what is.
+	lastCtx, lastEnd := context.WithCancel(context.WithoutCancel(ctx))
+	defer func() {
+		fail()
+		lastEnd()
+		_ = doors.Wait()
+	}()
+	if ops != nil {
+		doors.Go(func() error { return serve(lastCtx, ops, a.ops(), leaving{drain: time.Second}) })
+	}
+	entrance := &door{}
+	admit := func() {
+		doors.Go(func() error {
+			defer lastEnd()
+			return serve(doorsCtx, public, entrance, a.leave())
+		})
+	}
+	if a.alone() {
+		admit() // browsers are told that it starts
+	} else {
+		// Until it can serve, a proxy must find the door shut and go elsewhere: a
+		// mutation that was answered "not yet" is sent to nobody else.
+		_ = public.Close()
+	}
+
 	first := isEmpty(cfg.DataDir)
 	if err := a.startEngines(ctx); err != nil {
-		return err
+		return unlessTold(parent, err)
 	}
 	engineCtx, engineEnd := context.WithCancel(context.WithoutCancel(ctx))
 	engineDone := make(chan error, 1)
@@ -191,19 +221,18 @@ func run(ctx context.Context, cfg *Config, version string, out io.Writer, ready 
 	}()
 
 	if err := a.wire(ctx); err != nil {
-		return err
+		return unlessTold(parent, err)
 	}
 	handler, err := a.front()
 	if err != nil {
 		return err
 	}
-
+	a.wired.Store(true)
 	if !a.alone() {
 		if public, err = listen(ctx, "CINEMA_LISTEN", cfg.HTTP.Listen); err != nil {
 			return err
 		}
 	}
-	a.metrics.registry.MustRegister(&a.live)
 
 	// Services run under their own context, so that at the end requests are
 	// answered before what answers them is stopped.
@@ -220,22 +249,13 @@ func run(ctx context.Context, cfg *Config, version string, out io.Writer, ready 
 	}
 	services.Go(func() error { return serveControl(servicesCtx, a, a.log) })
 
-	doors, doorsCtx := errgroup.WithContext(ctx)
-	entrance := &door{}
 	entrance.open(handler)
+	if !a.alone() {
+		admit()
+	}
 	context.AfterFunc(doorsCtx, func() { a.going.Store(true) })
-	// The operator's door and the router's engine outlast the public door: the
-	// one says that we are leaving, the other answers who is still inside.
-	lastCtx, lastEnd := context.WithCancel(context.WithoutCancel(doorsCtx))
-	doors.Go(func() error {
-		defer lastEnd()
-		return serve(doorsCtx, public, entrance, a.leave())
-	})
 	if a.router != nil {
 		doors.Go(func() error { return a.router.Run(lastCtx) })
-	}
-	if ops != nil {
-		doors.Go(func() error { return serve(lastCtx, ops, a.ops(), leaving{drain: time.Second}) })
 	}
 	doors.Go(func() error { // an engine or a service that ends takes the program along
 		select {
@@ -267,7 +287,12 @@ func run(ctx context.Context, cfg *Config, version string, out io.Writer, ready 
 	case <-time.After(drainServices):
 		a.log.Warn("some work did not end in time and is given up")
 	}
-	if ctx.Err() != nil && (err == nil || errors.Is(err, context.Canceled)) {
+	return unlessTold(parent, err)
+}
+
+// unlessTold is err, unless it says no more than that the program was told to end.
+func unlessTold(ctx context.Context, err error) error {
+	if ctx.Err() != nil && errors.Is(err, context.Canceled) {
 		return nil
 	}
 	return err
@@ -277,6 +302,9 @@ func run(ctx context.Context, cfg *Config, version string, out io.Writer, ready 
 // nobody else could serve them.
 func (a *app) leave() leaving {
 	last := leaving{drain: drainHTTP, closed: func() {
+		if !a.wired.Load() {
+			return // nothing is open yet
+		}
 		for _, part := range a.partings {
 			part()
 		}

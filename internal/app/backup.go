@@ -17,6 +17,8 @@ import (
 	"sync"
 	"time"
 
+	"github.com/jackc/pgx/v5/pgxpool"
+
 	"github.com/netflixathome/cinema/collectors"
 	"github.com/netflixathome/cinema/engines"
 	mediamigrations "github.com/netflixathome/cinema/etl/media/migrations"
@@ -189,21 +191,27 @@ func (a *app) stores(ctx context.Context) (s backup.Stores, end func(), err erro
 		return s, end, err
 	}
 	for _, name := range databaseNames {
-		pool, err := pg.Open(ctx, a.dsn(name), 2)
-		if err != nil {
+		var pool *pgxpool.Pool
+		if err := a.within(ctx, "postgres "+name, func(ctx context.Context) (err error) {
+			pool, err = pg.Open(ctx, a.dsn(name), 2)
+			return err
+		}); err != nil {
 			return s, end, err
 		}
 		closers = append(closers, pool.Close)
 		s.Databases = append(s.Databases, backup.Database{Name: name, Pool: pool, Schemas: schemas[name]})
 	}
-	objects, err := a.openBlobs(ctx)
+	objects, err := a.openBlobs(ctx, a.within)
 	if err != nil {
 		return s, end, err
 	}
 	closers = append(closers, func() { _ = objects.Close() })
 	s.Objects = objects
 	s.Readers = collectors.Readers()
-	if s.Log, err = eventlog.Open(ctx, a.logConfig(), log); err != nil {
+	if err := a.within(ctx, "kafka", func(ctx context.Context) (err error) {
+		s.Log, err = eventlog.Open(ctx, a.logConfig(), log)
+		return err
+	}); err != nil {
 		return s, end, err
 	}
 	closers = append(closers, func() {

@@ -47,21 +47,14 @@ func (a *app) openCatalogDatabase(ctx context.Context) (*pgxpool.Pool, error) {
 	if a.catalogPool != nil {
 		return a.catalogPool, nil
 	}
-	pool, err := pg.Open(ctx, a.dsn("catalog"), 12, a.tracedSQL()...)
-	if err != nil {
-		return nil, err
-	}
-	a.closers = append(a.closers, pool.Close)
-	a.health = append(a.health, check{name: "postgres catalog", check: pool.Ping})
-	a.live.pools["catalog"] = pool
-	if err := pg.Migrate(ctx, pool, mediamigrations.FS, mediamigrations.VersionTable); err != nil {
-		return nil, err
-	}
-	if err := pg.Migrate(ctx, pool, adminmigrations.FS, adminmigrations.Table); err != nil {
-		return nil, err
-	}
+	pool, err := a.openDatabase(ctx, "catalog", 12, a.fillsIndex(), func(ctx context.Context, pool *pgxpool.Pool) error {
+		if err := pg.Migrate(ctx, pool, mediamigrations.FS, mediamigrations.VersionTable); err != nil {
+			return err
+		}
+		return pg.Migrate(ctx, pool, adminmigrations.FS, adminmigrations.Table)
+	})
 	a.catalogPool = pool
-	return pool, nil
+	return pool, err
 }
 
 // wireCatalog makes the catalog service, and the ETL that fills its index where

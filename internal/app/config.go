@@ -431,6 +431,9 @@ func (c *Config) validate() (faults []configFault) {
 	case n == 0 && c.ClickHouse.Cluster != "":
 		add("CINEMA_CLICKHOUSE_ADDR", "want the address of every server of the cluster %s", c.ClickHouse.Cluster)
 	}
+	if o := c.Objects; o.URL == "" && c.Backup.S3.URL == "" && (o.PublicURL != "" || o.AccessKey != "" || o.SecretKey != "") {
+		add("CINEMA_S3_URL", "want the address of the object store, for its key or public address is set")
+	}
 	if c.Objects.URL != "" {
 		for env, text := range c.Objects.s3().Faults() {
 			add(env, "%s", text)

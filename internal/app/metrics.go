@@ -357,6 +357,10 @@ func (l *live) Collect(out chan<- prometheus.Metric) {
 	s := sender{out}
 	var wg sync.WaitGroup
 	wg.Go(func() { l.parts(ctx, s) })
+	defer wg.Wait()
+	if !l.a.wired.Load() {
+		return // nothing else is there yet
+	}
 	wg.Go(func() { l.queue(ctx, s) })
 	for name, p := range l.pools {
 		pool(s, name, p.Stat())
@@ -372,7 +376,6 @@ func (l *live) Collect(out chan<- prometheus.Metric) {
 	if l.etl != nil {
 		catalogue(s, l.etl.Status(), l.etl.Lag())
 	}
-	wg.Wait()
 }
 
 type sender struct{ out chan<- prometheus.Metric }

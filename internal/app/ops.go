@@ -45,8 +45,15 @@ func (a *app) ops() http.Handler {
 	return mux
 }
 
-// examine asks every part at once.
+// examine asks every part at once; until they are all made, it names the one
+// that is waited for.
 func (a *app) examine(ctx context.Context) (ready bool, parts []part) {
+	if !a.wired.Load() {
+		if w := a.waiting.Load(); w != nil {
+			parts = append(parts, part{Name: w.part, Error: "the start waits for " + w.variable + " at " + w.address + ": " + w.err.Error()})
+		}
+		return false, parts
+	}
 	parts = make([]part, len(a.health))
 	var wg sync.WaitGroup
 	for i, h := range a.health {

@@ -6,6 +6,8 @@ import (
 	"path/filepath"
 	"time"
 
+	goredis "github.com/redis/go-redis/v9"
+
 	"github.com/netflixathome/cinema/internal/blob"
 	"github.com/netflixathome/cinema/internal/blob/files"
 	"github.com/netflixathome/cinema/internal/blob/s3"
@@ -41,9 +43,12 @@ func (a *app) openShared(ctx context.Context) (err error) {
 		}
 		store, err = cachememory.New(cacheBytes)
 	} else {
-		client, openErr := redis.Open(ctx, a.cfg.Redis.URL, log)
-		if openErr != nil {
-			return openErr
+		var client goredis.UniversalClient
+		if err := a.reach(ctx, "redis", func(ctx context.Context) (err error) {
+			client, err = redis.Open(ctx, a.cfg.Redis.URL, log)
+			return err
+		}); err != nil {
+			return err
 		}
 		a.closing("redis", client)
 		// Without it nothing is lost: limits let pass, news is asked for again.
@@ -69,17 +74,23 @@ type blobs interface {
 	io.Closer
 }
 
-// openBlobs opens the object store: the one configured, else the data folder's.
-func (a *app) openBlobs(ctx context.Context) (blobs, error) {
+// openBlobs opens the object store: the one configured, by reach or within, else
+// the data folder's.
+func (a *app) openBlobs(ctx context.Context, reach func(context.Context, string, func(context.Context) error) error) (blobs, error) {
 	if a.cfg.Objects.URL == "" {
 		return files.New(filepath.Join(a.cfg.DataDir, "objects"))
 	}
-	return s3.New(ctx, a.cfg.Objects.s3(), a.log.With("part", "s3"))
+	var store *s3.Store
+	err := reach(ctx, "s3", func(ctx context.Context) (err error) {
+		store, err = s3.New(ctx, a.cfg.Objects.s3(), a.log.With("part", "s3"))
+		return err
+	})
+	return store, err
 }
 
 // openObjects opens the object store and the signer of its addresses.
 func (a *app) openObjects(ctx context.Context) error {
-	store, err := a.openBlobs(ctx)
+	store, err := a.openBlobs(ctx, a.reach)
 	if err != nil {
 		return err
 	}

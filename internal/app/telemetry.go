@@ -2,6 +2,7 @@ package app
 
 import (
 	"context"
+	"fmt"
 	"log/slog"
 	"slices"
 	"strings"
@@ -15,7 +16,6 @@ import (
 	"github.com/netflixathome/cinema/internal/eventlog"
 	"github.com/netflixathome/cinema/internal/events"
 	"github.com/netflixathome/cinema/internal/gqlserver"
-	"github.com/netflixathome/cinema/internal/pg"
 	"github.com/netflixathome/cinema/subgraphs/auth"
 	"github.com/netflixathome/cinema/subgraphs/telemetry"
 	telemetryclickhouse "github.com/netflixathome/cinema/subgraphs/telemetry/clickhouse"
@@ -35,8 +35,11 @@ func (a *app) wireEvents(ctx context.Context) error {
 		return nil
 	}
 	log := a.log.With("part", "events")
-	var err error
-	if a.events, err = eventlog.Open(ctx, a.logConfig(), log); err != nil {
+	err := a.reach(ctx, "kafka", func(ctx context.Context) (err error) {
+		a.events, err = eventlog.Open(ctx, a.logConfig(), log)
+		return err
+	})
+	if err != nil {
 		return err
 	}
 	a.closers = append(a.closers, func() {
@@ -70,14 +73,8 @@ func (a *app) wireTelemetry(ctx context.Context) error {
 		return nil
 	}
 	log := a.log.With("part", "telemetry")
-	pool, err := pg.Open(ctx, a.dsn("telemetry"), 12, a.tracedSQL()...)
+	pool, err := a.openDatabase(ctx, "telemetry", 12, false, telemetrypostgres.Migrate)
 	if err != nil {
-		return err
-	}
-	a.closers = append(a.closers, pool.Close)
-	a.health = append(a.health, check{name: "postgres telemetry", check: pool.Ping})
-	a.live.pools["telemetry"] = pool
-	if err := telemetrypostgres.Migrate(ctx, pool); err != nil {
 		return err
 	}
 	if a.watching, err = telemetrypostgres.New(pool); err != nil {
@@ -143,6 +140,11 @@ func (a *app) openClickHouse(ctx context.Context) error {
 	}
 	a.clickhouse = db
 	a.closers = append(a.closers, func() { _ = db.Close() })
+	// One that is away costs statistics and is not waited for; one that will
+	// never do is said now.
+	if err := db.Refused(ctx); err != nil && len(a.cfg.ClickHouse.Addrs) > 0 {
+		return fmt.Errorf("CINEMA_CLICKHOUSE_ADDR: %w", err)
+	}
 	a.health = append(a.health, check{name: "clickhouse", check: db.Ping, optional: true})
 	return nil
 }

@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"github.com/netflixathome/cinema/internal/authn"
-	"github.com/netflixathome/cinema/internal/pg"
 	"github.com/netflixathome/cinema/router/inprocess"
 	"github.com/netflixathome/cinema/subgraphs/auth"
 	authpostgres "github.com/netflixathome/cinema/subgraphs/auth/postgres"
@@ -62,14 +61,8 @@ func (a *app) wireAuth(ctx context.Context) error {
 		client := &http.Client{Timeout: 5 * time.Second}
 		return a.wireVerifier(authn.LoadRevocationsHTTP(client, base+"/revocations.json"), authn.FetchHTTP(client, base+"/jwks.json"))
 	}
-	pool, err := pg.Open(ctx, a.dsn("auth"), 8, a.tracedSQL()...)
+	pool, err := a.openDatabase(ctx, "auth", 8, false, authpostgres.Migrate)
 	if err != nil {
-		return err
-	}
-	a.closers = append(a.closers, pool.Close)
-	a.health = append(a.health, check{name: "postgres auth", check: pool.Ping})
-	a.live.pools["auth"] = pool
-	if err := authpostgres.Migrate(ctx, pool); err != nil {
 		return err
 	}
 	store, err := authpostgres.New(pool)

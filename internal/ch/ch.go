@@ -29,6 +29,7 @@ import (
 	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
 	"github.com/google/uuid"
 
+	"github.com/netflixathome/cinema/internal/await"
 	"github.com/netflixathome/cinema/internal/tracing"
 )
 
@@ -203,6 +204,39 @@ func (db *DB) Ping(ctx context.Context) error {
 		return nil
 	})
 }
+
+// Refused asks every server once, and says why one of them will never do: its
+// user or password is wrong, or its tables are of a newer program. One that is
+// away, or not set up yet, is none of that. The error is marked (package await).
+func (db *DB) Refused(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
+	defer cancel()
+	list, err := db.cfg.migrations(1) // in the order of their names
+	if err != nil {
+		return err
+	}
+	known := list[len(list)-1].Version
+	return await.Never(db.each(func(s server) error {
+		var there uint64
+		err := s.conn.QueryRow(ctx, "SELECT count() FROM system.tables WHERE database = $1 AND name = $2", db.cfg.Database, db.cfg.versions()).Scan(&there)
+		var current int64
+		if err == nil && there > 0 {
+			err = s.conn.QueryRow(ctx, "SELECT max(version_id) FROM "+db.cfg.Database+"."+db.cfg.versions()).Scan(&current)
+		}
+		var ex *clickhouse.Exception
+		switch {
+		case errors.As(err, &ex) && slices.Contains(refusals, ex.Code):
+			return fmt.Errorf("it refuses the user or the password: set CINEMA_CLICKHOUSE_USER and CINEMA_CLICKHOUSE_PASSWORD: %w", err)
+		case current > known:
+			return &NewerError{Current: current, Known: known}
+		}
+		return nil
+	}))
+}
+
+// refusals are the codes of UNKNOWN_USER, WRONG_PASSWORD, REQUIRED_PASSWORD and
+// AUTHENTICATION_FAILED.
+var refusals = []int32{192, 193, 194, 516}
 
 // Settle is how long after an insert what was inserted is surely read: no time
 // where each shard is one server, else twice what a replica may be behind.

@@ -14,6 +14,8 @@ import (
 
 	"github.com/ClickHouse/clickhouse-go/v2"
 	"github.com/pressly/goose/v3"
+
+	"github.com/netflixathome/cinema/internal/await"
 )
 
 // The migrations are one set for both shapes: a table's name and engine are
@@ -299,7 +301,7 @@ func agree(there []*visit) error {
 // refuse finds why the server must not be touched.
 func (v *visit) refuse() error {
 	if v.current > v.target {
-		return &NewerError{Current: v.current, Known: v.target}
+		return await.Never(&NewerError{Current: v.current, Known: v.target})
 	}
 	return nil
 }

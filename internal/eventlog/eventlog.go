@@ -24,6 +24,7 @@ import (
 	"go.opentelemetry.io/otel/trace"
 	"golang.org/x/sync/semaphore"
 
+	"github.com/netflixathome/cinema/internal/await"
 	"github.com/netflixathome/cinema/internal/fault"
 	"github.com/netflixathome/cinema/internal/tracing"
 )
@@ -36,7 +37,7 @@ type Config struct {
 	ClientID string
 	// Topics are created at Open where they are missing.
 	Topics []string
-	// Partitions of a created topic; 0 means 6.
+	// Partitions of a topic, when it is created and at the least; 0 means 6.
 	Partitions int32
 	// Replication of a created topic; 0 leaves the broker's default, which is
 	// 1 at home. On a cluster it is to be 3, with min.insync.replicas at 2.
@@ -75,8 +76,9 @@ const (
 	maxPending = 50_000
 	// maxMessageBytes is the largest batch that a broker takes by default.
 	maxMessageBytes = 1 << 20
-	// openTimeout bounds the wait for the broker's first answer.
-	openTimeout = 30 * time.Second
+	// openTimeout bounds Open, metadataTimeout the part of it that sarama
+	// repeats by itself.
+	openTimeout, metadataTimeout = 15 * time.Second, 5 * time.Second
 )
 
 // version of the protocol: Kafka 3.6 and later. Sarama's own default is older
@@ -142,11 +144,11 @@ func (c Config) sarama() *sarama.Config {
 	return s
 }
 
-// Open connects, waiting up to 30 s for the first answer, and creates the
-// topics that are missing.
+// Open connects and creates the topics that are missing. It tries that once; an
+// error that waiting does not mend is marked so (package await).
 func Open(ctx context.Context, cfg Config, log *slog.Logger) (*Log, error) {
 	if err := cfg.Validate(); err != nil {
-		return nil, err
+		return nil, await.Never(err)
 	}
 	if log == nil {
 		return nil, errors.New("eventlog: a logger is required")
@@ -159,20 +161,12 @@ func Open(ctx context.Context, cfg Config, log *slog.Logger) (*Log, error) {
 	}
 	ctx, cancel := context.WithTimeout(ctx, openTimeout)
 	defer cancel()
-	var client sarama.Client
-	for wait := 50 * time.Millisecond; ; wait = min(2*wait, 2*time.Second) {
-		var err error
-		if client, err = sarama.NewClient(cfg.Brokers, cfg.sarama()); err == nil {
-			if err = createTopics(client, cfg); err == nil {
-				break
-			}
-			_ = client.Close()
-		}
-		select {
-		case <-ctx.Done():
-			return nil, fmt.Errorf("kafka %v: %w", cfg.Brokers, err)
-		case <-time.After(wait):
-		}
+	if err := prepare(ctx, cfg); err != nil {
+		return nil, fmt.Errorf("kafka: %w", err)
+	}
+	client, err := sarama.NewClient(cfg.Brokers, cfg.sarama())
+	if err != nil {
+		return nil, fmt.Errorf("kafka: %w", refused(err))
 	}
 	producer, err := sarama.NewAsyncProducerFromClient(client)
 	if err != nil {
@@ -187,15 +181,61 @@ func Open(ctx context.Context, cfg Config, log *slog.Logger) (*Log, error) {
 	return l, nil
 }
 
-func createTopics(client sarama.Client, cfg Config) error {
+// prepare sees that there is a cluster with the topics, by a client of its own:
+// sarama's waiting knows no context, and this one's is short.
+func prepare(ctx context.Context, cfg Config) error {
+	done := make(chan error, 1)
+	go func() { // it ends by its own timers when ctx ended first
+		s := cfg.sarama()
+		s.Metadata.Retry.Max, s.Metadata.Timeout = 1, metadataTimeout
+		s.Net.ReadTimeout, s.Net.WriteTimeout = metadataTimeout, metadataTimeout
+		s.Admin.Retry.Max, s.Admin.Timeout = 1, metadataTimeout
+		admin, err := sarama.NewClusterAdmin(cfg.Brokers, s)
+		if err == nil {
+			err = createTopics(admin, cfg)
+			_ = admin.Close()
+		}
+		done <- err
+	}()
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case err := <-done:
+		return refused(err)
+	}
+}
+
+// refused marks what waiting does not mend, and says what to do about it. All
+// that a cluster says while it is coming up is none of that: no controller yet,
+// fewer brokers than replicas, no leader.
+func refused(err error) error {
+	switch {
+	case errors.Is(err, sarama.ErrUnsupportedVersion):
+		return await.Never(fmt.Errorf("the brokers are too old: want Kafka %s or newer: %w", version, err))
+	case errors.Is(err, sarama.ErrTopicAuthorizationFailed), errors.Is(err, sarama.ErrClusterAuthorizationFailed):
+		return await.Never(fmt.Errorf("the brokers do not allow it: make the topics, or grant the right to describe, create, read and write them: %w", err))
+	case errors.Is(err, sarama.ErrSASLAuthenticationFailed):
+		return await.Never(fmt.Errorf("the brokers ask for a user, and the program gives none: open a listener without one to it alone: %w", err))
+	case errors.Is(err, sarama.ErrPolicyViolation), errors.Is(err, sarama.ErrInvalidPartitions), errors.Is(err, sarama.ErrInvalidConfig):
+		return await.Never(fmt.Errorf("the brokers' rules do not allow the topic: make it by hand as they want it: %w", err))
+	}
+	return err
+}
+
+func createTopics(admin sarama.ClusterAdmin, cfg Config) error {
 	if len(cfg.Topics) == 0 {
 		return nil
 	}
-	admin, err := sarama.NewClusterAdminFromClient(client)
+	there, err := admin.DescribeTopics(cfg.Topics)
 	if err != nil {
-		return fmt.Errorf("admin: %w", err)
+		return fmt.Errorf("describe topics: %w", err)
 	}
-	// The admin shares the client: it is not closed here.
+	have := map[string]int{}
+	for _, t := range there {
+		if t.Err == sarama.ErrNoError {
+			have[t.Name] = len(t.Partitions)
+		}
+	}
 	detail := &sarama.TopicDetail{NumPartitions: cfg.Partitions, ReplicationFactor: cfg.Replication, ConfigEntries: map[string]*string{}}
 	set := func(name string, v int64) {
 		if v > 0 {
@@ -206,11 +246,17 @@ func createTopics(client sarama.Client, cfg Config) error {
 	set("retention.ms", cfg.RetentionMs)
 	set("retention.bytes", cfg.RetentionBytes)
 	for _, topic := range cfg.Topics {
+		if n, ok := have[topic]; ok {
+			if n < int(cfg.Partitions) {
+				return await.Never(fmt.Errorf("topic %[1]s has %[2]d partitions, want %[3]d or more, so that as many collectors can share it: kafka-topics.sh --alter --topic %[1]s --partitions %[3]d", topic, n, cfg.Partitions))
+			}
+			continue
+		}
 		if err := admin.CreateTopic(topic, detail, false); err != nil && !errors.Is(err, sarama.ErrTopicAlreadyExists) {
 			return fmt.Errorf("create topic %s: %w", topic, err)
 		}
 	}
-	return client.RefreshMetadata(cfg.Topics...)
+	return nil
 }
 
 // pending is one call of Append: it ends when all its messages are answered.

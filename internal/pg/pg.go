@@ -3,10 +3,13 @@ package pg
 
 import (
 	"context"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"io/fs"
 	"math"
+	"net/url"
+	"strings"
 	"time"
 
 	"github.com/exaring/otelpgx"
@@ -17,15 +20,20 @@ import (
 	"github.com/pressly/goose/v3"
 	"github.com/pressly/goose/v3/lock"
 
+	"github.com/netflixathome/cinema/internal/await"
 	"github.com/netflixathome/cinema/internal/tracing"
 )
 
-// Open connects a pool of at most maxConns connections and waits up to 30 s
-// for the server's first answer. Errors never hold the password.
+// OldestMajor is the oldest version of the server that the tests run on.
+const OldestMajor = 15
+
+// Open connects a pool of at most maxConns connections, once the server answers.
+// It tries that once; an error that waiting does not mend is marked so (package
+// await). Errors never hold the password.
 func Open(ctx context.Context, dsn string, maxConns int32, options ...Option) (*pgxpool.Pool, error) {
 	cfg, err := pgxpool.ParseConfig(dsn)
 	if err != nil {
-		return nil, errors.New("postgres: the address cannot be read; want postgres://user:password@host:port/database")
+		return nil, await.Never(errors.New("postgres: the address cannot be read; want postgres://user:password@host:port/database"))
 	}
 	cfg.MaxConns = maxConns
 	cfg.MaxConnIdleTime = 5 * time.Minute
@@ -37,25 +45,99 @@ func Open(ctx context.Context, dsn string, maxConns int32, options ...Option) (*
 	if err != nil {
 		return nil, fmt.Errorf("postgres: %w", err)
 	}
-	deadline := time.Now().Add(30 * time.Second)
-	wait := 50 * time.Millisecond
-	for {
-		attempt, cancel := context.WithTimeout(ctx, 5*time.Second)
-		err = pool.Ping(attempt)
-		cancel()
-		if err == nil {
-			return pool, nil
-		}
-		if ctx.Err() != nil || time.Now().After(deadline) || isRefusal(err) {
-			pool.Close()
-			return nil, fmt.Errorf("postgres %s:%d/%s: %w", cfg.ConnConfig.Host, cfg.ConnConfig.Port, cfg.ConnConfig.Database, err)
-		}
-		select {
-		case <-ctx.Done():
-		case <-time.After(wait):
-		}
-		wait = min(wait*2, 2*time.Second)
+	attempt, cancel := context.WithTimeout(ctx, answerWait)
+	defer cancel()
+	if err := pool.Ping(attempt); err != nil {
+		pool.Close()
+		return nil, fmt.Errorf("postgres: %w", refused(err))
 	}
+	return pool, nil
+}
+
+// answerWait bounds a try of Open, and what Look asks.
+const answerWait = 5 * time.Second
+
+// refused marks what waiting does not mend, and says what to do about it.
+func refused(err error) error {
+	var pe *pgconn.PgError
+	var authority x509.UnknownAuthorityError
+	var host x509.HostnameError
+	var invalid x509.CertificateInvalidError
+	switch {
+	case errors.As(err, &pe) && pe.Code[:2] == "28":
+		return await.Never(fmt.Errorf("the user or the password is refused, or pg_hba.conf lets neither in from here: %w", err))
+	case errors.As(err, &pe) && pe.Code == "3D000":
+		return await.Never(fmt.Errorf("there is no such database: make it with CREATE DATABASE: %w", err))
+	case errors.As(err, &pe) && pe.Code == "42501":
+		return await.Never(fmt.Errorf("the user lacks a right that is needed: GRANT it: %w", err))
+	case errors.As(err, &authority), errors.As(err, &host), errors.As(err, &invalid):
+		return await.Never(fmt.Errorf("the server's certificate is not trusted: set sslrootcert, or name the host as the certificate does: %w", err))
+	case strings.Contains(err.Error(), "server refused TLS connection"):
+		return await.Never(fmt.Errorf("the server speaks no TLS: turn it on there, or set sslmode=prefer: %w", err))
+	}
+	return err
+}
+
+// Masked is the address without its password and its parameters, to be shown.
+func Masked(dsn string) string {
+	u, err := url.Parse(dsn)
+	if err != nil {
+		return "(unreadable)"
+	}
+	u.RawQuery, u.Fragment = "", ""
+	if _, ok := u.User.Password(); ok {
+		return u.Scheme + "://" + url.User(u.User.Username()).String() + ":***@" + u.Host + u.Path
+	}
+	return u.String()
+}
+
+// Server is what one says of itself.
+type Server struct {
+	// WALLevel says how much is in its log; "logical" is what replication needs.
+	WALLevel string
+	// Skew is by how much its clock is ahead of this machine's, beyond what the
+	// way there and back may be mistaken by.
+	Skew time.Duration
+}
+
+// Look asks the server what it is. One that is older than the program's oldest
+// is refused; a standby, which takes no writes, may become the primary.
+func Look(ctx context.Context, pool *pgxpool.Pool) (s Server, err error) {
+	ctx, cancel := context.WithTimeout(ctx, answerWait)
+	defer cancel()
+	conn, err := pool.Acquire(ctx) // before the clock is read: to connect takes its time
+	if err != nil {
+		return s, fmt.Errorf("postgres: %w", err)
+	}
+	defer conn.Release()
+	var version int
+	var standby bool
+	var there time.Time
+	before := time.Now()
+	err = conn.QueryRow(ctx, `SELECT current_setting('server_version_num')::int, pg_is_in_recovery(), current_setting('wal_level'), clock_timestamp()`).
+		Scan(&version, &standby, &s.WALLevel, &there)
+	if err != nil {
+		return s, fmt.Errorf("postgres: %w", err)
+	}
+	s.Skew = skew(before, there, time.Now())
+	if version/10000 < OldestMajor {
+		return s, await.Never(fmt.Errorf("postgres: it is version %d: want %d or newer", version/10000, OldestMajor))
+	}
+	if standby {
+		return s, errors.New("postgres: it is a standby, which takes no writes: promote it, or name its primary")
+	}
+	return s, nil
+}
+
+// skew is how far there is out of the time in which it was read.
+func skew(before, there, after time.Time) time.Duration {
+	switch {
+	case there.Before(before):
+		return there.Sub(before)
+	case there.After(after):
+		return there.Sub(after)
+	}
+	return 0
 }
 
 // Option of Open.
@@ -68,15 +150,10 @@ func Traced() Option {
 	return func(cfg *pgxpool.Config) { cfg.ConnConfig.Tracer = tracer }
 }
 
-// isRefusal reports whether waiting cannot help: wrong credentials or database.
-func isRefusal(err error) bool {
-	var pe *pgconn.PgError
-	return errors.As(err, &pe) && (pe.Code[:2] == "28" || pe.Code == "3D000")
-}
-
 // Migrate applies the goose migrations of dir that are missing, forward only,
 // under an advisory lock, and records them in table. A database that is newer
-// than the program is refused.
+// than the program is refused. An error that waiting does not mend is marked so
+// (package await): to migrate again later is safe.
 func Migrate(ctx context.Context, pool *pgxpool.Pool, dir fs.FS, table string) error {
 	return MigrateTo(ctx, pool, dir, table, math.MaxInt64)
 }
@@ -97,15 +174,32 @@ func MigrateTo(ctx context.Context, pool *pgxpool.Pool, dir fs.FS, table string,
 	}
 	current, target, err := p.GetVersions(ctx)
 	if err != nil {
-		return fmt.Errorf("migrate %s: %w", table, err)
+		return fmt.Errorf("migrate %s: %w", table, failed(err))
 	}
 	if current > target {
-		return fmt.Errorf("migrate %s: the database is at version %d, this program knows up to %d: run the newer program", table, current, target)
+		return await.Never(fmt.Errorf("migrate %s: the database is at version %d, this program knows up to %d: run the newer program", table, current, target))
 	}
 	if _, err := p.UpTo(ctx, min(version, target)); err != nil {
-		return fmt.Errorf("migrate %s: %w", table, err)
+		return fmt.Errorf("migrate %s: %w", table, failed(err))
 	}
 	return nil
+}
+
+// failed marks what a server that works says of a migration: only one that goes
+// down, has no room, or is no primary now may take it later.
+func failed(err error) error {
+	var pe *pgconn.PgError
+	if !errors.As(err, &pe) {
+		return err
+	}
+	switch pe.Code[:2] {
+	case "08", "25", "40", "53", "55", "57", "58":
+		return err
+	}
+	if refused := refused(err); await.IsNever(refused) {
+		return refused
+	}
+	return await.Never(err)
 }
 
 // Tx runs f in a transaction: committed if f returns nil, else rolled back.

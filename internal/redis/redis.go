@@ -23,6 +23,8 @@ import (
 
 	goredis "github.com/redis/go-redis/v9"
 	"github.com/redis/go-redis/v9/maintnotifications"
+
+	"github.com/netflixathome/cinema/internal/await"
 )
 
 const (
@@ -36,9 +38,8 @@ const (
 	// CommandWait bounds one command with its retries. What is asked here is
 	// answered within a millisecond or can be done without.
 	CommandWait = 2 * time.Second
-	// OpenWait is how long Open waits for the first answer: a server that is
-	// started together with the program may be later.
-	OpenWait = 30 * time.Second
+	// openWait bounds Open.
+	openWait = 5 * time.Second
 
 	// One attempt must be able to fail and leave time for a second.
 	dialWait = time.Second
@@ -57,13 +58,13 @@ const (
 	slotsEvery = 2 * time.Second
 )
 
-var errAddress = errors.New(Variable + " cannot be read; want redis://user:password@host:port/db, rediss:// for TLS, " +
-	"host:port,host:port for a cluster; special characters of the password percent-encoded")
+var errAddress = await.Never(errors.New(Variable + " cannot be read; want redis://user:password@host:port/db, rediss:// for TLS, " +
+	"host:port,host:port for a cluster; special characters of the password percent-encoded"))
 
 // Open connects to the server, or to the cluster if several addresses are
 // given or the one is a node of a cluster, and checks that it can serve. It
-// waits up to OpenWait (or until ctx ends) for the first answer, unless
-// waiting cannot help. Errors name Variable and never hold the password.
+// tries that once; an error that waiting does not mend is marked so (package
+// await). Errors name Variable and never hold the password.
 //
 // The library's own messages, which say only what the errors of its commands
 // say as well, go to log at the level Debug, for the whole process.
@@ -76,22 +77,20 @@ func Open(ctx context.Context, address string, log *slog.Logger) (goredis.Univer
 		return nil, err
 	}
 	goredis.SetLogger(libraryLog{log})
-	ctx, cancel := context.WithTimeout(ctx, OpenWait)
+	ctx, cancel := context.WithTimeout(ctx, openWait)
 	defer cancel()
-	client, server, err := connect(ctx, options, func(err error) {
-		log.WarnContext(ctx, "redis: waiting for the server", "address", masked, "error", err)
-	})
+	client, server, err := connect(ctx, options)
 	if err == nil && server.mode == "cluster" && !options.IsClusterMode {
 		_ = client.Close()
 		options.IsClusterMode = true
-		client, server, err = connect(ctx, options, func(error) {})
+		client, server, err = connect(ctx, options)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("%s %s %w", Variable, masked, err)
 	}
 	log.InfoContext(ctx, "redis: connected", "address", masked, "version", server.version, "mode", server.mode)
-	// Only now: until the first answer it is Open that waits. Within the bound
-	// of a command, whose end is what it counts.
+	// Only now: until the first answer it is not silent but away. Within the
+	// bound of a command, whose end is what it counts.
 	client.AddHook(&breaker{log: log, now: time.Now})
 	return client, nil
 }
@@ -105,39 +104,21 @@ func Masked(address string) string {
 	return masked
 }
 
-// connect makes a client and asks until it has an answer; waiting is told the
-// first failure that is worth waiting over.
-func connect(ctx context.Context, options *goredis.UniversalOptions, waiting func(error)) (goredis.UniversalClient, server, error) {
+// connect makes a client and asks whether the server can serve.
+func connect(ctx context.Context, options *goredis.UniversalOptions) (goredis.UniversalClient, server, error) {
 	client := newClient(options)
-	wait := 50 * time.Millisecond
-	var last error
-	for {
-		s, err := ask(ctx, client)
-		if err == nil {
-			err = s.check()
-		}
-		if err == nil {
-			return client, s, nil
-		}
-		// The end of the wait says less than what was waited over.
-		if last == nil || ctx.Err() == nil {
-			last = err
-		}
-		if isRefusal(err) {
-			_ = client.Close()
-			return nil, server{}, err
-		}
-		if wait == 50*time.Millisecond {
-			waiting(err)
-		}
-		select {
-		case <-ctx.Done():
-			_ = client.Close()
-			return nil, server{}, fmt.Errorf("cannot be reached: %w", last)
-		case <-time.After(wait):
-		}
-		wait = min(wait*2, 2*time.Second)
+	s, err := ask(ctx, client)
+	if err == nil {
+		err = s.check()
 	}
+	if err != nil {
+		_ = client.Close()
+		if !await.IsNever(err) {
+			err = fmt.Errorf("cannot be reached: %w", err)
+		}
+		return nil, server{}, err
+	}
+	return client, s, nil
 }
 
 func newClient(options *goredis.UniversalOptions) goredis.UniversalClient {
@@ -152,16 +133,6 @@ func newClient(options *goredis.UniversalOptions) goredis.UniversalClient {
 	client.AddHook(spans{})
 	client.AddHook(bounded{})
 	return client
-}
-
-// refusal is a fault that waiting cannot mend.
-type refusal struct{ error }
-
-func (r refusal) Unwrap() error { return r.error }
-
-func isRefusal(err error) bool {
-	var r refusal
-	return errors.As(err, &r)
 }
 
 // server is what HELLO says of the one that answered.
@@ -181,15 +152,15 @@ func ask(ctx context.Context, client goredis.UniversalClient) (server, error) {
 		// The rules for this user leave HELLO out: its version stays unknown.
 		return server{}, nil
 	case goredis.IsAuthError(err):
-		return server{}, refusal{fmt.Errorf("refuses the user or the password: %w", err)}
+		return server{}, await.Never(fmt.Errorf("refuses the user or the password: %w", err))
 	case goredis.HasErrorPrefix(err, "unknown command"):
-		return server{}, refusal{fmt.Errorf("is too old: want Redis %d or newer", MinMajor)}
+		return server{}, await.Never(fmt.Errorf("is too old: want Redis %d or newer", MinMajor))
 	case errors.As(err, &unknown), errors.As(err, &wrongHost), errors.As(err, &invalid):
-		return server{}, refusal{fmt.Errorf("shows a certificate that is not trusted: %w", err)}
+		return server{}, await.Never(fmt.Errorf("shows a certificate that is not trusted: %w", err))
 	case errors.As(err, &plain):
-		return server{}, refusal{errors.New("does not speak TLS: want redis:// in place of rediss://")}
+		return server{}, await.Never(errors.New("does not speak TLS: want redis:// in place of rediss://"))
 	case errors.As(err, &said) && !passing(err):
-		return server{}, refusal{fmt.Errorf("refuses: %w", err)}
+		return server{}, await.Never(fmt.Errorf("refuses: %w", err))
 	default:
 		return server{}, err
 	}
@@ -228,14 +199,14 @@ func (s server) check() error {
 	if s.version != "" {
 		major, _, _ := strings.Cut(s.version, ".")
 		if n, err := strconv.Atoi(major); err != nil || n < MinMajor {
-			return refusal{fmt.Errorf("is too old: it is Redis %s, want %d or newer", s.version, MinMajor)}
+			return await.Never(fmt.Errorf("is too old: it is Redis %s, want %d or newer", s.version, MinMajor))
 		}
 	}
 	switch {
 	case s.mode == "sentinel":
-		return refusal{errors.New("is a sentinel, which keeps no data: want the server it watches")}
+		return await.Never(errors.New("is a sentinel, which keeps no data: want the server it watches"))
 	case s.mode == "standalone" && s.role == "replica":
-		return refusal{errors.New("is a replica, which takes no writes: want its primary")}
+		return await.Never(errors.New("is a replica, which takes no writes: want its primary"))
 	}
 	return nil
 }
@@ -306,7 +277,7 @@ func parse(address string) (options *goredis.UniversalOptions, masked string, er
 	}
 	options.IsClusterMode = len(options.Addrs) > 1
 	if options.IsClusterMode && options.DB != 0 {
-		return nil, "", errors.New(Variable + " names a cluster, which has no numbered databases: want no /db")
+		return nil, "", await.Never(errors.New(Variable + " names a cluster, which has no numbered databases: want no /db"))
 	}
 	masked = scheme + "://"
 	if options.Password != "" {

@@ -16,6 +16,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/netflixathome/cinema/internal/await"
 	busredis "github.com/netflixathome/cinema/internal/bus/redis"
 	cacheredis "github.com/netflixathome/cinema/internal/cache/redis"
 	"github.com/netflixathome/cinema/internal/limit"
@@ -42,6 +43,7 @@ func refused(t *testing.T, patience time.Duration, address string, says ...strin
 	}
 	require.NotContains(t, err.Error(), secret)
 	require.NotContains(t, log.String(), secret)
+	require.Equal(t, !strings.Contains(err.Error(), "cannot be reached"), await.IsNever(err), err)
 }
 
 func TestUnreadable(t *testing.T) {
@@ -88,30 +90,18 @@ func TestUnreachable(t *testing.T) {
 	})
 }
 
-// A server that comes up while the program starts is waited for.
+// A server that comes up while the program starts can be waited for.
 func TestServerComesLater(t *testing.T) {
 	server := redistest.Start(t)
 	server.Kill()
-	waiting := make(chan struct{})
-	go func() {
-		<-waiting
-		server.Restart()
-	}()
-	client, err := redis.Open(t.Context(), server.URL(), slog.New(slog.NewTextHandler(signal(waiting), nil)))
-	require.NoError(t, err)
-	client.Close()
-}
-
-// signal is closed by the first thing written to it.
-type signal chan struct{}
-
-func (s signal) Write(p []byte) (int, error) {
-	select {
-	case <-s:
-	default:
-		close(s)
-	}
-	return len(p), nil
+	restart := sync.OnceFunc(server.Restart)
+	require.NoError(t, await.Until(t.Context(), func(ctx context.Context) error {
+		client, err := redis.Open(ctx, server.URL(), slog.New(slog.DiscardHandler))
+		if err == nil {
+			client.Close()
+		}
+		return err
+	}, func(await.Failure) { restart() }))
 }
 
 func TestPassword(t *testing.T) {

@@ -22,7 +22,9 @@ import (
 	"bytes"
 	"context"
 	"crypto/rand"
+	"crypto/x509"
 	"encoding/hex"
+	"encoding/xml"
 	"errors"
 	"fmt"
 	"io"
@@ -39,6 +41,7 @@ import (
 	"github.com/minio/minio-go/v7/pkg/credentials"
 	"github.com/minio/minio-go/v7/pkg/s3utils"
 
+	"github.com/netflixathome/cinema/internal/await"
 	"github.com/netflixathome/cinema/internal/blob"
 	"github.com/netflixathome/cinema/internal/tracing"
 )
@@ -143,13 +146,14 @@ var (
 
 // New opens the bucket, which it makes if it is missing and may be made, and
 // tries that it can be written, read, listed and deleted in. An error names the
-// variable at fault and holds no secret. Close it.
+// variable at fault and holds no secret; one that waiting does not mend is
+// marked so (package await). Close it.
 func New(ctx context.Context, c Config, log *slog.Logger) (*Store, error) {
 	if log == nil {
 		return nil, errors.New("s3: no log")
 	}
 	if err := c.Validate(); err != nil {
-		return nil, err
+		return nil, await.Never(err)
 	}
 	s := &Store{transport: newTransport(), bucket: c.Bucket, log: log}
 	if p := strings.Trim(c.Prefix, "/"); p != "" {
@@ -264,9 +268,9 @@ func (s *Store) check(ctx context.Context, c Config) error {
 		case "BucketAlreadyOwnedByYou": // by another process that starts now
 			err = nil
 		case "AccessDenied":
-			return fmt.Errorf("CINEMA_S3_BUCKET: the store has no bucket %q and CINEMA_S3_ACCESS_KEY may not make it; make the bucket, or name one that is there: %w", s.bucket, err)
+			return await.Never(fmt.Errorf("CINEMA_S3_BUCKET: the store at %s has no bucket %q and CINEMA_S3_ACCESS_KEY may not make it; make the bucket, or name one that is there: %w", c.Endpoint, s.bucket, err))
 		case "BucketAlreadyExists":
-			return fmt.Errorf("CINEMA_S3_BUCKET: %q belongs to somebody else; take another name: %w", s.bucket, err)
+			return await.Never(fmt.Errorf("CINEMA_S3_BUCKET: %q at %s belongs to somebody else; take another name: %w", s.bucket, c.Endpoint, err))
 		}
 		if err == nil {
 			s.log.InfoContext(ctx, "made the bucket of the object store", "bucket", s.bucket)
@@ -301,7 +305,7 @@ func (s *Store) probe(ctx context.Context, c Config) error {
 	case err != nil:
 		return c.explain("be read", err)
 	case !bytes.Equal(got, want):
-		return fmt.Errorf("CINEMA_S3_URL: %s gave back other bytes than were stored; expected an S3 store", c.Endpoint)
+		return await.Never(fmt.Errorf("CINEMA_S3_URL: %s gave back other bytes than were stored; expected an S3 store", c.Endpoint))
 	case gone != nil:
 		return c.explain("be deleted from", gone)
 	}
@@ -311,30 +315,42 @@ func (s *Store) probe(ctx context.Context, c Config) error {
 		return nil
 	case "AccessDenied":
 		// S3 hides from who may not list that an object is missing.
-		return fmt.Errorf("CINEMA_S3_ACCESS_KEY: this key may not list the bucket %q, so that a missing object looks like a forbidden one: %w", s.bucket, err)
+		return await.Never(fmt.Errorf("CINEMA_S3_ACCESS_KEY: this key may not list the bucket %q at %s, so that a missing object looks like a forbidden one; expected the right to read, write, delete and list: %w", s.bucket, c.Endpoint, err))
 	case "":
 		if err == nil {
-			return fmt.Errorf("CINEMA_S3_BUCKET: an object that was deleted from %q is still there; expected a bucket without object lock", s.bucket)
+			return await.Never(fmt.Errorf("CINEMA_S3_BUCKET: an object that was deleted from %q at %s is still there; expected a bucket without object lock", s.bucket, c.Endpoint))
 		}
 	}
 	return c.explain("be read", err)
 }
 
-// explain says which variable is at fault when the bucket cannot be used.
+// explain says which variable is at fault when the bucket cannot be used, and
+// marks what waiting does not mend.
 func (c Config) explain(use string, err error) error {
+	var page *xml.SyntaxError
+	var authority x509.UnknownAuthorityError
+	var host x509.HostnameError
+	switch {
+	case strings.Contains(fmt.Sprint(err), "server gave HTTP response to HTTPS client"):
+		return await.Never(fmt.Errorf("CINEMA_S3_URL: what answers at %s speaks no TLS; want http:// in place of https://: %w", c.Endpoint, err))
+	case errors.As(err, &authority), errors.As(err, &host):
+		return await.Never(fmt.Errorf("CINEMA_S3_URL: %s shows a certificate that is not trusted: %w", c.Endpoint, err))
+	case errors.As(err, &page):
+		return await.Never(fmt.Errorf("CINEMA_S3_URL: no S3 store answers at %s but something else; expected http(s)://host:port of MinIO or another S3: %w", c.Endpoint, err))
+	}
 	switch code(err) {
 	case "InvalidAccessKeyId":
-		return fmt.Errorf("CINEMA_S3_ACCESS_KEY: the store at %s does not know this key: %w", c.Endpoint, err)
+		return await.Never(fmt.Errorf("CINEMA_S3_ACCESS_KEY: the store at %s does not know this key; set one that it has: %w", c.Endpoint, err))
 	case "SignatureDoesNotMatch":
-		return fmt.Errorf("CINEMA_S3_SECRET_KEY: it is not the secret of CINEMA_S3_ACCESS_KEY at %s: %w", c.Endpoint, err)
+		return await.Never(fmt.Errorf("CINEMA_S3_SECRET_KEY: it is not the secret of CINEMA_S3_ACCESS_KEY at %s; set the one that belongs to it: %w", c.Endpoint, err))
 	case "AccessDenied", "AllAccessDisabled", "AccountProblem":
-		return fmt.Errorf("CINEMA_S3_ACCESS_KEY: with this key the bucket %q cannot %s; expected the right to read, write, delete and list: %w", c.Bucket, use, err)
+		return await.Never(fmt.Errorf("CINEMA_S3_ACCESS_KEY: with this key the bucket %q at %s cannot %s; expected the right to read, write, delete and list: %w", c.Bucket, c.Endpoint, use, err))
 	case "AuthorizationHeaderMalformed", "InvalidRegion", "IllegalLocationConstraintException", "PermanentRedirect":
-		return fmt.Errorf("CINEMA_S3_REGION: %q is not the region of the bucket %q: %w", c.Region, c.Bucket, err)
+		return await.Never(fmt.Errorf("CINEMA_S3_REGION: %q is not the region of the bucket %q at %s; set it, or leave it empty: %w", c.Region, c.Bucket, c.Endpoint, err))
 	case "RequestTimeTooSkewed":
-		return fmt.Errorf("the clocks of this machine and of the store at CINEMA_S3_URL differ: %w", err)
+		return fmt.Errorf("CINEMA_S3_URL: the clocks of this machine and of the store at %s differ; set both by NTP: %w", c.Endpoint, err)
 	case "InvalidBucketName":
-		return fmt.Errorf("CINEMA_S3_BUCKET: %q is no name for the store: %w", c.Bucket, err)
+		return await.Never(fmt.Errorf("CINEMA_S3_BUCKET: %q is no name for the store at %s; take another: %w", c.Bucket, c.Endpoint, err))
 	case "XMinioStorageFull":
 		return fmt.Errorf("CINEMA_S3_URL: the store at %s has no room left: %w", c.Endpoint, err)
 	case "":

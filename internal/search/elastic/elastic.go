@@ -31,6 +31,7 @@ import (
 	"github.com/elastic/elastic-transport-go/v8/elastictransport"
 	"github.com/elastic/go-elasticsearch/v8/typedapi/core/info"
 
+	"github.com/netflixathome/cinema/internal/await"
 	"github.com/netflixathome/cinema/internal/fault"
 	"github.com/netflixathome/cinema/internal/search"
 	"github.com/netflixathome/cinema/internal/search/rank"
@@ -99,7 +100,7 @@ func New(ctx context.Context, c Config, log *slog.Logger) (*Index, error) {
 	}
 	urls, where, err := c.validate()
 	if err != nil {
-		return nil, err
+		return nil, await.Never(err)
 	}
 	rt := &http.Transport{
 		Proxy:               http.ProxyFromEnvironment,
@@ -141,12 +142,24 @@ func New(ctx context.Context, c Config, log *slog.Logger) (*Index, error) {
 		return nil, errors.Join(err, x.Close())
 	}
 	if err := x.ensure(ctx); err != nil {
-		return nil, errors.Join(fmt.Errorf("%s: the index cannot be made at %s: %w", variable, where, err), x.Close())
+		return nil, errors.Join(x.unmade(err), x.Close())
 	}
 	if err := x.look(ctx); err != nil {
 		return nil, errors.Join(fmt.Errorf("%s: the index cannot be looked at at %s: %w", variable, where, err), x.Close())
 	}
 	return x, nil
+}
+
+// unmade explains why there is no index and none could be made.
+func (x *Index) unmade(err error) error {
+	var r *refusal
+	switch {
+	case errors.As(err, &r) && r.kind == "invalid_alias_name_exception":
+		return await.Never(fmt.Errorf("%s: at %s an index has the name %q, which is to be the alias of the program's own: rename or remove it: %w", variable, x.where, x.alias, err))
+	case errors.As(err, &r) && (r.status == http.StatusUnauthorized || r.status == http.StatusForbidden):
+		return await.Never(fmt.Errorf("%s: the user at %s may not make the index: grant it all of %s and %s-*: %w", variable, x.where, x.alias, x.alias, err))
+	}
+	return fmt.Errorf("%s: the index cannot be made at %s: %w", variable, x.where, err)
 }
 
 // look says at the start what will keep the index from following the
@@ -176,6 +189,9 @@ func (x *Index) look(ctx context.Context) error {
 				x.log.WarnContext(ctx, variable+": the search index takes no changes; free room on Elasticsearch's disk if it is full, then set the block to null",
 					"address", x.where, "index", name, "block", block)
 			}
+		}
+		if is.Mappings.Meta[metaAlias] == nil {
+			return await.Never(fmt.Errorf("the alias %q leads to the index %q, which is none of the program's: take the alias from it, or give the program an Elasticsearch of its own", x.alias, name))
 		}
 		if is.Mappings.Meta[metaMapping] != mapping {
 			x.log.WarnContext(ctx, variable+": the search index was made by another version; it is served until the etl has filled a new one",
@@ -215,9 +231,9 @@ func (x *Index) check(ctx context.Context) error {
 	var r *refusal
 	switch {
 	case errors.As(err, &r) && (r.status == http.StatusUnauthorized || r.status == http.StatusForbidden):
-		return fmt.Errorf("%s: Elasticsearch at %s refuses the user, password or API key that is configured (%d)", variable, x.where, r.status)
+		return await.Never(fmt.Errorf("%s: Elasticsearch at %s refuses the user, password or API key that is configured (%d): set those of a user that it has", variable, x.where, r.status))
 	case errors.As(err, &r) && (r.status == http.StatusBadRequest || r.status == http.StatusNotAcceptable):
-		return fmt.Errorf("%s: what answers at %s does not speak Elasticsearch %s: %w", variable, x.where, wanted, r)
+		return await.Never(fmt.Errorf("%s: what answers at %s does not speak Elasticsearch %s: %w", variable, x.where, wanted, r))
 	case err != nil:
 		var f *fault.Error
 		if errors.As(err, &f) {
@@ -232,10 +248,10 @@ func (x *Index) check(ctx context.Context) error {
 		} `json:"version"`
 	}
 	if err := json.NewDecoder(res.Body).Decode(&about); err != nil || res.Header.Get("X-Elastic-Product") != "Elasticsearch" {
-		return fmt.Errorf("%s: what answers at %s is not Elasticsearch", variable, x.where)
+		return await.Never(fmt.Errorf("%s: what answers at %s is not Elasticsearch: want the address of one of its nodes", variable, x.where))
 	}
 	if major, _, _ := strings.Cut(about.Version.Number, "."); major != wanted {
-		return fmt.Errorf("%s: Elasticsearch %s answers at %s, but version %s is needed", variable, about.Version.Number, x.where, wanted)
+		return await.Never(fmt.Errorf("%s: Elasticsearch %s answers at %s, but version %s is needed", variable, about.Version.Number, x.where, wanted))
 	}
 	return nil
 }
@@ -246,7 +262,9 @@ func (x *Index) Settle(ctx context.Context) error {
 	for pause := time.Second; ; pause = min(2*pause, 15*time.Second) {
 		err := x.check(ctx)
 		if err == nil {
-			err = x.ensure(ctx)
+			if err = x.ensure(ctx); err != nil {
+				err = x.unmade(err)
+			}
 		}
 		if err == nil || ctx.Err() != nil {
 			return nil
