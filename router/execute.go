@@ -195,7 +195,7 @@ func (rt *Router) execute(ctx context.Context, r *request, p *ready) (result, *r
 	}
 	ex.mu.Lock()
 	defer ex.mu.Unlock()
-	return result{body: body, errors: errs, cookies: ex.cookies, retryAfter: ex.retryAfter}, nil
+	return result{body: withStale(body, ex.stale), errors: errs, cookies: ex.cookies, retryAfter: ex.retryAfter}, nil
 }
 
 // enter waits for a place among the operations in work.

@@ -2,6 +2,7 @@ package router_test
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"net/http"
 	"net/url"
@@ -403,4 +404,39 @@ func TestConcurrencyIsBounded(t *testing.T) {
 	close(release)
 	require.Empty(t, receive(t, "the first", done).Errors)
 	require.Empty(t, receive(t, "the second", done).Errors)
+}
+
+// What a subgraph answers from what it last knew the client is told of, in the
+// body, where every client of GraphQL can read it.
+func TestStaleAnswersSaySo(t *testing.T) {
+	h := newHouse(t, nil)
+	stale := map[*peer]string{}
+	for _, p := range []*peer{h.catalog, h.telemetry} {
+		p.before = func(w http.ResponseWriter, _ *http.Request) bool {
+			w.Header().Set("X-Cinema-Stale-Since", stale[p])
+			return false
+		}
+	}
+	const query = `{ featured { id ... on Film { watchState { positionMs } } } }`
+	said := func(a *answer) any {
+		var body struct {
+			Data       json.RawMessage
+			Extensions map[string]any
+		}
+		require.NoError(t, json.Unmarshal([]byte(a.body), &body), a.body)
+		require.NotEmpty(t, body.Data, a.body)
+		return body.Extensions["stale"]
+	}
+	require.Nil(t, said(h.ask(t, "viewer", query, nil)))
+	stale[h.catalog] = "2026-03-01T15:04:05+01:00"
+	require.Equal(t, map[string]any{"since": "2026-03-01T14:04:05Z"}, said(h.ask(t, "viewer", query, nil)))
+	stale[h.telemetry] = "2026-03-01T13:00:00Z"
+	require.Equal(t, map[string]any{"since": "2026-03-01T13:00:00Z"}, said(h.ask(t, "viewer", query, nil)), "the oldest part counts")
+	stale[h.catalog], stale[h.telemetry] = `","x":"`, "yesterday"
+	require.Nil(t, said(h.ask(t, "viewer", query, nil)), "only a time is handed on")
+	stale[h.catalog] = "2026-03-01T14:04:05Z"
+	h.catalog.root["genres"] = peerFault("UNAVAILABLE", "Not now.")
+	a := h.ask(t, "viewer", `{ genres { id } }`, nil)
+	require.Equal(t, "UNAVAILABLE", a.code())
+	require.Equal(t, map[string]any{"since": "2026-03-01T14:04:05Z"}, said(a), "beside errors too")
 }

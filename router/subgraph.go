@@ -27,6 +27,7 @@ type exchange struct {
 	mu         sync.Mutex
 	cookies    []string
 	retryAfter string
+	stale      time.Time // since when something in the answer may be old; zero: nothing is
 	calls      []*call
 	// failed is set once any call had errors: only then are calls looked at.
 	failed bool
@@ -174,6 +175,7 @@ func (t *subgraphTransport) RoundTrip(req *http.Request) (*http.Response, error)
 		if t.cookies[name] {
 			ex.keep(resp.Header)
 		}
+		ex.noteStale(resp.Header.Get(staleHeader))
 		if failed || bytes.Contains(answer, []byte(`"errors"`)) {
 			ex.mu.Lock()
 			ex.failed = true
@@ -233,6 +235,33 @@ func (ex *exchange) keep(h http.Header) {
 	if v := h.Get("Retry-After"); v != "" {
 		ex.retryAfter = v
 	}
+}
+
+// staleHeader is how a subgraph says since when its answer may be old.
+const staleHeader = "X-Cinema-Stale-Since"
+
+// noteStale keeps the earliest of what the subgraphs say.
+func (ex *exchange) noteStale(since string) {
+	if since == "" {
+		return
+	}
+	at, err := time.Parse(time.RFC3339, since)
+	if err != nil {
+		return
+	}
+	ex.mu.Lock()
+	defer ex.mu.Unlock()
+	if ex.stale.IsZero() || at.Before(ex.stale) {
+		ex.stale = at
+	}
+}
+
+// withStale tells the client, in a body that is an object without extensions.
+func withStale(body []byte, since time.Time) []byte {
+	if since.IsZero() {
+		return body
+	}
+	return fmt.Appendf(body[:len(body)-1], `,"extensions":{"stale":{"since":%q}}}`, since.UTC().Format(time.RFC3339))
 }
 
 func (t *subgraphTransport) read(req *http.Request) (*http.Response, []byte, error) {

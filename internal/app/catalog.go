@@ -76,7 +76,7 @@ func (a *app) wireCatalog(ctx context.Context) error {
 			return err
 		}
 		a.run("last good catalogue", kept.Run)
-		deps.Index = kept
+		deps.Index, deps.Away = kept, kept.Away
 	}
 	if own, ok := a.index.(interface{ Generation() uint64 }); ok {
 		deps.Generation = own.Generation

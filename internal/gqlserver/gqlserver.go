@@ -51,7 +51,14 @@ type Options struct {
 	Prepare func(ctx context.Context, r *http.Request, w http.ResponseWriter) context.Context
 	// Keep lets answers be kept; nil keeps none.
 	Keep *Keep
+	// Stale is since when answers may be old, because what they are made from has
+	// not been reached; zero while it is. May be nil. Each answer says so to the
+	// router, which tells the client.
+	Stale func() time.Time
 }
+
+// StaleHeader is the header of an answer that may be old: since when.
+const StaleHeader = "X-Cinema-Stale-Since"
 
 // New makes the handler. It refuses a schema in which a root field or a
 // resolvable entity has no rule.
@@ -71,7 +78,7 @@ func New(o Options) (http.Handler, error) {
 	}
 	s := handler.New(o.Schema)
 	s.AddTransport(transport.SSE{KeepAlivePingInterval: 10 * time.Second})
-	s.AddTransport(post{answers})
+	s.AddTransport(post{answers, o.Stale})
 	s.SetQueryCache(lru.New[*ast.QueryDocument](1000))
 	s.SetParserTokenLimit(maxTokens)
 	s.Use(extension.Introspection{})

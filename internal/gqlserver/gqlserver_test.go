@@ -14,6 +14,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/99designs/gqlgen/graphql"
 	"github.com/google/uuid"
@@ -474,4 +475,27 @@ func TestPrepare(t *testing.T) {
 	require.NoError(t, err)
 	_, a, _ := ask(t, h, "", "{ open }", nil)
 	require.Equal(t, "/graphql", a.Data["open"])
+}
+
+func TestAnswersThatMayBeOldSaySo(t *testing.T) {
+	var since time.Time
+	h, err := gqlserver.New(gqlserver.Options{
+		Schema: &served{schema: parse(t, sdl), resolve: map[string]func(context.Context) (any, error){
+			"Query.open": func(context.Context) (any, error) { // it is while answering that one finds out
+				since = time.Date(2026, 3, 1, 15, 4, 5, 0, time.FixedZone("", 3600))
+				return "yes", nil
+			},
+		}}, Verifier: verifier{}, Logger: slog.New(slog.DiscardHandler),
+		Stale: func() time.Time { return since },
+	})
+	require.NoError(t, err)
+	ask := func(query string) string {
+		r := httptest.NewRequest(http.MethodPost, "/graphql", strings.NewReader(`{"query":"`+query+`"}`))
+		r.Header.Set("Content-Type", "application/json")
+		w := httptest.NewRecorder()
+		h.ServeHTTP(w, r)
+		return w.Header().Get(gqlserver.StaleHeader)
+	}
+	require.Empty(t, ask("{ thing { name } }"))
+	require.Equal(t, "2026-03-01T14:04:05Z", ask("{ open }"))
 }

@@ -10,6 +10,7 @@ import (
 	"mime"
 	"net/http"
 	"strconv"
+	"time"
 
 	"github.com/99designs/gqlgen/graphql"
 	"github.com/99designs/gqlgen/graphql/errcode"
@@ -23,7 +24,8 @@ import (
 // encoding/json scan and copy it all once more, which was a tenth of the time
 // that the front page took.
 type post struct {
-	kept *kept // nil where answers are not kept
+	kept  *kept            // nil where answers are not kept
+	stale func() time.Time // nil where they never are
 }
 
 var errBadBody = fault.New(fault.Invalid, "The body is not a GraphQL request in JSON, or too large.")
@@ -50,14 +52,19 @@ func (p post) Do(w http.ResponseWriter, r *http.Request, exec graphql.GraphExecu
 	}
 	params.ReadTime.End = graphql.Now()
 	do := func(ctx context.Context, params *graphql.RawParams) reply { return execute(ctx, exec, params) }
+	var made reply
 	if p.kept == nil {
-		made := do(ctx, params)
-		write(w, made.status, made.res)
-		return
+		made = do(ctx, params)
+	} else {
+		var err error
+		if made, err = p.kept.answer(ctx, params, do); err != nil {
+			made = reply{status: http.StatusOK, res: exec.DispatchError(ctx, gqlerror.List{gqlerror.Wrap(err)})}
+		}
 	}
-	made, err := p.kept.answer(ctx, params, do)
-	if err != nil {
-		made = reply{status: http.StatusOK, res: exec.DispatchError(ctx, gqlerror.List{gqlerror.Wrap(err)})}
+	if p.stale != nil { // asked afterwards: it may be this answer that found out
+		if since := p.stale(); !since.IsZero() {
+			w.Header().Set(StaleHeader, since.UTC().Format(time.RFC3339))
+		}
 	}
 	write(w, made.status, made.res)
 }

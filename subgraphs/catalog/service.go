@@ -49,6 +49,9 @@ type Deps struct {
 	// LoadWait is how long a loader collects identifiers; half a millisecond
 	// if zero. A test that counts calls gives it longer, for a busy machine.
 	LoadWait time.Duration
+	// Away is since when the index has not answered, zero while it does; nil
+	// where it cannot be away.
+	Away func() time.Time
 	// Now is the clock; time.Now if nil.
 	Now func() time.Time
 	// Loaded is told of each batch of a dataloader; may be nil.
@@ -65,6 +68,7 @@ type Catalogue struct {
 
 	loadWait time.Duration
 	loaded   func(ctx context.Context, loader string, keys int)
+	away     func() time.Time
 }
 
 // New makes the service. It starts nothing.
@@ -85,14 +89,21 @@ func New(d Deps) (*Catalogue, error) {
 	if d.Loaded == nil {
 		d.Loaded = func(context.Context, string, int) {}
 	}
+	if d.Away == nil {
+		d.Away = func() time.Time { return time.Time{} }
+	}
 	return &Catalogue{
-		index: d.Index, media: d.Media, now: d.Now, alike: newAlikes(), loadWait: cmp.Or(d.LoadWait, loadWait), loaded: d.Loaded,
+		away: d.Away, index: d.Index, media: d.Media, now: d.Now, alike: newAlikes(), loadWait: cmp.Or(d.LoadWait, loadWait), loaded: d.Loaded,
 		shelf: &shelf{
 			generation: d.Generation, now: d.Now, log: d.Logger,
 			byKey: map[string]*list.Element{}, order: list.New(),
 		},
 	}, nil
 }
+
+// Away is since when answers are made of what the index last said; zero while
+// it answers.
+func (s *Catalogue) Away() time.Time { return s.away() }
 
 // Version is the state of what answers are made from: the day, on which the
 // featured title and the addresses of pictures depend, and the index.

@@ -58,6 +58,9 @@ type Index struct {
 	lists   *otter.Cache[string, list]
 	genres  atomic.Pointer[[]search.GenreCount]
 	changed atomic.Bool
+
+	heard atomic.Int64 // when the index last answered, in Unix nanoseconds
+	lost  atomic.Bool  // whether it failed since
 }
 
 var _ search.Reader = (*Index)(nil)
@@ -88,17 +91,34 @@ func New(o Options) (*Index, error) {
 	if err := errors.Join(errs[:]...); err != nil {
 		return nil, fmt.Errorf("lastgood: %w", err)
 	}
+	x.heard.Store(time.Now().UnixNano())
 	if err := x.load(); err != nil && !errors.Is(err, os.ErrNotExist) {
 		x.log.Warn("what the search index last said cannot be read; it is forgotten", "file", x.file, "error", err)
 	}
 	return x, nil
 }
 
-// away reports whether a failure is the index's, and says so.
+// Away is since when the index has not answered: when it last did. It is zero
+// while the index answers.
+func (x *Index) Away() time.Time {
+	if !x.lost.Load() {
+		return time.Time{}
+	}
+	return time.Unix(0, x.heard.Load())
+}
+
+// here notes that the index answers.
+func (x *Index) here() {
+	x.heard.Store(time.Now().UnixNano())
+	x.lost.Store(false)
+}
+
+// away reports whether a failure is the index's, notes it and says so.
 func (x *Index) away(ctx context.Context, err error) bool {
-	if err == nil || ctx.Err() != nil || errors.Is(err, search.ErrBadCursor) {
+	if err == nil || errors.Is(ctx.Err(), context.Canceled) || errors.Is(err, search.ErrBadCursor) {
 		return false
 	}
+	x.lost.Store(true)
 	x.log.WarnContext(ctx, "the search index fails; what it last said is served where it is known", "error", err)
 	return true
 }
@@ -116,6 +136,7 @@ func (x *Index) Search(ctx context.Context, q search.Query) (*search.Results, er
 	res, err := x.Reader.Search(ctx, q)
 	key, lasting := keyOf(q)
 	if err == nil {
+		x.here()
 		for _, h := range res.Hits {
 			x.keep(h.Title)
 		}
@@ -128,7 +149,7 @@ func (x *Index) Search(ctx context.Context, q search.Query) (*search.Results, er
 		}
 		return res, nil
 	}
-	if !lasting || !x.away(ctx, err) {
+	if !x.away(ctx, err) || !lasting {
 		return nil, err
 	}
 	l, ok := x.lists.GetIfPresent(key)
@@ -162,6 +183,7 @@ func (x *Index) keep(t *search.Title) {
 func (x *Index) TitlesByID(ctx context.Context, ids []uuid.UUID) (map[uuid.UUID]*search.Title, error) {
 	found, err := x.Reader.TitlesByID(ctx, ids)
 	if err == nil {
+		x.here()
 		for _, t := range found {
 			x.keep(t)
 		}
@@ -182,6 +204,7 @@ func (x *Index) TitlesByID(ctx context.Context, ids []uuid.UUID) (map[uuid.UUID]
 func (x *Index) SeriesByEpisode(ctx context.Context, episodes []uuid.UUID) (map[uuid.UUID]*search.Title, error) {
 	found, err := x.Reader.SeriesByEpisode(ctx, episodes)
 	if err == nil {
+		x.here()
 		for _, t := range found {
 			x.keep(t)
 		}
@@ -207,6 +230,7 @@ func (x *Index) SeriesByEpisode(ctx context.Context, episodes []uuid.UUID) (map[
 func (x *Index) PeopleByID(ctx context.Context, ids []uuid.UUID) (map[uuid.UUID]*search.Person, error) {
 	found, err := x.Reader.PeopleByID(ctx, ids)
 	if err == nil {
+		x.here()
 		for id, p := range found {
 			x.people.Set(id, p)
 		}
@@ -235,10 +259,11 @@ func known[V any](c *otter.Cache[uuid.UUID, *V], ids []uuid.UUID, err error) (ma
 func (x *Index) Genres(ctx context.Context) ([]search.GenreCount, error) {
 	found, err := x.Reader.Genres(ctx)
 	if err == nil {
+		x.here()
 		x.genres.Store(&found)
 		return found, nil
 	}
-	if last := x.genres.Load(); last != nil && x.away(ctx, err) {
+	if away, last := x.away(ctx, err), x.genres.Load(); away && last != nil {
 		return *last, nil
 	}
 	return nil, err
@@ -247,6 +272,7 @@ func (x *Index) Genres(ctx context.Context) ([]search.GenreCount, error) {
 // file is what is kept, in JSON.
 type file struct {
 	Version int
+	Heard   time.Time // when the index last answered
 	Titles  []*search.Title
 	People  []*search.Person
 	Lists   map[string]list
@@ -281,6 +307,9 @@ func (x *Index) load() error {
 	if len(f.Genres) > 0 {
 		x.genres.Store(&f.Genres)
 	}
+	if !f.Heard.IsZero() { // a file of the version before does not say
+		x.heard.Store(f.Heard.UnixNano())
+	}
 	x.changed.Store(false)
 	return nil
 }
@@ -307,7 +336,7 @@ func (x *Index) Run(ctx context.Context) error {
 }
 
 func (x *Index) save() error {
-	f := file{Version: version, Lists: map[string]list{}}
+	f := file{Version: version, Heard: time.Unix(0, x.heard.Load()).UTC(), Lists: map[string]list{}}
 	for _, t := range x.titles.All() {
 		f.Titles = append(f.Titles, t)
 	}

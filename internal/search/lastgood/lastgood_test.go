@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
+	"time"
 
 	"github.com/google/uuid"
 	"github.com/stretchr/testify/require"
@@ -94,9 +95,14 @@ func TestAnswersWhileTheIndexIsAwayAlsoAfterAColdStart(t *testing.T) {
 		return []any{list.Hits[0].Title.ID, list.Hits[1].Title.ID, list.Hits[0].Cursor, list.Total, titles[film.ID].Version, people[person.ID].Name, of[episode].OriginalName, genres[0].Genre.Slug}
 	}
 	first := open()
+	began := time.Now()
 	want := ask(first)
+	require.Zero(t, first.Away())
+	answered := time.Now()
 	index.away = true
 	require.Equal(t, want, ask(first))
+	since := first.Away()
+	require.False(t, since.Before(began) || since.After(answered), "since it last answered, not since that was noticed")
 	_, err = first.Search(t.Context(), search.Query{Text: "metropolis", First: 10})
 	require.ErrorIs(t, err, errAway, "words are looked for in the index alone")
 	_, err = first.TitlesByID(t.Context(), []uuid.UUID{film.ID, uuid.New()})
@@ -107,13 +113,23 @@ func TestAnswersWhileTheIndexIsAwayAlsoAfterAColdStart(t *testing.T) {
 	require.NoError(t, first.Run(ended))
 	cold := open()
 	require.Equal(t, want, ask(cold), "a program that starts while the index is away")
+	require.True(t, cold.Away().Equal(since), "it knows since when from the file")
 
 	index.away = false
 	require.NoError(t, under.Apply(t.Context(), search.Batch{DeleteTitles: []uuid.UUID{film.ID}}))
 	found, err := cold.TitlesByID(t.Context(), []uuid.UUID{film.ID})
 	require.NoError(t, err)
 	require.Empty(t, found)
+	require.Zero(t, cold.Away(), "it is back")
+	left, leave := context.WithCancel(t.Context())
+	leave()
 	index.away = true
+	_, err = cold.TitlesByID(left, []uuid.UUID{film.ID})
+	require.Error(t, err)
+	require.Zero(t, cold.Away(), "who leaves says nothing of the index")
+	_, err = cold.Search(t.Context(), search.Query{Text: "metropolis", First: 10})
+	require.ErrorIs(t, err, errAway)
+	require.NotZero(t, cold.Away(), "a search says so too")
 	_, err = cold.TitlesByID(t.Context(), []uuid.UUID{film.ID})
 	require.ErrorIs(t, err, errAway, "what has left the catalogue is not shown again")
 

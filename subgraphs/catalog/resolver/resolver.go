@@ -44,7 +44,7 @@ func Handler(o Options) (http.Handler, error) {
 	}
 	return gqlserver.New(gqlserver.Options{
 		Schema:   graph.NewExecutableSchema(graph.Config{Resolvers: &Resolver{}}),
-		Verifier: o.Verifier, Logger: o.Logger, Keep: keep,
+		Verifier: o.Verifier, Logger: o.Logger, Keep: keep, Stale: o.Catalogue.Away,
 		Prepare: func(ctx context.Context, _ *http.Request, _ http.ResponseWriter) context.Context {
 			return o.Catalogue.Prepare(ctx)
 		},
