@@ -63,26 +63,29 @@ func readYAML(t testing.TB, path string, into any) {
 // then fires.
 func TestAlerts(t *testing.T) {
 	run(t, tool(t, "promtool", "check", "config", filepath.Join(prometheusFolder, "prometheus.yml")))
-	run(t, tool(t, "promtool", "test", "rules", filepath.Join(prometheusFolder, "rules_test.yml")))
-
 	var all rules
-	readYAML(t, filepath.Join(prometheusFolder, "rules.yml"), &all)
-	var tests struct {
-		Tests []struct {
-			Alerts []struct {
-				Alert string      `yaml:"alertname"`
-				Want  []yaml.Node `yaml:"exp_alerts"`
-			} `yaml:"alert_rule_test"`
-		}
-	}
-	readYAML(t, filepath.Join(prometheusFolder, "rules_test.yml"), &tests)
 	quiet, fires := map[string]bool{}, map[string]bool{}
-	for _, test := range tests.Tests {
-		for _, a := range test.Alerts {
-			if len(a.Want) == 0 {
-				quiet[a.Alert] = true
-			} else {
-				fires[a.Alert] = true
+	for _, name := range []string{"rules", "stores"} {
+		run(t, tool(t, "promtool", "test", "rules", filepath.Join(prometheusFolder, name+"_test.yml")))
+		var more rules
+		readYAML(t, filepath.Join(prometheusFolder, name+".yml"), &more)
+		all.Groups = append(all.Groups, more.Groups...)
+		var tests struct {
+			Tests []struct {
+				Alerts []struct {
+					Alert string      `yaml:"alertname"`
+					Want  []yaml.Node `yaml:"exp_alerts"`
+				} `yaml:"alert_rule_test"`
+			}
+		}
+		readYAML(t, filepath.Join(prometheusFolder, name+"_test.yml"), &tests)
+		for _, test := range tests.Tests {
+			for _, a := range test.Alerts {
+				if len(a.Want) == 0 {
+					quiet[a.Alert] = true
+				} else {
+					fires[a.Alert] = true
+				}
 			}
 		}
 	}
@@ -106,6 +109,45 @@ func TestAlerts(t *testing.T) {
 	for _, e := range entries {
 		require.True(t, runbooks[e.Name()], "%s is of no alert", e.Name())
 	}
+}
+
+// Who is told of alerts is made of the environment: whom it names, nobody else,
+// no secret in the configuration itself, and a word where it names nobody.
+func TestAlertmanagerIsTold(t *testing.T) {
+	configure := func(env ...string) (config string, receiver map[string]any, said string) {
+		dir := t.TempDir()
+		path := filepath.Join(dir, "alertmanager.yml")
+		c := exec.CommandContext(t.Context(), "sh", filepath.Join(prometheusFolder, "alertmanager.sh"), "cat", path)
+		c.Env = append(env, "ALERT_DIR="+dir, "PATH="+os.Getenv("PATH"))
+		var stdout, stderr bytes.Buffer
+		c.Stdout, c.Stderr = &stdout, &stderr
+		require.NoError(t, c.Run(), stderr.String())
+		var out struct {
+			Route     struct{ Receiver string }
+			Receivers []map[string]any
+		}
+		readYAML(t, path, &out)
+		require.Len(t, out.Receivers, 1)
+		require.Equal(t, out.Route.Receiver, out.Receivers[0]["name"])
+		return stdout.String(), out.Receivers[0], stderr.String()
+	}
+	_, nobody, said := configure()
+	require.Len(t, nobody, 1, "a name and no way")
+	require.Contains(t, said, "Nobody is told")
+
+	config, both, said := configure("ALERT_WEBHOOK_URL=https://hook.example/s3cr3t", "ALERT_EMAIL_TO=o'hara@cinema.example", "ALERT_EMAIL_FROM=cinema@cinema.example",
+		"ALERT_SMTP=mail.example:587", "ALERT_SMTP_USER=cinema", "ALERT_SMTP_PASSWORD=s3cr3t")
+	require.Empty(t, said)
+	require.NotContains(t, config, "s3cr3t")
+	hook := both["webhook_configs"].([]any)[0].(map[string]any)
+	text, err := os.ReadFile(hook["url_file"].(string))
+	require.NoError(t, err)
+	require.Equal(t, "https://hook.example/s3cr3t", string(text))
+	mail := both["email_configs"].([]any)[0].(map[string]any)
+	require.Equal(t, "o'hara@cinema.example", mail["to"])
+	text, err = os.ReadFile(mail["auth_password_file"].(string))
+	require.NoError(t, err)
+	require.Equal(t, "s3cr3t", string(text))
 }
 
 type dashboard struct {
