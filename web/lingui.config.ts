@@ -4,8 +4,9 @@ import { formatter } from '@lingui/format-po';
 export default defineConfig({
   locales: ['en', 'ru'],
   sourceLocale: 'en',
-  // Three parts, so that the home page loads the words it needs: what every page
-  // has, the viewer's other pages, and the admin panel. See src/lib/i18n.ts.
+  // Four parts, so that the home page loads the words it needs: what every page
+  // has, the viewer's other pages, the admin panel, and what is said while a part
+  // of the cinema is away. See src/lib/i18n.ts.
   catalogs: [
     {
       path: '<rootDir>/src/locales/{locale}/base',
@@ -14,9 +15,10 @@ export default defineConfig({
     {
       path: '<rootDir>/src/locales/{locale}/viewer',
       include: ['src/features', 'src/player'],
-      exclude: ['src/features/shell/**', 'src/features/home/**', 'src/features/admin/**'],
+      exclude: ['src/features/shell/**', 'src/features/home/**', 'src/features/admin/**', 'src/features/away/**'],
     },
     { path: '<rootDir>/src/locales/{locale}/admin', include: ['src/features/admin', 'src/routes/admin*'] },
+    { path: '<rootDir>/src/locales/{locale}/away', include: ['src/features/away'] },
   ],
   // Line numbers would change the catalogs with every edit.
   format: formatter({ lineNumbers: false, origins: false }),

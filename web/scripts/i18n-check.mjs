@@ -2,7 +2,7 @@
 import { execFileSync } from 'node:child_process';
 import { readFileSync, writeFileSync } from 'node:fs';
 
-const catalogs = ['en', 'ru'].flatMap((locale) => ['base', 'viewer', 'admin'].map((part) => `src/locales/${locale}/${part}.po`));
+const catalogs = ['en', 'ru'].flatMap((locale) => ['base', 'viewer', 'admin', 'away'].map((part) => `src/locales/${locale}/${part}.po`));
 const before = catalogs.map((file) => readFileSync(file, 'utf8'));
 execFileSync('npx', ['lingui', 'extract', '--clean'], { stdio: ['ignore', 'ignore', 'inherit'] });
 let faults = 0;

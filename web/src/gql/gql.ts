@@ -27,6 +27,7 @@ type Documents = {
     "\n  query AdminTopTitles($from: Date!, $to: Date!, $demo: Boolean!, $locale: Locale) {\n    topTitles(from: $from, to: $to, first: 10, demo: $demo) {\n      views\n      viewers\n      watchedMs\n      title { id name(locale: $locale) year poster { url(width: 200) } }\n    }\n  }\n": typeof types.AdminTopTitlesDocument,
     "\n  query AdminQuality($from: Date!, $to: Date!, $demo: Boolean!) {\n    playbackQuality(from: $from, to: $to, demo: $demo) { plays firstFrameP50Ms firstFrameP95Ms rebufferRatio failures }\n  }\n": typeof types.AdminQualityDocument,
     "\n  query AdminSearchTerms($from: Date!, $to: Date!, $demo: Boolean!) {\n    all: searchTerms(from: $from, to: $to, first: 12, demo: $demo) { query count meanResults }\n    lost: searchTerms(from: $from, to: $to, first: 12, demo: $demo, withoutResults: true) { query count meanResults }\n  }\n": typeof types.AdminSearchTermsDocument,
+    "\n  query AdminCatalogue {\n    genres { id }\n  }\n": typeof types.AdminCatalogueDocument,
     "\n  query AdminGenres { genreRecords { id version slug titleCount updatedAt translations { locale name } } }\n": typeof types.AdminGenresDocument,
     "\n  mutation CreateGenreHere($input: CreateGenreInput!) {\n    createGenre(input: $input) { record { id version slug titleCount updatedAt translations { locale name } } }\n  }\n": typeof types.CreateGenreHereDocument,
     "\n  mutation UpdateGenre($input: UpdateGenreInput!) {\n    updateGenre(input: $input) { record { id version slug titleCount updatedAt translations { locale name } } }\n  }\n": typeof types.UpdateGenreDocument,
@@ -116,6 +117,7 @@ const documents: Documents = {
     "\n  query AdminTopTitles($from: Date!, $to: Date!, $demo: Boolean!, $locale: Locale) {\n    topTitles(from: $from, to: $to, first: 10, demo: $demo) {\n      views\n      viewers\n      watchedMs\n      title { id name(locale: $locale) year poster { url(width: 200) } }\n    }\n  }\n": types.AdminTopTitlesDocument,
     "\n  query AdminQuality($from: Date!, $to: Date!, $demo: Boolean!) {\n    playbackQuality(from: $from, to: $to, demo: $demo) { plays firstFrameP50Ms firstFrameP95Ms rebufferRatio failures }\n  }\n": types.AdminQualityDocument,
     "\n  query AdminSearchTerms($from: Date!, $to: Date!, $demo: Boolean!) {\n    all: searchTerms(from: $from, to: $to, first: 12, demo: $demo) { query count meanResults }\n    lost: searchTerms(from: $from, to: $to, first: 12, demo: $demo, withoutResults: true) { query count meanResults }\n  }\n": types.AdminSearchTermsDocument,
+    "\n  query AdminCatalogue {\n    genres { id }\n  }\n": types.AdminCatalogueDocument,
     "\n  query AdminGenres { genreRecords { id version slug titleCount updatedAt translations { locale name } } }\n": types.AdminGenresDocument,
     "\n  mutation CreateGenreHere($input: CreateGenreInput!) {\n    createGenre(input: $input) { record { id version slug titleCount updatedAt translations { locale name } } }\n  }\n": types.CreateGenreHereDocument,
     "\n  mutation UpdateGenre($input: UpdateGenreInput!) {\n    updateGenre(input: $input) { record { id version slug titleCount updatedAt translations { locale name } } }\n  }\n": types.UpdateGenreDocument,
@@ -255,6 +257,10 @@ export function graphql(source: "\n  query AdminQuality($from: Date!, $to: Date!
  * The graphql function is used to parse GraphQL queries into a document that can be used by GraphQL clients.
  */
 export function graphql(source: "\n  query AdminSearchTerms($from: Date!, $to: Date!, $demo: Boolean!) {\n    all: searchTerms(from: $from, to: $to, first: 12, demo: $demo) { query count meanResults }\n    lost: searchTerms(from: $from, to: $to, first: 12, demo: $demo, withoutResults: true) { query count meanResults }\n  }\n"): (typeof documents)["\n  query AdminSearchTerms($from: Date!, $to: Date!, $demo: Boolean!) {\n    all: searchTerms(from: $from, to: $to, first: 12, demo: $demo) { query count meanResults }\n    lost: searchTerms(from: $from, to: $to, first: 12, demo: $demo, withoutResults: true) { query count meanResults }\n  }\n"];
+/**
+ * The graphql function is used to parse GraphQL queries into a document that can be used by GraphQL clients.
+ */
+export function graphql(source: "\n  query AdminCatalogue {\n    genres { id }\n  }\n"): (typeof documents)["\n  query AdminCatalogue {\n    genres { id }\n  }\n"];
 /**
  * The graphql function is used to parse GraphQL queries into a document that can be used by GraphQL clients.
  */

@@ -27,18 +27,20 @@ export const localeStore = createStore<Locale>('en');
 
 type Messages = Record<string, never>;
 /** The parts of the catalogs: `base` is always there, the others come with the pages that need them. */
-export type Part = 'base' | 'viewer' | 'admin';
+export type Part = 'base' | 'viewer' | 'admin' | 'away';
 
 const catalogs: Record<Locale, Record<Part, () => Promise<{ messages: Messages }>>> = {
   en: {
     base: () => import('../locales/en/base.po'),
     viewer: () => import('../locales/en/viewer.po'),
     admin: () => import('../locales/en/admin.po'),
+    away: () => import('../locales/en/away.po'),
   },
   ru: {
     base: () => import('../locales/ru/base.po'),
     viewer: () => import('../locales/ru/viewer.po'),
     admin: () => import('../locales/ru/admin.po'),
+    away: () => import('../locales/ru/away.po'),
   },
 };
 

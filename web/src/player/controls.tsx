@@ -4,6 +4,7 @@ import { clock } from '~/lib/format';
 import { useStore } from '~/lib/store';
 import { cx } from '~/ui/cx';
 import { Icon, type IconName } from '~/ui/icon';
+import { icons } from '~/ui/more-icons';
 import { Menu, MenuChoice, MenuLabel } from '~/ui/menu';
 import { rates, type Player } from './player';
 import { SeekBar } from './seek-bar';
@@ -47,24 +48,24 @@ export function Controls({ player, subtitles, thumbnailsUrl, fullscreen, onFulls
       <SeekBar player={player} thumbnailsUrl={thumbnailsUrl} />
       <div className="flex items-center gap-0.5 sm:gap-1">
         <Press
-          icon={status === 'ended' ? 'restart' : playing ? 'pause' : 'play'}
+          icon={status === 'ended' ? icons.restart : playing ? icons.pause : 'play'}
           label={status === 'ended' ? t`Watch again` : playing ? t`Pause` : t`Play`}
           onClick={() => player.toggle()}
           size={28}
         />
-        <Press icon="restart" label={t`From the start`} onClick={() => player.seek(0)} className="max-sm:hidden" />
+        <Press icon={icons.restart} label={t`From the start`} onClick={() => player.seek(0)} className="max-sm:hidden" />
         <Volume player={player} />
         <span className="tabular ml-2 text-sm whitespace-nowrap text-white/90">
           {clock(second * 1000)}
           <span className="text-white/60"> / {clock(durationMs)}</span>
         </span>
         <span className="flex-1" />
-        {next && <Press icon="next" label={next.label} onClick={next.onPress} />}
+        {next && <Press icon={icons.next} label={next.label} onClick={next.onPress} />}
         <TracksMenu player={player} subtitles={subtitles} onSubtitle={onSubtitle} />
         <SettingsMenu player={player} />
-        <Press icon="keyboard" label={t`Keys`} onClick={onKeys} className="hidden sm:pointer-fine:grid" />
-        {onPip && <Press icon="pip" label={t`Picture in picture`} onClick={onPip} className="max-sm:hidden" />}
-        <Press icon={fullscreen ? 'window' : 'full'} label={fullscreen ? t`Leave full screen` : t`Full screen`} onClick={onFullscreen} />
+        <Press icon={icons.keyboard} label={t`Keys`} onClick={onKeys} className="hidden sm:pointer-fine:grid" />
+        {onPip && <Press icon={icons.pip} label={t`Picture in picture`} onClick={onPip} className="max-sm:hidden" />}
+        <Press icon={fullscreen ? icons.window : icons.full} label={fullscreen ? t`Leave full screen` : t`Full screen`} onClick={onFullscreen} />
       </div>
     </div>
   );
@@ -77,7 +78,7 @@ function Volume({ player }: { player: Player }) {
   const shown = muted ? 0 : volume;
   return (
     <span className="group/volume flex items-center">
-      <Press icon={shown === 0 ? 'mute' : shown < 0.5 ? 'volumeLow' : 'volume'} label={muted ? t`Sound on` : t`Sound off`} onClick={() => player.toggleMuted()} />
+      <Press icon={shown === 0 ? icons.mute : shown < 0.5 ? icons.volumeLow : icons.volume} label={muted ? t`Sound on` : t`Sound off`} onClick={() => player.toggleMuted()} />
       <input
         type="range"
         min={0}
@@ -114,7 +115,7 @@ function TracksMenu({ player, subtitles, onSubtitle }: { player: Player; subtitl
   const audio = useStore(player.store, (s) => s.audio);
   if (subtitles.length === 0 && audioTracks.length < 2) return null;
   return (
-    <PlayerMenu icon="subtitles" label={t`Subtitles and audio`}>
+    <PlayerMenu icon={icons.subtitles} label={t`Subtitles and audio`}>
       {subtitles.length > 0 && (
         <>
           <MenuLabel>
@@ -152,7 +153,7 @@ function SettingsMenu({ player }: { player: Player }) {
   const height = levels.find((l) => l.id === shownLevel)?.height;
   const number = new Intl.NumberFormat(i18n.locale);
   return (
-    <PlayerMenu icon="gear" label={t`Quality and speed`}>
+    <PlayerMenu icon={icons.gear} label={t`Quality and speed`}>
       {levels.length > 0 && (
         <>
           <MenuLabel>

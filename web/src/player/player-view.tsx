@@ -4,6 +4,7 @@ import { clock } from '~/lib/format';
 import { useStore } from '~/lib/store';
 import { cx } from '~/ui/cx';
 import { Icon } from '~/ui/icon';
+import { icons } from '~/ui/more-icons';
 import { Controls } from './controls';
 import { createEngine } from './engine';
 import { usePlayerKeys } from './keys';
@@ -181,7 +182,7 @@ export function PlayerView(props: Props) {
               onClick={onLeave}
               className="grid size-11 shrink-0 place-items-center rounded-md text-white hover:bg-white/15"
             >
-              <Icon name="back" size={24} />
+              <Icon name={icons.back} size={24} />
             </button>
             <div className="min-w-0">
               <h1 className="truncate text-base font-semibold sm:text-lg">{title}</h1>

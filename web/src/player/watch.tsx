@@ -8,8 +8,10 @@ import { useFaultText } from '~/lib/faults';
 import { usePageTitle } from '~/lib/page';
 import { useStore } from '~/lib/store';
 import { Button, ButtonLink } from '~/ui/button';
+import { icons } from '~/ui/more-icons';
 import { EmptyState, ErrorState } from '~/ui/states';
 import { warmEngine } from './engine';
+import { Kept } from './kept';
 import type { Player } from './player';
 import { PlayerView } from './player-view';
 import { useWatchSession } from './watch-session';
@@ -164,7 +166,12 @@ function Watch({ playable, playback }: { playable: Playable; playback: NonNullab
         renewUrl={renewUrl}
         onLeave={leave}
         next={nextEpisode ? { label: t`Next: ${nextEpisode.name}`, onPress: goNext } : null}
-        ending={(player) => <Ending player={player} next={nextEpisode} onNext={goNext} onLeave={leave} />}
+        ending={(player) => (
+          <>
+            <Kept />
+            <Ending player={player} next={nextEpisode} onNext={goNext} onLeave={leave} />
+          </>
+        )}
       />
     </main>
   );
@@ -233,7 +240,7 @@ function Ended({ player, next, onNext, onLeave }: { player: Player; next: Listed
               <Button variant="primary" size="lg" onClick={onLeave}>
                 <Trans>Back to the title</Trans>
               </Button>
-              <Button size="lg" icon="restart" onClick={() => player.toggle()}>
+              <Button size="lg" icon={icons.restart} onClick={() => player.toggle()}>
                 <Trans>Watch again</Trans>
               </Button>
             </div>

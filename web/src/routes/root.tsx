@@ -1,12 +1,14 @@
 import { Trans, useLingui } from '@lingui/react/macro';
 import { createRootRoute, Outlet, useLocation } from '@tanstack/react-router';
-import { useEffect, useRef } from 'react';
+import { lazy, Suspense, useEffect, useRef } from 'react';
 import { NotFound } from '~/features/shell/not-found';
 import { RouteError } from '~/features/shell/route-error';
 import { useOnline } from '~/lib/online';
 import { record } from '~/lib/events/record';
 import { pageTitleStore } from '~/lib/page';
+import { withWords } from '~/lib/i18n';
 import { sessionStore } from '~/lib/session';
+import { standing } from '~/lib/standing';
 import { useStore } from '~/lib/store';
 import { Icon } from '~/ui/icon';
 import { Toaster } from '~/ui/toast';
@@ -43,7 +45,7 @@ function Root() {
         <Trans>Skip to the content</Trans>
       </a>
       <Outlet />
-      <OfflineBanner />
+      <MissingBanner />
       <Toaster label={t`Messages`} closeLabel={t`Close`} />
       <div role="status" className="sr-only">
         {title}
@@ -52,11 +54,22 @@ function Root() {
   );
 }
 
-function OfflineBanner() {
+/** Comes with its words, and only when there is something to say. */
+const Away = lazy(() => withWords('away', import('~/features/away/away')));
+
+/** What is missing: the network, or a part of the cinema. */
+function MissingBanner() {
   const online = useOnline();
+  const away = useStore(standing, (s) => s.poor > 0 || s.keeping);
   return (
     <div role="status">
-      {!online && (
+      {online ? (
+        away && (
+          <Suspense>
+            <Away />
+          </Suspense>
+        )
+      ) : (
         <div className="fixed inset-x-0 bottom-0 z-[55] flex items-center justify-center gap-2 border-t border-line bg-surface-2 px-4 py-3 text-sm">
           <Icon name="offline" size={18} className="text-warn" />
           <Trans>You are offline. What you see may be old; what you do is kept and sent later.</Trans>

@@ -26,6 +26,7 @@ export const refuse = (code: string, extra: Record<string, string> = {}) =>
 
 export function signedIn() {
   server.use(
+    graphql.query('AdminCatalogue', () => HttpResponse.json({ data: { __typename: 'Query', genres: [] } })),
     graphql.mutation<RefreshSessionMutation>('RefreshSession', () =>
       HttpResponse.json({ data: { __typename: 'Mutation', refreshSession: session } }),
     ),

@@ -1,6 +1,7 @@
 import type { HTMLAttributes, ReactNode, TdHTMLAttributes, ThHTMLAttributes } from 'react';
 import { cx } from './cx';
 import { Icon } from './icon';
+import { icons } from './more-icons';
 
 /** A dense table with a sticky head in a scrolling frame. Rows are made by the caller. */
 export const Table = ({ label, className, children }: { label: string; className?: string; children: ReactNode }) => (
@@ -27,7 +28,7 @@ export const Th = ({ sort, onSort, className, children, ...rest }: ThProps) => (
     {sort ? (
       <button type="button" onClick={onSort} className="-mx-1 inline-flex h-9 items-center gap-1 rounded-sm px-1 hover:text-text-1">
         {children}
-        <Icon name={sort === 'asc' ? 'up' : sort === 'desc' ? 'down' : 'sort'} size={14} className={sort === 'none' ? 'opacity-50' : 'text-accent-text'} />
+        <Icon name={sort === 'asc' ? icons.up : sort === 'desc' ? 'down' : icons.sort} size={14} className={sort === 'none' ? 'opacity-50' : 'text-accent-text'} />
       </button>
     ) : (
       children

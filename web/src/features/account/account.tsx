@@ -10,6 +10,7 @@ import { setTheme, themeStore, type Theme } from '~/lib/theme';
 import { Avatar } from '~/ui/avatar';
 import { Button } from '~/ui/button';
 import { Field, Select } from '~/ui/field';
+import { icons } from '~/ui/more-icons';
 import { toast } from '~/ui/toast';
 import { ProfileDialog } from './profile-dialog';
 
@@ -77,7 +78,7 @@ export function AccountPage({ security }: { security: ReactNode }) {
                     <Trans>Switch</Trans>
                   </Button>
                 )}
-                <Button variant="ghost" icon="pencil" onClick={() => setEditing(p)} aria-label={t`Edit ${p.name}`}>
+                <Button variant="ghost" icon={icons.pencil} onClick={() => setEditing(p)} aria-label={t`Edit ${p.name}`}>
                   <Trans>Edit</Trans>
                 </Button>
               </div>

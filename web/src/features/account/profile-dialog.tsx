@@ -9,6 +9,7 @@ import { Button } from '~/ui/button';
 import { cx } from '~/ui/cx';
 import { Dialog } from '~/ui/dialog';
 import { Checkbox, Field, Input, Select } from '~/ui/field';
+import { icons } from '~/ui/more-icons';
 import { toast } from '~/ui/toast';
 
 /* Profiles are few: every change returns the whole account, and the session takes it over. */
@@ -113,7 +114,7 @@ export function ProfileDialog({ profile, last, current, nth, onClose }: Props) {
       footer={
         <>
           {profile && !last && !current && (
-            <Button variant={sure ? 'danger' : 'ghost'} icon="trash" onClick={() => void drop()} className="mr-auto">
+            <Button variant={sure ? 'danger' : 'ghost'} icon={icons.trash} onClick={() => void drop()} className="mr-auto">
               {sure ? <Trans>Delete with its list and history</Trans> : <Trans>Delete</Trans>}
             </Button>
           )}

@@ -9,6 +9,7 @@ import { IconButton } from '~/ui/button';
 import { cx } from '~/ui/cx';
 import { Input, Select } from '~/ui/field';
 import { Icon } from '~/ui/icon';
+import { icons } from '~/ui/more-icons';
 import { toast } from '~/ui/toast';
 import { Combobox } from './combobox';
 import { personName } from './names';
@@ -85,7 +86,7 @@ export function CreditsField({ value, onChange, locales }: Props) {
                 title={t`Drag to another place`}
                 className="hidden cursor-grab text-text-3 pointer-fine:inline-flex"
               >
-                <Icon name="grip" size={18} />
+                <Icon name={icons.grip} size={18} />
               </span>
               <span className="min-w-32 flex-1 truncate text-sm font-medium">{credit.personName}</span>
               <Select aria-label={t`Part of ${credit.personName}`} className="max-w-40" value={credit.kind} onChange={(e) => put(i, { kind: e.target.value as CreditKind })}>
@@ -96,7 +97,7 @@ export function CreditsField({ value, onChange, locales }: Props) {
                 ))}
               </Select>
               <span className="flex">
-                <IconButton size="sm" icon="up" label={t`Move ${credit.personName} up`} disabled={i === 0} onClick={() => move(i, i - 1)} />
+                <IconButton size="sm" icon={icons.up} label={t`Move ${credit.personName} up`} disabled={i === 0} onClick={() => move(i, i - 1)} />
                 <IconButton size="sm" icon="down" label={t`Move ${credit.personName} down`} disabled={i === value.length - 1} onClick={() => move(i, i + 1)} />
                 <IconButton size="sm" icon="close" label={t`Take ${credit.personName} off`} onClick={() => onChange(value.filter((_, j) => j !== i))} />
               </span>

@@ -13,6 +13,7 @@ import { ToggleChip } from '~/ui/chip';
 import { cx } from '~/ui/cx';
 import { Checkbox } from '~/ui/field';
 import { Icon } from '~/ui/icon';
+import { icons } from '~/ui/more-icons';
 import { Skeleton } from '~/ui/skeleton';
 import { Chart } from './chart';
 import { Page } from './page';
@@ -118,10 +119,10 @@ export function Dashboard({ search }: { search: DashboardSearch }) {
           <Icon name="info" className="mt-0.5 text-text-3" />
           <div>
             <p className="font-medium">
-              <Trans>Statistics are not available on this machine</Trans>
+              <Trans>Statistics are not available at the moment</Trans>
             </p>
             <p className="mt-1 max-w-prose text-text-2">
-              <Trans>What people watch is recorded and waits until they are. Watching, titles, uploads and jobs work as always.</Trans>
+              <Trans>What people watch is recorded and waits until they are. Watching, titles, uploads and jobs work as always. A machine without AVX2 has no statistics.</Trans>
             </p>
             <Button
               size="sm"
@@ -394,7 +395,7 @@ function WatchingNow({ data, error }: { data?: { watchingNowChanged: readonly Se
                 </div>
                 <span className="flex flex-col items-end gap-0.5 text-xs tabular">
                   <span className={cx('inline-flex items-center gap-1', s.playing ? 'text-accent-text' : 'text-text-3')}>
-                    <Icon name={s.playing ? 'play' : 'pause'} size={12} />
+                    <Icon name={s.playing ? 'play' : icons.pause} size={12} />
                     {s.playing ? t`plays` : t`paused`}
                   </span>
                   <span className="text-text-3">

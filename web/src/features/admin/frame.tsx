@@ -1,24 +1,40 @@
 import { Trans, useLingui } from '@lingui/react/macro';
 import { Link, Outlet } from '@tanstack/react-router';
-import type { ReactNode } from 'react';
+import { useEffect, type ReactNode } from 'react';
+import { useQuery } from 'urql';
+import { graphql } from '~/gql/gql';
 import { can, useSession } from '~/lib/session';
 import { Brand } from '~/ui/brand';
 import { cx } from '~/ui/cx';
 import { Icon, type IconName } from '~/ui/icon';
+import { icons } from '~/ui/more-icons';
 
 const item =
   'flex h-11 shrink-0 items-center gap-3 rounded-md px-3 text-sm font-medium whitespace-nowrap text-text-2 transition-colors hover:bg-surface-2 hover:text-text-1 data-[status=active]:bg-surface-2 data-[status=active]:text-text-1 lg:pointer-fine:h-9 [&[data-status=active]>svg]:text-accent-text';
 
 /** The panel's frame: places on the left, on top of a phone; only those the account may use. */
+/** Only to hear of it when viewers see an old catalogue: the panel itself reads the records behind it. */
+const AdminCatalogue = graphql(/* GraphQL */ `
+  query AdminCatalogue {
+    genres { id }
+  }
+`);
+const askMs = 60_000;
+
 export function AdminFrame() {
+  const [, again] = useQuery({ query: AdminCatalogue, requestPolicy: 'network-only' });
+  useEffect(() => {
+    const timer = setInterval(() => again({ requestPolicy: 'network-only' }), askMs);
+    return () => clearInterval(timer);
+  }, [again]);
   const { t } = useLingui();
   const session = useSession();
   const places: { to: string; icon: IconName; name: ReactNode; needs: string; exact?: boolean }[] = [
-    { to: '/admin', icon: 'chart', name: <Trans>Dashboard</Trans>, needs: 'stats:read', exact: true },
+    { to: '/admin', icon: icons.chart, name: <Trans>Dashboard</Trans>, needs: 'stats:read', exact: true },
     { to: '/admin/titles', icon: 'film', name: <Trans>Titles</Trans>, needs: 'title:read' },
-    { to: '/admin/genres', icon: 'tag', name: <Trans>Genres</Trans>, needs: 'title:read' },
-    { to: '/admin/people', icon: 'people', name: <Trans>People</Trans>, needs: 'title:read' },
-    { to: '/admin/jobs', icon: 'gear', name: <Trans>Jobs</Trans>, needs: 'title:read' },
+    { to: '/admin/genres', icon: icons.tag, name: <Trans>Genres</Trans>, needs: 'title:read' },
+    { to: '/admin/people', icon: icons.people, name: <Trans>People</Trans>, needs: 'title:read' },
+    { to: '/admin/jobs', icon: icons.gear, name: <Trans>Jobs</Trans>, needs: 'title:read' },
     { to: '/admin/users', icon: 'user', name: <Trans>Users</Trans>, needs: 'user:read' },
   ];
   return (
@@ -29,7 +45,7 @@ export function AdminFrame() {
             <Brand className="text-sm" />
           </Link>
           <Link to="/" className={cx(item, 'lg:hidden')}>
-            <Icon name="back" size={18} />
+            <Icon name={icons.back} size={18} />
             <Trans>Cinema</Trans>
           </Link>
         </div>
@@ -45,7 +61,7 @@ export function AdminFrame() {
         </nav>
         <div className="hidden lg:mt-auto lg:block">
           <Link to="/" className={item}>
-            <Icon name="back" size={18} />
+            <Icon name={icons.back} size={18} />
             <Trans>Back to the cinema</Trans>
           </Link>
         </div>

@@ -9,6 +9,7 @@ import { can } from '~/lib/session';
 import { Button, IconButton } from '~/ui/button';
 import { Dialog } from '~/ui/dialog';
 import { Field, Input } from '~/ui/field';
+import { icons } from '~/ui/more-icons';
 import { EmptyState } from '~/ui/states';
 import { Table, Td, Th, Tr } from '~/ui/table';
 import { toast } from '~/ui/toast';
@@ -86,7 +87,7 @@ export function Genres() {
           <RowsSkeleton />
         )
       ) : genres.length === 0 ? (
-        <EmptyState icon="tag" title={<Trans>No genres yet</Trans>}>
+        <EmptyState icon={icons.tag} title={<Trans>No genres yet</Trans>}>
           <Trans>Make one here, or on the page of a title.</Trans>
         </EmptyState>
       ) : (
@@ -128,7 +129,7 @@ export function Genres() {
                 <Td className="text-right">{genre.titleCount}</Td>
                 {writes && (
                   <Td className="w-12 p-1! text-right">
-                    <IconButton size="sm" icon="trash" label={t`Delete “${genreName(genre, i18n.locale)}”`} onClick={() => setDropping(genre)} />
+                    <IconButton size="sm" icon={icons.trash} label={t`Delete “${genreName(genre, i18n.locale)}”`} onClick={() => setDropping(genre)} />
                   </Td>
                 )}
               </Tr>

@@ -9,6 +9,7 @@ import { can } from '~/lib/session';
 import { Button } from '~/ui/button';
 import { Chip, ToggleChip, type ChipTone } from '~/ui/chip';
 import { Dialog } from '~/ui/dialog';
+import { icons } from '~/ui/more-icons';
 import { EmptyState } from '~/ui/states';
 import { Table, Td, Th, Tr } from '~/ui/table';
 import { toast } from '~/ui/toast';
@@ -202,7 +203,7 @@ function JobRow({ job }: { job: AdminJobFragment }) {
           </Button>
         )}
         {may && (job.state === 'FAILED' || job.state === 'CANCELLED') && (
-          <Button size="sm" icon="restart" busy={retrying} onClick={again} aria-label={t`Try “${job.playableName}” again`}>
+          <Button size="sm" icon={icons.restart} busy={retrying} onClick={again} aria-label={t`Try “${job.playableName}” again`}>
             <Trans>Try again</Trans>
           </Button>
         )}
@@ -268,7 +269,7 @@ function DemoCard() {
         )}
       </div>
       {can('title:write') && demo.state !== 'REMOVING' && (
-        <Button icon="trash" onClick={() => setAsking(true)}>
+        <Button icon={icons.trash} onClick={() => setAsking(true)}>
           <Trans>Remove the demo</Trans>
         </Button>
       )}

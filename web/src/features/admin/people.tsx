@@ -10,6 +10,7 @@ import { can } from '~/lib/session';
 import { Button, IconButton } from '~/ui/button';
 import { Dialog } from '~/ui/dialog';
 import { Field, Input } from '~/ui/field';
+import { icons } from '~/ui/more-icons';
 import { EmptyState } from '~/ui/states';
 import { Table, Td, Th, Tr } from '~/ui/table';
 import { toast } from '~/ui/toast';
@@ -105,7 +106,7 @@ export function People({ search }: { search: PeopleSearch }) {
       ) : list.loading && list.nodes.length === 0 ? (
         <RowsSkeleton />
       ) : list.nodes.length === 0 ? (
-        <EmptyState icon="people" title={search.q ? <Trans>Nobody of that name</Trans> : <Trans>No people yet</Trans>}>
+        <EmptyState icon={icons.people} title={search.q ? <Trans>Nobody of that name</Trans> : <Trans>No people yet</Trans>}>
           {search.q ? <Trans>Look for a part of the name in any language.</Trans> : <Trans>Make one here, or in the cast of a title.</Trans>}
         </EmptyState>
       ) : (
@@ -150,7 +151,7 @@ export function People({ search }: { search: PeopleSearch }) {
                   <Td className="text-right">{person.titleCount}</Td>
                   {writes && (
                     <Td className="w-12 p-1! text-right">
-                      <IconButton size="sm" icon="trash" label={t`Delete “${person.name}”`} onClick={() => setDropping(person)} />
+                      <IconButton size="sm" icon={icons.trash} label={t`Delete “${person.name}”`} onClick={() => setDropping(person)} />
                     </Td>
                   )}
                 </Tr>

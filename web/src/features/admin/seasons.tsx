@@ -8,6 +8,7 @@ import { languageName } from '~/lib/format';
 import { Button, IconButton } from '~/ui/button';
 import { Dialog } from '~/ui/dialog';
 import { Field, Input, Textarea } from '~/ui/field';
+import { icons } from '~/ui/more-icons';
 import { toast } from '~/ui/toast';
 import { titleName } from './names';
 import { MediaChip } from './status';
@@ -67,8 +68,8 @@ export function Seasons({ record, writes, onVersion }: Props) {
                   <UploadSlot compact kind="SOURCE" ownerId={episode.id} titleId={record.id} label={t`Film of episode ${episode.number}, ${name}`} hint="" assets={record.assets} />
                   {writes && (
                     <span className="flex">
-                      <IconButton size="sm" icon="pencil" label={t`Edit “${name}”`} onClick={() => setEditing(episode)} />
-                      <IconButton size="sm" icon="trash" label={t`Delete “${name}”`} onClick={() => setDropping(episode)} />
+                      <IconButton size="sm" icon={icons.pencil} label={t`Edit “${name}”`} onClick={() => setEditing(episode)} />
+                      <IconButton size="sm" icon={icons.trash} label={t`Delete “${name}”`} onClick={() => setDropping(episode)} />
                     </span>
                   )}
                 </li>

@@ -8,6 +8,7 @@ import { useFaultText } from '~/lib/faults';
 import { can } from '~/lib/session';
 import { Button, ButtonLink } from '~/ui/button';
 import { Icon } from '~/ui/icon';
+import { icons } from '~/ui/more-icons';
 import { Skeleton } from '~/ui/skeleton';
 import { EmptyState } from '~/ui/states';
 import { toast } from '~/ui/toast';
@@ -110,7 +111,7 @@ function Record({ record }: { record: AdminRecordFragment }) {
       actions={
         writes &&
         (record.status === 'DELETED' ? (
-          <Button variant="primary" icon="restart" onClick={() => void bringBack()}>
+          <Button variant="primary" icon={icons.restart} onClick={() => void bringBack()}>
             <Trans>Bring back</Trans>
           </Button>
         ) : (
@@ -120,7 +121,7 @@ function Record({ record }: { record: AdminRecordFragment }) {
                 <Trans>As viewers see it</Trans>
               </ButtonLink>
             )}
-            <Button variant="ghost" icon="trash" onClick={() => void drop()}>
+            <Button variant="ghost" icon={icons.trash} onClick={() => void drop()}>
               <Trans>Delete</Trans>
             </Button>
             {record.status === 'DRAFT' ? (

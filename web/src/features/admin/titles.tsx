@@ -11,6 +11,7 @@ import { Button } from '~/ui/button';
 import { cx } from '~/ui/cx';
 import { Select } from '~/ui/field';
 import { Icon } from '~/ui/icon';
+import { icons } from '~/ui/more-icons';
 import { LazyMenu } from '~/ui/lazy-menu';
 import { EmptyState } from '~/ui/states';
 import { Table, Td, Th, Tr } from '~/ui/table';
@@ -370,7 +371,7 @@ function Filters({ search, set, filtered }: FiltersProps) {
         className="ml-auto hidden h-10 items-center gap-2 rounded-md px-3 text-sm text-text-2 hover:bg-surface-2 hover:text-text-1 md:inline-flex"
         face={
           <>
-            <Icon name="list" size={18} />
+            <Icon name={icons.list} size={18} />
             <Trans>Columns</Trans>
           </>
         }
@@ -463,7 +464,7 @@ function BulkBar({ rows, clear }: { rows: readonly Row[]; clear: () => void }) {
             <Button
               size="sm"
               className="bg-surface-3"
-              icon="restart"
+              icon={icons.restart}
               onClick={() => {
                 clear();
                 void bringBack(deleted);
@@ -472,7 +473,7 @@ function BulkBar({ rows, clear }: { rows: readonly Row[]; clear: () => void }) {
               <Trans>Bring back</Trans>
             </Button>
           )}
-          <Button size="sm" className="bg-surface-3" icon="trash" disabled={deleted.length === ids.length} onClick={() => void drop()}>
+          <Button size="sm" className="bg-surface-3" icon={icons.trash} disabled={deleted.length === ids.length} onClick={() => void drop()}>
             <Trans>Delete</Trans>
           </Button>
           <Button size="sm" variant="ghost" className="ml-auto" onClick={clear}>

@@ -10,6 +10,7 @@ import { useStore } from '~/lib/store';
 import { Button, buttonClass } from '~/ui/button';
 import { cx } from '~/ui/cx';
 import { Icon } from '~/ui/icon';
+import { icons } from '~/ui/more-icons';
 import { toast } from '~/ui/toast';
 import { useBytes, useDuration } from './amounts';
 import { Bar } from './bar';
@@ -146,7 +147,7 @@ export function UploadSlot({ kind, ownerId, titleId, label, hint, assets, childr
             htmlFor={input}
             className={cx(buttonClass({ size: 'sm' }), 'cursor-pointer hover:bg-surface-3 peer-focus-visible:outline-2 peer-focus-visible:outline-offset-2 peer-focus-visible:outline-focus')}
           >
-            <Icon name="upload" size={18} />
+            <Icon name={icons.upload} size={18} />
             {left ? <Trans>Choose the file</Trans> : compact ? <Trans>Upload</Trans> : <Trans>Choose a file</Trans>}
           </label>
           {left && (
@@ -194,7 +195,7 @@ function Progress({ upload, slot, onDrop }: { upload: Upload; slot: string; onDr
       )}
       <div className="mt-2 flex flex-wrap gap-2 empty:hidden">
         {(upload.phase === 'sending' || upload.phase === 'waiting') && (
-          <Button size="sm" icon="pause" onClick={() => pauseUpload(slot)}>
+          <Button size="sm" icon={icons.pause} onClick={() => pauseUpload(slot)}>
             <Trans>Pause</Trans>
           </Button>
         )}

@@ -9,6 +9,7 @@ import { useUser } from '~/lib/session';
 import { useStore } from '~/lib/store';
 import { usePages } from '~/lib/use-pages';
 import { Button } from '~/ui/button';
+import { icons } from '~/ui/more-icons';
 import { Skeleton } from '~/ui/skeleton';
 import { toast } from '~/ui/toast';
 import { PasswordDialog } from './password-dialog';
@@ -51,7 +52,7 @@ export function Security() {
       <h2 id="security" className="mb-4 text-lg font-semibold tracking-tight">
         <Trans>Security</Trans>
       </h2>
-      <Button icon="pencil" onClick={() => setChanging(true)}>
+      <Button icon={icons.pencil} onClick={() => setChanging(true)}>
         <Trans>Change the password</Trans>
       </Button>
       <Devices />
@@ -181,7 +182,7 @@ function Failed({ error, again }: { error: unknown; again: () => void }) {
   return (
     <div role="alert" className="flex flex-wrap items-center gap-4 rounded-md border border-line p-4 text-sm">
       <span className="flex-1">{words(error)}</span>
-      <Button size="sm" icon="restart" onClick={again}>
+      <Button size="sm" icon={icons.restart} onClick={again}>
         <Trans>Try again</Trans>
       </Button>
     </div>

@@ -5,13 +5,14 @@ import { useQuery } from 'urql';
 import { graphql } from '~/gql/gql';
 import type { SearchFirstQuery } from '~/gql/graphql';
 import { record } from '~/lib/events/record';
-import { useFaultText } from '~/lib/faults';
+import { toFault, useFaultText } from '~/lib/faults';
 import { usePageTitle } from '~/lib/page';
 import { present } from '~/lib/present';
 import { filterCount, toFilter, type TitleSearch } from '~/lib/title-search';
-import { Button } from '~/ui/button';
+import { Button, ButtonLink } from '~/ui/button';
 import { cx } from '~/ui/cx';
 import { Icon } from '~/ui/icon';
+import { icons } from '~/ui/more-icons';
 import { EmptyState, ErrorState } from '~/ui/states';
 import { posterGrid, TitleCardSkeleton } from '~/ui/title-card';
 import { TitleRow } from '~/ui/title-row';
@@ -152,7 +153,7 @@ export function SearchPage({ search }: { search: TitleSearch }) {
           )}
         </div>
         <Button
-          icon="filter"
+          icon={icons.filter}
           aria-expanded={panel}
           aria-controls="filters"
           aria-label={filters ? t`Filters, ${filters} in force` : t`Filters`}
@@ -192,7 +193,26 @@ export function SearchPage({ search }: { search: TitleSearch }) {
               </span>
             )}
           </div>
-          {error && !data ? (
+          {error && !data && toFault(error).code === 'UNAVAILABLE' ? (
+            <div role="status">
+              <EmptyState
+                icon="search"
+                title={<Trans>Search does not work at the moment</Trans>}
+                action={
+                  <>
+                    <Button variant="primary" onClick={() => again({ requestPolicy: 'network-only' })}>
+                      <Trans>Try again</Trans>
+                    </Button>
+                    <ButtonLink to="/">
+                      <Trans>Go home</Trans>
+                    </ButtonLink>
+                  </>
+                }
+              >
+                <Trans>Films play as always, and the home page has most of them. The results appear here by themselves as soon as search is back.</Trans>
+              </EmptyState>
+            </div>
+          ) : error && !data ? (
             <ErrorState
               title={<Trans>The search did not answer</Trans>}
               action={

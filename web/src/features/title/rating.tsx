@@ -5,6 +5,7 @@ import { record } from '~/lib/events/record';
 import { useFaultText } from '~/lib/faults';
 import { buttonClass } from '~/ui/button';
 import { Icon } from '~/ui/icon';
+import { icons } from '~/ui/more-icons';
 import { LazyMenu } from '~/ui/lazy-menu';
 import { toast } from '~/ui/toast';
 
@@ -31,7 +32,7 @@ export function Rating({ titleId, value }: { titleId: string; value: number | nu
       align="start"
       face={
         <>
-          <Icon name={value ? 'starFull' : 'star'} size={22} className={value ? 'text-accent-text' : undefined} />
+          <Icon name={value ? icons.starFull : icons.star} size={22} className={value ? 'text-accent-text' : undefined} />
           {value ? (
             <span className="tabular">
               {value}

@@ -3,6 +3,7 @@ import { authExchange } from '@urql/exchange-auth';
 import type { Client as Socket } from 'graphql-ws';
 import { filter, map, merge, mergeMap, fromValue, pipe, share } from 'wonka';
 import { freshToken, renew, sessionStore } from '~/lib/session';
+import { standingExchange } from '~/lib/standing';
 import { makeCache } from './cache';
 import { clientHeaders, endpoint, hashOf, traceparent, unknownOperation } from './transport';
 
@@ -102,6 +103,7 @@ export function makeApi(locale: string): Api {
     exchanges: [
       localeExchange(locale),
       makeCache(),
+      standingExchange,
       authExchange(async (utils) => ({
         addAuthToOperation(operation) {
           const now = sessionStore.get();

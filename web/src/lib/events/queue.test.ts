@@ -10,6 +10,7 @@ function setup(options: { outcomes?: (Outcome | Error)[]; kept?: Waiting[] } = {
   let now = 1_000_000;
   let timers: { at: number; work: () => void }[] = [];
   let saved: readonly Waiting[] = [];
+  const keeping: boolean[] = [];
   const queue = new EventQueue({
     async send(events: ActivityEventInput[], keepalive) {
       sent.push({ ids: events.map((e) => e.id), names: events.map((e) => e.name), keepalive });
@@ -20,6 +21,7 @@ function setup(options: { outcomes?: (Outcome | Error)[]; kept?: Waiting[] } = {
     profileId: () => profile,
     save: (waiting) => (saved = [...waiting]),
     load: () => options.kept ?? [],
+    keeping: (is) => keeping.push(is),
     now: () => now,
     random: () => 0.5,
     later(work, ms) {
@@ -35,7 +37,7 @@ function setup(options: { outcomes?: (Outcome | Error)[]; kept?: Waiting[] } = {
     for (const t of due) t.work();
     for (let i = 0; i < 10; i++) await Promise.resolve();
   };
-  return { queue, sent, pass, saved: () => saved, as: (id: string | null) => (profile = id) };
+  return { queue, sent, pass, keeping, saved: () => saved, as: (id: string | null) => (profile = id) };
 }
 
 describe('EventQueue', () => {
@@ -50,6 +52,22 @@ describe('EventQueue', () => {
     expect(sent.map((s) => s.names)).toEqual([['PAUSED', 'SEEKED']]);
     expect(queue.size).toBe(0);
     expect(saved()).toHaveLength(0);
+  });
+
+  it('says that facts are kept here from the second refusal on, until they are taken', async () => {
+    const { queue, pass, keeping } = setup({ outcomes: ['later', 'later', 'later', 'taken', 'later', 'taken'] });
+    queue.push({ name: 'PAUSED' });
+    await pass(2_000);
+    expect(keeping).toEqual([]);
+    await pass(1_000);
+    expect(keeping).toEqual([true]);
+    await pass(2_000);
+    await pass(4_000);
+    expect(keeping).toEqual([true, true, false]);
+    queue.push({ name: 'PAUSED' });
+    await pass(2_000);
+    await pass(1_000);
+    expect(keeping).toEqual([true, true, false, false]);
   });
 
   it('tries again with the same ids, ever more slowly', async () => {

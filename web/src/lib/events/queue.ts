@@ -20,6 +20,8 @@ export interface QueueDeps {
   save(waiting: readonly Waiting[]): void;
   /** What earlier pages left behind. */
   load(): Waiting[];
+  /** Is told whether the server takes nothing at the moment, so that all is kept here. */
+  keeping?(is: boolean): void;
   now?: () => number;
   random?: () => number;
   later?: (work: () => void, ms: number) => () => void;
@@ -46,6 +48,7 @@ export class EventQueue {
   /** On their way by a request that outlives the page: hiding and closing come one after the other. */
   private readonly leaving = new Set<Waiting>();
   private retryMs = 0;
+  private failures = 0;
   private readonly now: () => number;
   private readonly random: () => number;
   private readonly later: (work: () => void, ms: number) => () => void;
@@ -99,6 +102,9 @@ export class EventQueue {
     }
     this.sending = false;
     for (const w of batch) this.leaving.delete(w);
+    this.failures = outcome === 'later' ? this.failures + 1 : 0;
+    // A restart fails once and is not worth a word.
+    if (this.failures !== 1) this.deps.keeping?.(this.failures > 1);
     if (outcome === 'later') {
       this.retryMs = Math.min(lastRetryMs, this.retryMs ? this.retryMs * 2 : firstRetryMs);
       this.schedule(this.retryMs * (0.75 + this.random() / 2));

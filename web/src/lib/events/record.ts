@@ -2,6 +2,7 @@ import { graphql } from '~/gql/gql';
 import { execute, Fault } from '../api/transport';
 import { localeStore } from '../i18n';
 import { freshToken, renew, sessionStore } from '../session';
+import { standing } from '../standing';
 import { uuid7 } from '../uuid7';
 import { thisDevice } from './device';
 import { EventQueue, type NewEvent, type Waiting } from './queue';
@@ -51,6 +52,7 @@ function theQueue(): EventQueue {
         // Full or closed: the facts stay in memory.
       }
     },
+    keeping: (keeping) => standing.set((now) => (!!now.keeping === keeping ? now : { ...now, keeping })),
     async send(events, keepalive) {
       const now = sessionStore.get();
       // A closing page cannot wait for a new token.

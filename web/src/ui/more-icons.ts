@@ -1,0 +1,31 @@
+import type { Shape } from './icon';
+
+/** Icons of the pages behind the home page: `icon={icons.trash}`. */
+export const icons = {
+  pause: { d: 'M7 4.5h3.2v15H7zM13.8 4.5H17v15h-3.2z', fill: true },
+  up: { d: 'M5.5 14.5L12 8l6.5 6.5' },
+  back: { d: 'M19 12H5M11 6l-6 6 6 6' },
+  star: { d: 'M12 3.6l2.6 5.3 5.8.8-4.2 4.1 1 5.8-5.2-2.7-5.2 2.7 1-5.8L3.6 9.7l5.8-.8z' },
+  starFull: { d: 'M12 3.6l2.6 5.3 5.8.8-4.2 4.1 1 5.8-5.2-2.7-5.2 2.7 1-5.8L3.6 9.7l5.8-.8z', fill: true },
+  volume: { d: 'M4 9.5v5h3.5L12 18.5v-13L7.5 9.5zM15.5 9a4.2 4.2 0 0 1 0 6M18 6.5a7.8 7.8 0 0 1 0 11' },
+  volumeLow: { d: 'M4 9.5v5h3.5L12 18.5v-13L7.5 9.5zM15.5 9a4.2 4.2 0 0 1 0 6' },
+  mute: { d: 'M4 9.5v5h3.5L12 18.5v-13L7.5 9.5zM16 9.5l5 5M21 9.5l-5 5' },
+  subtitles: { d: 'M4 6h16v12H4zM7 14.5h5M14.5 14.5H17M7 11h2.5M12 11h5' },
+  gear: { d: 'M12 9a3 3 0 1 1 0 6 3 3 0 0 1 0-6zM12 3v3M12 18v3M3 12h3M18 12h3M5.6 5.6l2.2 2.2M16.2 16.2l2.2 2.2M18.4 5.6l-2.2 2.2M7.8 16.2l-2.2 2.2' },
+  pip: { d: 'M3.5 5.5h17v13h-17zM12 12h6v4h-6z' },
+  full: { d: 'M4 9V4h5M15 4h5v5M20 15v5h-5M9 20H4v-5' },
+  window: { d: 'M9 4v5H4M20 9h-5V4M15 20v-5h5M4 15h5v5' },
+  next: { d: 'M5 5.5v13l9.5-6.5zM18 5v14' },
+  restart: { d: 'M5 12a7 7 0 1 0 2.3-5.2M4.5 4v4.3h4.3' },
+  keyboard: { d: 'M3 6.5h18v11H3zM6.5 10h.01M10 10h.01M13.5 10h.01M17 10h.01M8 14h8' },
+  trash: { d: 'M5 7h14M9.5 7V4.5h5V7M7 7l.8 12.5h8.4L17 7M10.5 11v5M13.5 11v5' },
+  pencil: { d: 'M5 19l.8-3.8L15.5 5.5l3 3L8.8 18.2zM13.5 7.5l3 3' },
+  filter: { d: 'M4 7h16M7 12h10M10 17h4' },
+  sort: { d: 'M8 5v14M8 5L5 8M8 5l3 3M16 19V5M16 19l-3-3M16 19l3-3' },
+  upload: { d: 'M12 15.5v-11M7.5 8.5L12 4l4.5 4.5M4.5 15.5v4h15v-4' },
+  chart: { d: 'M4.5 19.5h15M7 16v-5M12 16V6M17 16v-8' },
+  list: { d: 'M8.5 6.5H20M8.5 12H20M8.5 17.5H20M4.5 6.5h.01M4.5 12h.01M4.5 17.5h.01' },
+  tag: { d: 'M4 4.5h7.5l8.5 8.5-7 7L4.5 11.5zM8 8.5h.01' },
+  people: { d: 'M9 5a3.3 3.3 0 1 1 0 6.6A3.3 3.3 0 0 1 9 5zM3 19c.4-3.2 2.8-5 6-5s5.6 1.8 6 5M15.5 5.3a3.3 3.3 0 0 1 0 6M17 14.3c2.2.5 3.7 2.2 4 4.7' },
+  grip: { d: 'M9 6h.01M15 6h.01M9 12h.01M15 12h.01M9 18h.01M15 18h.01' },
+} satisfies Record<string, Shape>;
