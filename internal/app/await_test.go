@@ -124,7 +124,7 @@ func service(t *testing.T, target string, env map[string]string) *Config {
 const hush = "s3cr3t"
 
 func onS3(address string) map[string]string {
-	return map[string]string{"CINEMA_S3_URL": address, "CINEMA_S3_ACCESS_KEY": "key", "CINEMA_S3_SECRET_KEY": hush}
+	return map[string]string{"CINEMA_ELASTICSEARCH_URL": "http://127.0.0.1:1", "CINEMA_S3_URL": address, "CINEMA_S3_ACCESS_KEY": "key", "CINEMA_S3_SECRET_KEY": hush}
 }
 
 func s3Says(code string) string {
@@ -139,7 +139,7 @@ func TestWhatWaitingDoesNotMendEndsTheStart(t *testing.T) {
 	}
 	hello := func(t *testing.T, answer string) map[string]string {
 		l := port(t)
-		speaker(t, l, map[string]string{"hello": answer, "auth": "", "client": "+OK\r\n", "select": "+OK\r\n"})
+		speaker(t, l, map[string]string{"hello": answer, "client": "+OK\r\n", "select": "+OK\r\n"})
 		return map[string]string{"CINEMA_REDIS_URL": "redis://:" + hush + "@" + l.Addr().String()}
 	}
 	elastic := func(address string) map[string]string {
@@ -155,7 +155,9 @@ func TestWhatWaitingDoesNotMendEndsTheStart(t *testing.T) {
 		"postgres: no database": {"etl", func(t *testing.T) map[string]string { return postgres(t, "3D000", "database does not exist") },
 			[]string{"CINEMA_POSTGRES_CATALOG_URL", "CREATE DATABASE"}},
 		"redis: wrong password": {"router", func(t *testing.T) map[string]string {
-			return hello(t, "-WRONGPASS invalid username-password pair or user is disabled.\r\n")
+			l := port(t) // the library says who it is within HELLO, then by AUTH alone
+			speaker(t, l, map[string]string{"auth": "-WRONGPASS invalid username-password pair or user is disabled.\r\n"})
+			return map[string]string{"CINEMA_REDIS_URL": "redis://:" + hush + "@" + l.Addr().String()}
 		}, []string{"CINEMA_REDIS_URL", "redis://:***@127.0.0.1:", "password"}},
 		"redis: too old": {"router", func(t *testing.T) map[string]string {
 			return hello(t, "*2\r\n$7\r\nversion\r\n$5\r\n6.2.0\r\n")

@@ -9,7 +9,6 @@ import (
 	"io/fs"
 	"math"
 	"net/url"
-	"strings"
 	"time"
 
 	"github.com/exaring/otelpgx"
@@ -72,8 +71,6 @@ func refused(err error) error {
 		return await.Never(fmt.Errorf("the user lacks a right that is needed: GRANT it: %w", err))
 	case errors.As(err, &authority), errors.As(err, &host), errors.As(err, &invalid):
 		return await.Never(fmt.Errorf("the server's certificate is not trusted: set sslrootcert, or name the host as the certificate does: %w", err))
-	case strings.Contains(err.Error(), "server refused TLS connection"):
-		return await.Never(fmt.Errorf("the server speaks no TLS: turn it on there, or set sslmode=prefer: %w", err))
 	}
 	return err
 }
