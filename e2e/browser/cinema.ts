@@ -25,11 +25,11 @@ async function freePort(): Promise<number> {
 }
 
 /** Starts the built program on a new data folder and waits for its ready line. */
-async function start(dir: string): Promise<{ cinema: Cinema; child: ChildProcess; log: () => string }> {
+async function start(dir: string, settings: Record<string, string> = {}): Promise<{ cinema: Cinema; child: ChildProcess; log: () => string }> {
   const port = await freePort();
   const binary = process.env.CINEMA_BIN ?? resolve(import.meta.dirname, '../../bin/cinema');
   const child = spawn(binary, [], {
-    env: { ...process.env, CINEMA_DATA_DIR: dir, CINEMA_LISTEN: `127.0.0.1:${port}`, CINEMA_OPS_LISTEN: `127.0.0.1:${await freePort()}`, CINEMA_DEMO: 'true' },
+    env: { ...process.env, CINEMA_DATA_DIR: dir, CINEMA_LISTEN: `127.0.0.1:${port}`, CINEMA_OPS_LISTEN: `127.0.0.1:${await freePort()}`, CINEMA_DEMO: 'true', ...settings },
     stdio: ['ignore', 'pipe', 'pipe'],
   });
   let log = '';
@@ -51,12 +51,13 @@ async function start(dir: string): Promise<{ cinema: Cinema; child: ChildProcess
   return { cinema: { url: `http://localhost:${port}`, adminPassword }, child, log: () => log };
 }
 
-export const test = base.extend<object, { cinema: Cinema }>({
+export const test = base.extend<object, { cinema: Cinema; settings: Record<string, string> }>({
+  /** Environment variables of the program, of which a file may want its own. */
+  settings: [{}, { scope: 'worker', option: true }],
   cinema: [
-    // eslint-disable-next-line no-empty-pattern
-    async ({}, use) => {
+    async ({ settings }, use) => {
       const dir = mkdtempSync(join(tmpdir(), 'cinema-e2e-'));
-      const { cinema, child } = await start(dir);
+      const { cinema, child } = await start(dir, settings);
       await use(cinema);
       const ended = new Promise((done) => child.once('exit', done));
       child.kill('SIGTERM');
