@@ -84,7 +84,7 @@ func asked(list []*search.Title, n int) []struct {
 		exact = append(exact, one(name))
 		letters := []rune(name)
 		prefix = append(prefix, one(string(letters[:min(len(letters), 3+dice.IntN(4))])))
-		nothing = append(nothing, one("zz"+mistake(dice, first)[:4]+"xxyyww"))
+		nothing = append(nothing, one("zz"+mistake(dice, first)+"xxyyww"))
 		all = append(all, one(""))
 	}
 	return []struct {

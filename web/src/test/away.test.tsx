@@ -33,7 +33,7 @@ describe('while a part is away', () => {
     );
     open('/');
     expect(await screen.findByText('The catalogue is empty')).toBeTruthy();
-    expect(await screen.findByText(/The catalogue is shown as it was on 2 January at/, undefined, soon)).toBeTruthy();
+    expect(await screen.findByText(/The catalogue is shown as it was on January 2 at/, undefined, soon)).toBeTruthy();
     away = false;
     await waitFor(() => expect(screen.queryByText(/shown as it was/)).toBeNull(), soon);
     expect(asked.at(-1)).toBe(false);
