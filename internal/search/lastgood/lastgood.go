@@ -59,7 +59,7 @@ type Index struct {
 	genres  atomic.Pointer[[]search.GenreCount]
 	changed atomic.Bool
 
-	heard atomic.Int64 // when the index last answered, in Unix nanoseconds
+	heard atomic.Int64 // when the index last answered, in Unix nanoseconds; 0 if it never has
 	lost  atomic.Bool  // whether it failed since
 }
 
@@ -91,7 +91,6 @@ func New(o Options) (*Index, error) {
 	if err := errors.Join(errs[:]...); err != nil {
 		return nil, fmt.Errorf("lastgood: %w", err)
 	}
-	x.heard.Store(time.Now().UnixNano())
 	if err := x.load(); err != nil && !errors.Is(err, os.ErrNotExist) {
 		x.log.Warn("what the search index last said cannot be read; it is forgotten", "file", x.file, "error", err)
 	}
@@ -99,12 +98,13 @@ func New(o Options) (*Index, error) {
 }
 
 // Away is since when the index has not answered: when it last did. It is zero
-// while the index answers.
+// while the index answers, and when it never has, for then nothing old is shown.
 func (x *Index) Away() time.Time {
-	if !x.lost.Load() {
+	heard := x.heard.Load()
+	if !x.lost.Load() || heard == 0 {
 		return time.Time{}
 	}
-	return time.Unix(0, x.heard.Load())
+	return time.Unix(0, heard)
 }
 
 // here notes that the index answers.
@@ -336,7 +336,10 @@ func (x *Index) Run(ctx context.Context) error {
 }
 
 func (x *Index) save() error {
-	f := file{Version: version, Heard: time.Unix(0, x.heard.Load()).UTC(), Lists: map[string]list{}}
+	f := file{Version: version, Lists: map[string]list{}}
+	if heard := x.heard.Load(); heard != 0 {
+		f.Heard = time.Unix(0, heard).UTC()
+	}
 	for _, t := range x.titles.All() {
 		f.Titles = append(f.Titles, t)
 	}

@@ -95,6 +95,11 @@ func TestAnswersWhileTheIndexIsAwayAlsoAfterAColdStart(t *testing.T) {
 		return []any{list.Hits[0].Title.ID, list.Hits[1].Title.ID, list.Hits[0].Cursor, list.Total, titles[film.ID].Version, people[person.ID].Name, of[episode].OriginalName, genres[0].Genre.Slug}
 	}
 	first := open()
+	index.away = true
+	_, err = first.Genres(t.Context())
+	require.ErrorIs(t, err, errAway)
+	require.Zero(t, first.Away(), "an index that never answered has left nothing old to be shown")
+	index.away = false
 	began := time.Now()
 	want := ask(first)
 	require.Zero(t, first.Away())
