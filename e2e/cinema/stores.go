@@ -40,6 +40,8 @@ func Stores(t testing.TB, name string) (env []string, bucket string) {
 	})
 	bucket = strings.ReplaceAll(name, "_", "-")
 	given["CINEMA_S3_BUCKET"], given["CINEMA_CLICKHOUSE_DATABASE"] = bucket, name
+	// The user that is deployed may make no database but its own.
+	given["CINEMA_CLICKHOUSE_USER"], given["CINEMA_CLICKHOUSE_PASSWORD"] = "tests", ""
 	for k, v := range given {
 		env = append(env, k+"="+v)
 	}

@@ -22,6 +22,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -381,7 +382,7 @@ func Kafka(t testing.TB, topics ...string) []string {
 }
 
 // deleteTopics deletes those that are there, and with them what groups have
-// read of them.
+// read of them, and returns when no broker knows them any more.
 func deleteTopics(brokers, topics []string) error {
 	cfg := sarama.NewConfig()
 	cfg.Version = sarama.V3_6_0_0
@@ -395,7 +396,33 @@ func deleteTopics(brokers, topics []string) error {
 			return fmt.Errorf("delete topic %s: %w", topic, err)
 		}
 	}
+	for _, address := range brokers {
+		if err := forgotten(address, cfg, topics); err != nil {
+			return fmt.Errorf("broker %s: %w", address, err)
+		}
+	}
 	return nil
+}
+
+// forgotten waits until a broker knows none of the topics. Each learns of what
+// was deleted by itself, and tells its clients of it until then.
+func forgotten(address string, cfg *sarama.Config, topics []string) error {
+	broker := sarama.NewBroker(address)
+	if err := broker.Open(cfg); err != nil {
+		return err
+	}
+	defer broker.Close()
+	for range 300 {
+		answer, err := broker.GetMetadata(sarama.NewMetadataRequest(cfg.Version, topics))
+		if err != nil {
+			return err
+		}
+		if !slices.ContainsFunc(answer.Topics, func(t *sarama.TopicMetadata) bool { return !errors.Is(t.Err, sarama.ErrUnknownTopicOrPartition) }) {
+			return nil
+		}
+		time.Sleep(100 * time.Millisecond)
+	}
+	return errors.New("it still knows topics that were deleted half a minute ago")
 }
 
 // Name returns a name that no other test of the binary has, for a topic, a

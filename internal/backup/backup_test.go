@@ -219,6 +219,23 @@ func TestRoundTrip(t *testing.T) {
 	}
 }
 
+// Sealed, a content is other bytes each time: what is recorded must be what lies
+// there, however many files hold the same.
+func TestTheSameContentManyTimes(t *testing.T) {
+	from := backup.Stores{
+		Objects: folder(t, t.TempDir()), Log: openLog(t, enginestest.Kafka(t, topics()...)), Readers: collectors.Readers(), Analytics: analytics(t),
+	}
+	for n := range 20 {
+		put(t, from.Objects, fmt.Sprintf("posters/%d.jpg", n), []byte("a poster"))
+	}
+	target, err := backup.Open(t.Context(), folder(t, t.TempDir()), "there", "correct horse battery", true)
+	require.NoError(t, err)
+	made, err := backup.Make(t.Context(), from, target, "test", hush)
+	require.NoError(t, err)
+	require.NoError(t, target.Verify(t.Context(), made))
+	require.EqualValues(t, 20, made.Counts.Objects)
+}
+
 func roundTrip(t *testing.T, writeKey, readKey string) {
 	dir, brokers := t.TempDir(), enginestest.Kafka(t, topics()...)
 	store := folder(t, dir)

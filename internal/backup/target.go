@@ -20,6 +20,7 @@ import (
 
 	"filippo.io/age"
 	"golang.org/x/sync/errgroup"
+	"golang.org/x/sync/singleflight"
 
 	"github.com/netflixathome/cinema/internal/blob"
 	"github.com/netflixathome/cinema/internal/fault"
@@ -44,6 +45,7 @@ type Target struct {
 	name  string // for people
 	keys  *keys  // nil: not encrypted, or not opened for reading
 
+	adding      singleflight.Group // by blob
 	mu          sync.Mutex
 	known       map[string]Blob // of earlier backups
 	used        map[string]Blob // of the one that is being written
@@ -388,22 +390,29 @@ func (t *Target) add(ctx context.Context, size int64, open func() (io.ReadCloser
 	if ok {
 		return name, nil
 	}
-	b, err = t.left(ctx, name)
-	if fault.KindOf(err) == fault.NotFound {
-		b, err = t.write(ctx, name, size, sum, open)
-		if err == nil {
-			t.mu.Lock()
+	// The same content may be added twice at once. Sealed, it is other bytes each
+	// time: only one of them may lie there.
+	_, err, _ = t.adding.Do(name, func() (any, error) {
+		b, err := t.left(ctx, name)
+		fresh := fault.KindOf(err) == fault.NotFound
+		if fresh {
+			b, err = t.write(ctx, name, size, sum, open)
+		}
+		if err != nil {
+			return nil, err
+		}
+		t.mu.Lock()
+		defer t.mu.Unlock()
+		t.used[name] = b
+		if fresh {
 			t.fresh[name] = true
 			t.copiedBytes += b.Size
-			t.mu.Unlock()
 		}
-	}
+		return nil, nil
+	})
 	if err != nil {
 		return "", err
 	}
-	t.mu.Lock()
-	t.used[name] = b
-	t.mu.Unlock()
 	return name, nil
 }
 
