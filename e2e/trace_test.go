@@ -203,7 +203,7 @@ func TestOneTraceFromTheRouterToClickHouse(t *testing.T) {
 		"CINEMA_LOG_FORMAT=json", "CINEMA_LOG_LEVEL=debug")
 	front := cluster.Front
 	viewer := front.Client()
-	viewer.SignUp(t, "newcomer", password)
+	viewer.SignUp(t, "traced", password) // others have been on these servers
 	film := playable(t, viewer)
 
 	// A stranger who wants theirs kept: both routers are asked.

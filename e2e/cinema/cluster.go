@@ -151,8 +151,7 @@ func startReal(t testing.TB, settings []string) *Cluster {
 	for _, service := range []string{"auth", "catalog", "admin", "telemetry"} {
 		env = append(env, "CINEMA_"+strings.ToUpper(service)+"_URL=http://127.0.0.1:"+inside+"/"+service)
 	}
-	// What at home is made at the first start must be the same for all.
-	env = append(env, "CINEMA_TRUSTED_PROXIES=127.0.0.1", "CINEMA_MEDIA_SIGNING_KEY="+newKey(t), "CINEMA_AUTH_SECRET="+newKey(t))
+	env = append(append(env, "CINEMA_TRUSTED_PROXIES=127.0.0.1"), secrets...)
 
 	c := &Cluster{Front: &Instance{URL: "http://127.0.0.1:" + freePort(t)}, Instances: map[string][]*Instance{}}
 	// nginx comes first, for services ask it for the keys of auth; so the
