@@ -29,9 +29,10 @@ const reload = 15 * time.Second
 // maxList bounds the list, in bytes: some 80,000 sessions.
 const maxList = 8 << 20
 
-// Revocation says that the tokens of a session are no longer good.
+// Revocation says that the tokens of a seat are no longer good: its session has
+// ended, or has gone on with another profile.
 type Revocation struct {
-	SessionID uuid.UUID `json:"sid"`
+	SessionID uuid.UUID `json:"sid"` // the seat's; see Claims.Seat
 	// Until is when the last of them ends by itself.
 	Until time.Time `json:"until"`
 }
@@ -58,7 +59,7 @@ func NewRevocations(b bus.Bus, load func(ctx context.Context) ([]Revocation, err
 	return &Revocations{bus: b, load: load, now: now, log: log, until: map[uuid.UUID]time.Time{}}, nil
 }
 
-// Revoked reports whether the session has ended.
+// Revoked reports whether the seat has been left.
 func (r *Revocations) Revoked(session uuid.UUID) bool {
 	r.mu.RLock()
 	defer r.mu.RUnlock()

@@ -82,8 +82,9 @@ func newWorld(t testing.TB) *world {
 }
 
 func claims() *authn.Claims {
+	six := 6
 	return &authn.Claims{
-		UserID: uuid.New(), ProfileID: uuid.New(), SessionID: uuid.New(), Child: true, Demo: true,
+		UserID: uuid.New(), ProfileID: uuid.New(), SessionID: uuid.New(), SeatID: uuid.New(), Child: true, AgeLimit: &six, Demo: true,
 		Scopes: map[string]bool{"title:read": true, "stats:read": true, "not": false},
 	}
 }
@@ -101,7 +102,7 @@ func TestRoundTrip(t *testing.T) {
 
 	head, body := part(t, token, 0), part(t, token, 1)
 	require.Equal(t, map[string]any{"alg": "EdDSA", "kid": "k1", "typ": "at+jwt"}, head)
-	for _, name := range []string{"iss", "aud", "sub", "sid", "iat", "nbf", "exp", "jti", "pid", "scopes", "child"} {
+	for _, name := range []string{"iss", "aud", "sub", "sid", "iat", "nbf", "exp", "jti", "pid", "scopes", "child", "seat", "age"} {
 		require.Contains(t, body, name)
 	}
 }
@@ -379,6 +380,32 @@ func TestVerifierAsksRevocations(t *testing.T) {
 	w.revoked.Add(authn.Revocation{SessionID: c.SessionID, Until: w.clock.now().Add(authn.RevocationTTL)})
 	_, err = w.verifier.Verify(t.Context(), token)
 	require.Same(t, authn.ErrUnauthenticated, err)
+}
+
+func TestASeatThatWasLeft(t *testing.T) {
+	w := newWorld(t)
+	before, after := claims(), claims()
+	after.SessionID, after.SeatID = before.SessionID, uuid.New()
+	first, err := w.signer.Sign(before)
+	require.NoError(t, err)
+	second, err := w.signer.Sign(after)
+	require.NoError(t, err)
+	_, err = w.verifier.Verify(t.Context(), first)
+	require.NoError(t, err)
+	w.revoked.Add(authn.Revocation{SessionID: before.Seat(), Until: w.clock.now().Add(authn.RevocationTTL)})
+	_, err = w.verifier.Verify(t.Context(), first)
+	require.Same(t, authn.ErrUnauthenticated, err, "also one that was verified before")
+	_, err = w.verifier.Verify(t.Context(), second)
+	require.NoError(t, err, "the session goes on")
+
+	old := claims()
+	old.SeatID, old.AgeLimit = uuid.Nil, nil
+	token, err := w.signer.Sign(old)
+	require.NoError(t, err)
+	read, err := w.verifier.Verify(t.Context(), token)
+	require.NoError(t, err)
+	require.Equal(t, old.SessionID, read.Seat())
+	require.Equal(t, authn.ChildAge, *read.AgeLimit, "a child's token of before there were limits")
 }
 
 // A token that was verified once is remembered, but not beyond its key.
