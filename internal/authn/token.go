@@ -345,7 +345,7 @@ func (v *TokenVerifier) Verify(ctx context.Context, token string) (*Claims, erro
 	if set := v.current(ctx); set != nil {
 		if g, ok := set.verified.get(hash); ok {
 			now := v.now()
-			if now.Before(g.from) || !now.Before(g.until) || v.left(&g.claims) {
+			if now.Before(g.from) || !now.Before(g.until) || v.revoked.Revoked(g.claims.Seat()) {
 				return nil, ErrUnauthenticated
 			}
 			return &g.claims, nil
@@ -392,7 +392,7 @@ func (v *TokenVerifier) Verify(ctx context.Context, token string) (*Claims, erro
 		},
 		from: p.NotBefore.Add(-Leeway), until: p.Expires.Add(Leeway),
 	}
-	if v.left(&g.claims) {
+	if v.revoked.Revoked(g.claims.Seat()) {
 		return nil, ErrUnauthenticated
 	}
 	if p.IssuedAt.After(p.NotBefore.Time) {
@@ -400,11 +400,6 @@ func (v *TokenVerifier) Verify(ctx context.Context, token string) (*Claims, erro
 	}
 	by.verified.put(hash, g)
 	return &g.claims, nil
-}
-
-// left reports whether the session has ended, or has gone on to another seat.
-func (v *TokenVerifier) left(c *Claims) bool {
-	return v.revoked.Revoked(c.SessionID) || v.revoked.Revoked(c.Seat())
 }
 
 // current is the key set at hand while it may be trusted, else nil. One that

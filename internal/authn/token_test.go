@@ -374,10 +374,10 @@ func TestVerifierAsksRevocations(t *testing.T) {
 	c := claims()
 	token, err := w.signer.Sign(c)
 	require.NoError(t, err)
-	w.revoked.Add(authn.Revocation{SessionID: c.SessionID, Until: w.clock.now()})
+	w.revoked.Add(authn.Revocation{SessionID: c.Seat(), Until: w.clock.now()})
 	_, err = w.verifier.Verify(t.Context(), token)
 	require.NoError(t, err, "one that is over says nothing")
-	w.revoked.Add(authn.Revocation{SessionID: c.SessionID, Until: w.clock.now().Add(authn.RevocationTTL)})
+	w.revoked.Add(authn.Revocation{SessionID: c.Seat(), Until: w.clock.now().Add(authn.RevocationTTL)})
 	_, err = w.verifier.Verify(t.Context(), token)
 	require.Same(t, authn.ErrUnauthenticated, err)
 }

@@ -165,6 +165,9 @@ func (s *Subgraph) Watch(ctx context.Context, in WatchInput) (<-chan *WatchUpdat
 	if err != nil {
 		return nil, err
 	}
+	if err := s.wantSeen(ctx, "input.playableId", in.PlayableID, in.TitleID); err != nil {
+		return nil, err
+	}
 	connection := uuid.New()
 	want := Session{
 		ID: in.SessionUUID, UserID: claims.UserID, ProfileID: claims.ProfileID, Playable: in.PlayableID, Title: in.TitleID,
