@@ -23,6 +23,14 @@ const TopicRevoked = "session.revoked"
 // token that was signed at its moment can pass.
 const RevocationTTL = AccessTTL + 2*Leeway
 
+const (
+	// remembered is how long a revocation is kept here beyond its tokens: signed
+	// addresses of films outlive them by hours, and must not come back to life.
+	remembered = 12 * time.Hour
+	// mostRemembered bounds what is kept beyond; some 10 MB.
+	mostRemembered = 200_000
+)
+
 // reload is how often the list is asked for, since the bus may lose a message.
 const reload = 15 * time.Second
 
@@ -38,7 +46,7 @@ type Revocation struct {
 }
 
 // Revocations is the set of sessions that have ended but whose access tokens
-// have not. The bus feeds it at once; what the bus loses is made up for by
+// have not, and of those of the last hours. The bus feeds it at once; what the bus loses is made up for by
 // asking the auth service for its list.
 type Revocations struct {
 	bus  bus.Bus
@@ -140,7 +148,7 @@ func (r *Revocations) refresh(ctx context.Context) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	for session, until := range r.until {
-		if !until.After(now) {
+		if over := now.Sub(until); over >= remembered || over >= 0 && len(r.until) > mostRemembered {
 			delete(r.until, session)
 		}
 	}

@@ -369,6 +369,36 @@ func TestRevocations(t *testing.T) {
 	require.NoError(t, <-done)
 }
 
+// A film's address is good for longer than a token: the seat that it was signed
+// for stays left after the last token has ended.
+func TestRevocationsOutliveTokens(t *testing.T) {
+	c := &clock{t: time.Unix(1_800_000_000, 0)}
+	left := uuid.New()
+	var asked atomic.Int32
+	r, err := authn.NewRevocations(memory.New(), func(context.Context) ([]authn.Revocation, error) {
+		asked.Add(1)
+		return nil, nil
+	}, c.now, silent)
+	require.NoError(t, err)
+	for _, pass := range []struct {
+		after time.Duration
+		left  bool
+	}{{0, true}, {authn.RevocationTTL, true}, {10 * time.Hour, true}, {3 * time.Hour, false}} {
+		if pass.after == 0 {
+			r.Add(authn.Revocation{SessionID: left, Until: c.now().Add(authn.RevocationTTL)})
+		}
+		c.add(pass.after)
+		before := asked.Load()
+		ctx, cancel := context.WithCancel(t.Context())
+		done := make(chan error)
+		go func() { done <- r.Run(ctx) }() // it looks through what it keeps when it starts
+		require.Eventually(t, func() bool { return asked.Load() > before }, 5*time.Second, time.Millisecond)
+		cancel()
+		require.NoError(t, <-done)
+		require.Equal(t, pass.left, r.Revoked(left), "%s later", pass.after)
+	}
+}
+
 func TestVerifierAsksRevocations(t *testing.T) {
 	w := newWorld(t)
 	c := claims()
