@@ -1,13 +1,10 @@
 import { Trans, useLingui } from '@lingui/react/macro';
-import { Link, useLocation, useNavigate } from '@tanstack/react-router';
-import { useEffect, useState } from 'react';
-import { signOut, useUser } from '~/lib/session';
-import { useFaultText } from '~/lib/faults';
+import { Link, useLocation } from '@tanstack/react-router';
+import { lazy, Suspense, useEffect, useState } from 'react';
+import { useUser } from '~/lib/session';
 import { cx } from '~/ui/cx';
 import { Icon } from '~/ui/icon';
 import { LazyMenu } from '~/ui/lazy-menu';
-import { menuItemClass } from '~/ui/menu-class';
-import { toast } from '~/ui/toast';
 import { Avatar } from '~/ui/avatar';
 import { Brand } from '~/ui/brand';
 
@@ -76,48 +73,21 @@ export function Header() {
   );
 }
 
+const ProfileMenuItems = lazy(() => import('./profile-menu'));
+
 function ProfileMenu() {
   const { t } = useLingui();
-  const { user, profile } = useUser();
-  const words = useFaultText();
-  const navigate = useNavigate();
+  const { profile } = useUser();
   return (
     <LazyMenu
       label={t`Profile: ${profile.name}`}
       className="ml-1 grid size-11 place-items-center rounded-md hover:bg-surface-2"
       face={<Avatar name={profile.name} colour={profile.colour} avatar={profile.avatar} size={32} />}
     >
-      {({ MenuItem, MenuLabel, MenuSeparator }) => (
-        <>
-      <MenuLabel>
-        <Trans>Who is watching</Trans>
-      </MenuLabel>
-      {user.profiles.map((p) => (
-        <MenuItem key={p.id} onSelect={() => (p.id === profile.id ? undefined : void navigate({ to: '/profiles', search: { to: p.id } }))}>
-          <Avatar name={p.name} colour={p.colour} avatar={p.avatar} size={24} />
-          <span className="min-w-0 flex-1 truncate">{p.name}</span>
-          {p.id === profile.id && <Icon name="check" size={16} className="text-accent-text" aria-label={t`now`} aria-hidden={false} role="img" />}
-        </MenuItem>
-      ))}
-      <MenuSeparator />
-      <MenuItem asChild>
-        <Link to="/account" className={menuItemClass}>
-          <Icon name="user" size={18} className="text-text-3" />
-          <Trans>Account and profiles</Trans>
-        </Link>
-      </MenuItem>
-      <MenuItem
-        icon="out"
-        onSelect={() => {
-          signOut().then(
-            () => navigate({ to: '/signin', search: {} }),
-            (error) => toast(words(error), { tone: 'danger' }),
-          );
-        }}
-      >
-        <Trans>Sign out</Trans>
-      </MenuItem>
-        </>
+      {() => (
+        <Suspense>
+          <ProfileMenuItems />
+        </Suspense>
       )}
     </LazyMenu>
   );
