@@ -1,7 +1,6 @@
 import { createRoute, Outlet, redirect } from '@tanstack/react-router';
 import { RouteError } from '~/features/shell/route-error';
 import { ApiProvider } from '~/lib/api/provider';
-import { isChoosing } from '~/lib/choosing';
 import { settled, useSession } from '~/lib/session';
 import { rootRoute } from './root';
 
@@ -23,9 +22,6 @@ export const signedInRoute = createRoute({
   beforeLoad: async ({ location }) => {
     if ((await settled()).status !== 'in') {
       throw redirect({ to: '/signin', search: location.href === '/' ? {} : { next: location.href }, replace: true });
-    }
-    if (isChoosing() && !/^\/(profiles|account)/.test(location.pathname)) {
-      throw redirect({ to: '/profiles', search: { next: location.href }, replace: true });
     }
   },
   component: SignedIn,

@@ -4,7 +4,6 @@ import { useRef, useState, type FormEvent } from 'react';
 import { toFault, useFaultText } from '~/lib/faults';
 import { usePageTitle } from '~/lib/page';
 import { samePath } from '~/lib/paths';
-import { choosing } from '~/lib/choosing';
 import { sessionStore, signIn } from '~/lib/session';
 import { Button } from '~/ui/button';
 import { Field, Input } from '~/ui/field';
@@ -35,9 +34,7 @@ export function SignIn({ next }: { next?: string }) {
     try {
       await signIn(login, password);
       const now = sessionStore.get();
-      const several = now.status === 'in' && now.user.profiles.length > 1;
-      choosing(several);
-      if (several) {
+      if (now.status === 'in' && now.user.profiles.length > 1) {
         await navigate({ to: '/profiles', search: { next }, replace: true });
       } else await navigate({ href: samePath(next), replace: true });
     } catch (error) {

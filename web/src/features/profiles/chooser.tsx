@@ -1,7 +1,6 @@
 import { Trans, useLingui } from '@lingui/react/macro';
 import { useNavigate } from '@tanstack/react-router';
 import { useEffect, useRef, useState, type KeyboardEvent } from 'react';
-import { choosing } from '~/lib/choosing';
 import { useFaultText } from '~/lib/faults';
 import { usePageTitle } from '~/lib/page';
 import { samePath } from '~/lib/paths';
@@ -28,10 +27,7 @@ export function Chooser({ next, to }: { next?: string; to?: string }) {
   const list = useRef<HTMLUListElement>(null);
   usePageTitle(t`Who is watching?`);
 
-  const leave = () => {
-    choosing(false);
-    return navigate({ href: samePath(next), replace: true });
-  };
+  const leave = () => navigate({ href: samePath(next), replace: true });
   const choose = async (chosen: Profile) => {
     if (busy) return;
     setError(undefined);
@@ -106,7 +102,7 @@ export function Chooser({ next, to }: { next?: string; to?: string }) {
           {error}
         </div>
         {!profile.child && (
-          <ButtonLink to="/account" variant="ghost" icon="pencil" className="mt-8" onClick={() => choosing(false)}>
+          <ButtonLink to="/account" variant="ghost" icon="pencil" className="mt-8">
             <Trans>Manage profiles</Trans>
           </ButtonLink>
         )}

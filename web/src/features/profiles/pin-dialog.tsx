@@ -5,6 +5,7 @@ import type { Profile } from '~/lib/session';
 import { Button } from '~/ui/button';
 import { Dialog } from '~/ui/dialog';
 import { Field, Input } from '~/ui/field';
+import { TooSoon } from './switch';
 
 interface Props {
   profile: Profile;
@@ -43,7 +44,7 @@ export function PinDialog({ profile, onPin, onClose }: Props) {
     } catch (failed) {
       const fault = toFault(failed);
       setPin('');
-      if (fault.code === 'RATE_LIMITED' && fault.retryAfter) setWait(fault.retryAfter);
+      if (failed instanceof TooSoon) setWait(failed.seconds);
       setError(fault.reason === 'WRONG_PIN' ? t`The PIN is wrong.` : words(fault));
       setBusy(false);
       input.current?.focus();

@@ -1,10 +1,13 @@
 import { Trans, useLingui } from '@lingui/react/macro';
-import { Link, useLocation } from '@tanstack/react-router';
-import { lazy, Suspense, useEffect, useState } from 'react';
-import { useUser } from '~/lib/session';
+import { Link, useLocation, useNavigate } from '@tanstack/react-router';
+import { useEffect, useState } from 'react';
+import { signOut, useUser } from '~/lib/session';
+import { useFaultText } from '~/lib/faults';
 import { cx } from '~/ui/cx';
 import { Icon } from '~/ui/icon';
 import { LazyMenu } from '~/ui/lazy-menu';
+import { menuItemClass } from '~/ui/menu-class';
+import { toast } from '~/ui/toast';
 import { Avatar } from '~/ui/avatar';
 import { Brand } from '~/ui/brand';
 
@@ -73,21 +76,43 @@ export function Header() {
   );
 }
 
-const ProfileMenuItems = lazy(() => import('./profile-menu'));
-
 function ProfileMenu() {
   const { t } = useLingui();
   const { profile } = useUser();
+  const words = useFaultText();
+  const navigate = useNavigate();
   return (
     <LazyMenu
       label={t`Profile: ${profile.name}`}
       className="ml-1 grid size-11 place-items-center rounded-md hover:bg-surface-2"
       face={<Avatar name={profile.name} colour={profile.colour} avatar={profile.avatar} size={32} />}
     >
-      {() => (
-        <Suspense>
-          <ProfileMenuItems />
-        </Suspense>
+      {({ MenuItem }) => (
+        <>
+      <MenuItem asChild>
+        <Link to="/profiles" className={menuItemClass}>
+          <Icon name="people" size={18} className="text-text-3" />
+          <Trans>Who is watching</Trans>
+        </Link>
+      </MenuItem>
+      <MenuItem asChild>
+        <Link to="/account" className={menuItemClass}>
+          <Icon name="user" size={18} className="text-text-3" />
+          <Trans>Account and profiles</Trans>
+        </Link>
+      </MenuItem>
+      <MenuItem
+        icon="out"
+        onSelect={() => {
+          signOut().then(
+            () => navigate({ to: '/signin', search: {} }),
+            (error) => toast(words(error), { tone: 'danger' }),
+          );
+        }}
+      >
+        <Trans>Sign out</Trans>
+      </MenuItem>
+        </>
       )}
     </LazyMenu>
   );

@@ -21,8 +21,6 @@ export class Fault extends Error {
     message: string,
     readonly field?: string,
     readonly reason?: string,
-    /** In how many seconds the same may be tried again, where the server says. */
-    readonly retryAfter?: number,
   ) {
     super(message);
     this.name = 'Fault';
@@ -40,14 +38,13 @@ const known: readonly string[] = [
 
 const text = (value: unknown) => (typeof value === 'string' ? value : undefined);
 
-export function faultOf(error: WireError, retryAfter?: number): Fault {
+export function faultOf(error: WireError): Fault {
   const code = text(error.extensions?.code) ?? 'INTERNAL';
   return new Fault(
     known.includes(code) ? (code as FaultCode) : 'INTERNAL',
     error.message,
     text(error.extensions?.field),
     text(error.extensions?.reason),
-    retryAfter,
   );
 }
 
@@ -88,7 +85,6 @@ export async function execute<Data, Variables>(
   call: Call = {},
 ): Promise<Data> {
   const hash = import.meta.env.PROD ? hashOf(document) : undefined;
-  let wait: number | undefined;
   const send = async (withText: boolean) => {
     const response = await (call.fetch ?? fetch)(endpoint, {
       method: 'POST',
@@ -107,7 +103,6 @@ export async function execute<Data, Variables>(
         extensions: hash ? { persistedQuery: { version: 1, sha256Hash: hash } } : undefined,
       }),
     });
-    wait = Number(response.headers.get('retry-after'));
     return (await response.json()) as { data?: Data | null; errors?: WireError[] };
   };
   let answer;
@@ -117,7 +112,7 @@ export async function execute<Data, Variables>(
   } catch (error) {
     throw new Fault('NETWORK', error instanceof Error ? error.message : String(error));
   }
-  if (answer.errors?.[0]) throw faultOf(answer.errors[0], wait);
+  if (answer.errors?.[0]) throw faultOf(answer.errors[0]);
   if (!answer.data) throw new Fault('INTERNAL', 'empty answer');
   return answer.data;
 }
