@@ -43,6 +43,15 @@ func TestProfiles(t *testing.T) {
 	i := cinema.Start(t, cinema.Options{Demo: true})
 	parent := i.Client()
 	parent.SignUp(t, "parent", password)
+	cinema.Eventually(t, 4*time.Minute, func() error { // the first film of the demo, on a busy machine
+		var out titles
+		parent.Must(t, &out, `{ titles(filter: {playable: true, kinds: [FILM]}, first: 1) { totalCount } }`, nil)
+		if out.Titles.TotalCount == 0 {
+			return errors.New("no playable film yet")
+		}
+		return nil
+	})
+	parent.SignIn(t, "parent", password) // a token lasts five minutes
 	film := playable(t, parent)
 	admin := i.Admin(t)
 	var rec struct{ TitleRecord struct{ Version int } }
