@@ -50,7 +50,7 @@ export function Chooser({ next, to }: { next?: string; to?: string }) {
     if (begun.current) return;
     begun.current = true;
     // Once it was chosen, the page is made anew for it, and leaves.
-    if (chosen && chosen.id !== profile.id) void choose(chosen);
+    if (chosen && chosen.id !== profile.id) queueMicrotask(() => void choose(chosen));
     else list.current?.querySelector<HTMLElement>('[aria-current=true], button')?.focus();
     // Once, when the page opens.
     // eslint-disable-next-line react-hooks/exhaustive-deps
