@@ -51,7 +51,7 @@ export function Chooser({ next, to }: { next?: string; to?: string }) {
     begun.current = true;
     // Once it was chosen, the page is made anew for it, and leaves.
     if (chosen && chosen.id !== profile.id) queueMicrotask(() => void choose(chosen));
-    else list.current?.querySelector<HTMLElement>('[aria-current=true], button')?.focus();
+    else list.current?.querySelector<HTMLElement>('[aria-current=true]')?.focus();
     // Once, when the page opens.
     // eslint-disable-next-line react-hooks/exhaustive-deps
   }, []);
