@@ -46,7 +46,7 @@ func startEmbedded(t testing.TB, settings []string) *Cluster {
 	auth := Start(t, Options{Env: with("CINEMA_TARGET=auth")})
 	authURL := "CINEMA_AUTH_URL=" + auth.URL
 	films := Start(t, Options{Demo: true, Env: with("CINEMA_TARGET=catalog,admin,etl", authURL)})
-	watching := Start(t, Options{Env: with("CINEMA_TARGET=telemetry,collectors", authURL)})
+	watching := Start(t, Options{Env: with("CINEMA_TARGET=telemetry,collectors", authURL, "CINEMA_CATALOG_URL="+films.URL+"/catalog")})
 	router := Start(t, Options{Env: with(
 		"CINEMA_TARGET=router", authURL, "CINEMA_CATALOG_URL="+films.URL+"/catalog",
 		"CINEMA_ADMIN_URL="+films.URL+"/admin", "CINEMA_TELEMETRY_URL="+watching.URL)})

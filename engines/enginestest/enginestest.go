@@ -412,7 +412,9 @@ func forgotten(address string, cfg *sarama.Config, topics []string) error {
 		return err
 	}
 	defer broker.Close()
-	for range 300 {
+	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
+	defer cancel()
+	for {
 		answer, err := broker.GetMetadata(sarama.NewMetadataRequest(cfg.Version, topics))
 		if err != nil {
 			return err
@@ -420,9 +422,12 @@ func forgotten(address string, cfg *sarama.Config, topics []string) error {
 		if !slices.ContainsFunc(answer.Topics, func(t *sarama.TopicMetadata) bool { return !errors.Is(t.Err, sarama.ErrUnknownTopicOrPartition) }) {
 			return nil
 		}
-		time.Sleep(100 * time.Millisecond)
+		select {
+		case <-ctx.Done():
+			return errors.New("it still knows topics that were deleted half a minute ago")
+		case <-time.After(100 * time.Millisecond):
+		}
 	}
-	return errors.New("it still knows topics that were deleted half a minute ago")
 }
 
 // Name returns a name that no other test of the binary has, for a topic, a

@@ -82,6 +82,7 @@ type ComplexityRoot struct {
 		EndSession      func(childComplexity int, input EndSessionInput) int
 		EndSessions     func(childComplexity int, input EndSessionsInput) int
 		RefreshSession  func(childComplexity int) int
+		SetPin          func(childComplexity int, input SetPinInput) int
 		SignIn          func(childComplexity int, input SignInInput) int
 		SignOut         func(childComplexity int) int
 		SignUp          func(childComplexity int, input SignUpInput) int
@@ -98,11 +99,14 @@ type ComplexityRoot struct {
 	}
 
 	Profile struct {
-		Child  func(childComplexity int) int
-		Colour func(childComplexity int) int
-		ID     func(childComplexity int) int
-		Locale func(childComplexity int) int
-		Name   func(childComplexity int) int
+		AgeLimit func(childComplexity int) int
+		Avatar   func(childComplexity int) int
+		Child    func(childComplexity int) int
+		Colour   func(childComplexity int) int
+		HasPin   func(childComplexity int) int
+		ID       func(childComplexity int) int
+		Locale   func(childComplexity int) int
+		Name     func(childComplexity int) int
 	}
 
 	ProfilePayload struct {
@@ -204,6 +208,7 @@ type MutationResolver interface {
 	CreateProfile(ctx context.Context, input CreateProfileInput) (*ProfilePayload, error)
 	UpdateProfile(ctx context.Context, input UpdateProfileInput) (*ProfilePayload, error)
 	DeleteProfile(ctx context.Context, input DeleteProfileInput) (*DeleteProfilePayload, error)
+	SetPin(ctx context.Context, input SetPinInput) (*ProfilePayload, error)
 	ChangePassword(ctx context.Context, input ChangePasswordInput) (*ChangePasswordPayload, error)
 	EndSession(ctx context.Context, input EndSessionInput) (*EndSessionsPayload, error)
 	EndSessions(ctx context.Context, input EndSessionsInput) (*EndSessionsPayload, error)
@@ -410,6 +415,17 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Mutation.RefreshSession(childComplexity), true
+	case "Mutation.setPin":
+		if e.ComplexityRoot.Mutation.SetPin == nil {
+			break
+		}
+
+		args, err := field_Mutation_setPin_args(ctx, ec, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.SetPin(childComplexity, args["input"].(SetPinInput)), true
 	case "Mutation.signIn":
 		if e.ComplexityRoot.Mutation.SignIn == nil {
 			break
@@ -497,6 +513,18 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 
 		return e.ComplexityRoot.PageInfo.StartCursor(childComplexity), true
 
+	case "Profile.ageLimit":
+		if e.ComplexityRoot.Profile.AgeLimit == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Profile.AgeLimit(childComplexity), true
+	case "Profile.avatar":
+		if e.ComplexityRoot.Profile.Avatar == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Profile.Avatar(childComplexity), true
 	case "Profile.child":
 		if e.ComplexityRoot.Profile.Child == nil {
 			break
@@ -509,6 +537,12 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Profile.Colour(childComplexity), true
+	case "Profile.hasPin":
+		if e.ComplexityRoot.Profile.HasPin == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Profile.HasPin(childComplexity), true
 	case "Profile.id":
 		if e.ComplexityRoot.Profile.ID == nil {
 			break
@@ -824,6 +858,7 @@ func (e *executableSchema) Exec(ctx context.Context) graphql.ResponseHandler {
 			graphql.NewInputUnmarshaler("EndSessionInput", graphql.BindUnmarshaler(ec, unmarshalInputEndSessionInput)),
 			graphql.NewInputUnmarshaler("EndSessionsInput", graphql.BindUnmarshaler(ec, unmarshalInputEndSessionsInput)),
 			graphql.NewInputUnmarshaler("ProfileByIDsInput", graphql.BindUnmarshaler(ec, unmarshalInputProfileByIDsInput)),
+			graphql.NewInputUnmarshaler("SetPinInput", graphql.BindUnmarshaler(ec, unmarshalInputSetPinInput)),
 			graphql.NewInputUnmarshaler("SignInInput", graphql.BindUnmarshaler(ec, unmarshalInputSignInInput)),
 			graphql.NewInputUnmarshaler("SignUpInput", graphql.BindUnmarshaler(ec, unmarshalInputSignUpInput)),
 			graphql.NewInputUnmarshaler("SwitchProfileInput", graphql.BindUnmarshaler(ec, unmarshalInputSwitchProfileInput)),
@@ -944,14 +979,24 @@ type Mutation {
   refreshSession: SessionPayload! @public
   "Ends this session everywhere and clears the cookie. Succeeds also when there was none."
   signOut: SignOutPayload! @public
-  "Goes on as another profile of the account: a new access token that names it."
+  """
+  Goes on as a profile of the account: a new access token that names it. What
+  was made for the profile before, tokens, addresses of films, open
+  subscriptions, ends. A profile with a PIN asks for it (reasons PIN_REQUIRED,
+  WRONG_PIN); after some wrong ones each try has to wait twice as long.
+  """
   switchProfile(input: SwitchProfileInput!): SessionPayload! @authenticated
   "Adds a profile to the account; at most 6."
   createProfile(input: CreateProfileInput!): ProfilePayload! @authenticated
   "Changes a profile of the account."
   updateProfile(input: UpdateProfileInput!): ProfilePayload! @authenticated
-  "Deletes a profile of the account; the last one stays."
+  """
+  Deletes a profile of the account with its list, ratings and places in films.
+  The last one stays, and so does one with a PIN until that is taken away.
+  """
   deleteProfile(input: DeleteProfileInput!): DeleteProfilePayload! @authenticated
+  "Gives a profile of the account a PIN, another one, or none; asks for the account's password."
+  setPin(input: SetPinInput!): ProfilePayload! @authenticated
   """
   Gives the signed-in account a new password. Its other sessions end; this one
   goes on. A wrong present password counts as an attempt to sign in.
@@ -1113,10 +1158,47 @@ type Profile @key(fields: "id") @authenticated @entityResolver(multi: true) {
   name: String!
   "Colour of the picture, as #rrggbb."
   colour: String!
+  "What the picture shows."
+  avatar: Avatar!
   "The language of the interface and the titles; null follows the browser."
   locale: Locale
-  "Whether the profile is a child's."
+  """
+  Whether the profile is a child's: it watches, and manages neither profiles nor
+  the account, nor what the account's roles open.
+  """
   child: Boolean!
+  "A child's profile sees titles rated for this age or less, and none that are unrated. Null is no limit."
+  ageLimit: Int
+  "Whether a PIN is asked for to go on as this profile."
+  hasPin: Boolean!
+}
+
+"What a profile's picture shows, on its colour."
+enum Avatar {
+  "The first letter of the name."
+  LETTER
+  "A cat."
+  CAT
+  "A dog."
+  DOG
+  "A fox."
+  FOX
+  "An owl."
+  OWL
+  "A fish."
+  FISH
+  "A rocket."
+  ROCKET
+  "A star."
+  STAR
+  "A leaf."
+  LEAF
+  "A crown."
+  CROWN
+  "A robot."
+  ROBOT
+  "A ghost."
+  GHOST
 }
 
 "A page of accounts."
@@ -1178,6 +1260,8 @@ input SignInInput {
 input SwitchProfileInput {
   "A profile of the signed-in account."
   profileId: ID!
+  "Its PIN, if it has one."
+  pin: String
 }
 
 "What a new profile needs."
@@ -1186,10 +1270,14 @@ input CreateProfileInput {
   name: String!
   "Colour of the picture, as #rrggbb; chosen if absent."
   colour: String
+  "What the picture shows; LETTER if absent."
+  avatar: Avatar
   "The language; null follows the browser."
   locale: Locale
   "Whether it is a child's."
   child: Boolean = false
+  "0, 6, 12, 16 or 18, of a child's profile; 12 if absent."
+  ageLimit: Int
 }
 
 "Changes to a profile; what is absent stays."
@@ -1200,10 +1288,24 @@ input UpdateProfileInput {
   name: String
   "Colour of the picture, as #rrggbb."
   colour: String
+  "What the picture shows."
+  avatar: Avatar
   "The language."
   locale: Locale
   "Whether it is a child's."
   child: Boolean
+  "0, 6, 12, 16 or 18, of a child's profile."
+  ageLimit: Int
+}
+
+"A profile's PIN."
+input SetPinInput {
+  "The profile."
+  profileId: ID!
+  "4 to 8 digits; null takes it away."
+  pin: String
+  "The account's password. A wrong one counts as an attempt to sign in."
+  password: String!
 }
 
 "The profile to delete."
@@ -1472,10 +1574,16 @@ func childFields_Profile(ctx context.Context, ec *executionContext, field graphq
 		return fieldContext_Profile_name(ctx, ec, field)
 	case "colour":
 		return fieldContext_Profile_colour(ctx, ec, field)
+	case "avatar":
+		return fieldContext_Profile_avatar(ctx, ec, field)
 	case "locale":
 		return fieldContext_Profile_locale(ctx, ec, field)
 	case "child":
 		return fieldContext_Profile_child(ctx, ec, field)
+	case "ageLimit":
+		return fieldContext_Profile_ageLimit(ctx, ec, field)
+	case "hasPin":
+		return fieldContext_Profile_hasPin(ctx, ec, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type Profile", field.Name)
 }
@@ -1848,6 +1956,20 @@ func field_Mutation_endSessions_args(ctx context.Context, ec *executionContext, 
 	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "input",
 		func(ctx context.Context, v any) (EndSessionsInput, error) {
 			return unmarshalNEndSessionsInput2githubᚗcomᚋnetflixathomeᚋcinemaᚋgraphᚋauthᚐEndSessionsInput(ctx, ec, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["input"] = arg0
+	return args, nil
+}
+
+func field_Mutation_setPin_args(ctx context.Context, ec *executionContext, rawArgs map[string]any) (map[string]any, error) {
+	var err error
+	args := map[string]any{}
+	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "input",
+		func(ctx context.Context, v any) (SetPinInput, error) {
+			return unmarshalNSetPinInput2githubᚗcomᚋnetflixathomeᚋcinemaᚋgraphᚋauthᚐSetPinInput(ctx, ec, v)
 		})
 	if err != nil {
 		return nil, err
@@ -2799,6 +2921,50 @@ func fieldContext_Mutation_deleteProfile(ctx context.Context, ec *executionConte
 	return fc, nil
 }
 
+func _Mutation_setPin(ctx context.Context, ec *executionContext, field graphql.CollectedField) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_Mutation_setPin(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			fc := graphql.GetFieldContext(ctx)
+			return ec.Resolvers.Mutation().SetPin(ctx, fc.Args["input"].(SetPinInput))
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *ProfilePayload) graphql.Marshaler {
+			return marshalNProfilePayload2ᚖgithubᚗcomᚋnetflixathomeᚋcinemaᚋgraphᚋauthᚐProfilePayload(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_Mutation_setPin(ctx context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Mutation",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return childFields_ProfilePayload(ctx, ec, field)
+		},
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = ec.Recover(ctx, r)
+			ec.Error(ctx, err)
+		}
+	}()
+	ctx = graphql.WithFieldContext(ctx, fc)
+	if fc.Args, err = field_Mutation_setPin_args(ctx, ec, field.ArgumentMap(ec.Variables)); err != nil {
+		ec.Error(ctx, err)
+		return fc, err
+	}
+	return fc, nil
+}
+
 func _Mutation_changePassword(ctx context.Context, ec *executionContext, field graphql.CollectedField) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
@@ -3180,6 +3346,29 @@ func fieldContext_Profile_colour(_ context.Context, ec *executionContext, field 
 	return graphql.NewScalarFieldContext("Profile", field, false, false, "String")
 }
 
+func _Profile_avatar(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *auth.Profile) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_Profile_avatar(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Avatar, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v auth.Avatar) graphql.Marshaler {
+			return marshalNAvatar2githubᚗcomᚋnetflixathomeᚋcinemaᚋsubgraphsᚋauthᚐAvatar(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_Profile_avatar(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("Profile", field, false, false, "Avatar")
+}
+
 func _Profile_locale(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *auth.Profile) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
@@ -3223,6 +3412,52 @@ func _Profile_child(ctx context.Context, ec *executionContext, field graphql.Col
 	)
 }
 func fieldContext_Profile_child(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("Profile", field, true, false, "Boolean")
+}
+
+func _Profile_ageLimit(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *auth.Profile) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_Profile_ageLimit(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.AgeLimit()
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *int) graphql.Marshaler {
+			return marshalOInt2ᚖint(ctx, ec, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func fieldContext_Profile_ageLimit(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("Profile", field, true, false, "Int")
+}
+
+func _Profile_hasPin(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *auth.Profile) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_Profile_hasPin(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.HasPin()
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v bool) graphql.Marshaler {
+			return marshalNBoolean2bool(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_Profile_hasPin(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	return graphql.NewScalarFieldContext("Profile", field, true, false, "Boolean")
 }
 
@@ -5621,7 +5856,7 @@ func unmarshalInputCreateProfileInput(ctx context.Context, ec *executionContext,
 		asMap["child"] = false
 	}
 
-	fieldsInOrder := [...]string{"name", "colour", "locale", "child"}
+	fieldsInOrder := [...]string{"name", "colour", "avatar", "locale", "child", "ageLimit"}
 	for _, k := range fieldsInOrder {
 		v, ok := asMap[k]
 		if !ok {
@@ -5642,6 +5877,13 @@ func unmarshalInputCreateProfileInput(ctx context.Context, ec *executionContext,
 				return it, err
 			}
 			it.Colour = graphql.OmittableOf(data)
+		case "avatar":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("avatar"))
+			data, err := unmarshalOAvatar2ᚖgithubᚗcomᚋnetflixathomeᚋcinemaᚋsubgraphsᚋauthᚐAvatar(ctx, ec, v)
+			if err != nil {
+				return it, err
+			}
+			it.Avatar = graphql.OmittableOf(data)
 		case "locale":
 			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("locale"))
 			data, err := unmarshalOLocale2ᚖstring(ctx, ec, v)
@@ -5656,6 +5898,13 @@ func unmarshalInputCreateProfileInput(ctx context.Context, ec *executionContext,
 				return it, err
 			}
 			it.Child = graphql.OmittableOf(data)
+		case "ageLimit":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("ageLimit"))
+			data, err := unmarshalOInt2ᚖint(ctx, ec, v)
+			if err != nil {
+				return it, err
+			}
+			it.AgeLimit = graphql.OmittableOf(data)
 		}
 	}
 	return it, nil
@@ -5883,6 +6132,62 @@ func UnmarshalProfileByIDsInput(ctx context.Context, raw any) (ProfileByIDsInput
 	return out, err
 }
 
+func unmarshalInputSetPinInput(ctx context.Context, ec *executionContext, obj any) (SetPinInput, error) {
+	var it SetPinInput
+	if obj == nil {
+		return it, nil
+	}
+
+	asMap := map[string]any{}
+	for k, v := range obj.(map[string]any) {
+		asMap[k] = v
+	}
+
+	fieldsInOrder := [...]string{"profileId", "pin", "password"}
+	for _, k := range fieldsInOrder {
+		v, ok := asMap[k]
+		if !ok {
+			continue
+		}
+		switch k {
+		case "profileId":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("profileId"))
+			data, err := unmarshalNID2githubᚗcomᚋnetflixathomeᚋcinemaᚋinternalᚋgidᚐID(ctx, ec, v)
+			if err != nil {
+				return it, err
+			}
+			it.ProfileID = data
+		case "pin":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("pin"))
+			data, err := unmarshalOString2ᚖstring(ctx, ec, v)
+			if err != nil {
+				return it, err
+			}
+			it.Pin = graphql.OmittableOf(data)
+		case "password":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("password"))
+			data, err := unmarshalNString2string(ctx, ec, v)
+			if err != nil {
+				return it, err
+			}
+			it.Password = data
+		}
+	}
+	return it, nil
+}
+
+// UnmarshalSetPinInput unmarshals raw into the SetPinInput input type, using the
+// unmarshaler bound to ctx's request. Call it from a resolver to decode an input
+// object that was not passed as a field argument.
+//
+// ctx must come from a gqlgen request; outside one there is no unmarshaler to use
+// and the returned error says so.
+func UnmarshalSetPinInput(ctx context.Context, raw any) (SetPinInput, error) {
+	var out SetPinInput
+	err := graphql.UnmarshalNamedInputFromContext(ctx, "SetPinInput", raw, &out)
+	return out, err
+}
+
 func unmarshalInputSignInInput(ctx context.Context, ec *executionContext, obj any) (SignInInput, error) {
 	var it SignInInput
 	if obj == nil {
@@ -6017,7 +6322,7 @@ func unmarshalInputSwitchProfileInput(ctx context.Context, ec *executionContext,
 		asMap[k] = v
 	}
 
-	fieldsInOrder := [...]string{"profileId"}
+	fieldsInOrder := [...]string{"profileId", "pin"}
 	for _, k := range fieldsInOrder {
 		v, ok := asMap[k]
 		if !ok {
@@ -6031,6 +6336,13 @@ func unmarshalInputSwitchProfileInput(ctx context.Context, ec *executionContext,
 				return it, err
 			}
 			it.ProfileID = data
+		case "pin":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("pin"))
+			data, err := unmarshalOString2ᚖstring(ctx, ec, v)
+			if err != nil {
+				return it, err
+			}
+			it.Pin = graphql.OmittableOf(data)
 		}
 	}
 	return it, nil
@@ -6059,7 +6371,7 @@ func unmarshalInputUpdateProfileInput(ctx context.Context, ec *executionContext,
 		asMap[k] = v
 	}
 
-	fieldsInOrder := [...]string{"id", "name", "colour", "locale", "child"}
+	fieldsInOrder := [...]string{"id", "name", "colour", "avatar", "locale", "child", "ageLimit"}
 	for _, k := range fieldsInOrder {
 		v, ok := asMap[k]
 		if !ok {
@@ -6087,6 +6399,13 @@ func unmarshalInputUpdateProfileInput(ctx context.Context, ec *executionContext,
 				return it, err
 			}
 			it.Colour = graphql.OmittableOf(data)
+		case "avatar":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("avatar"))
+			data, err := unmarshalOAvatar2ᚖgithubᚗcomᚋnetflixathomeᚋcinemaᚋsubgraphsᚋauthᚐAvatar(ctx, ec, v)
+			if err != nil {
+				return it, err
+			}
+			it.Avatar = graphql.OmittableOf(data)
 		case "locale":
 			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("locale"))
 			data, err := unmarshalOLocale2ᚖstring(ctx, ec, v)
@@ -6101,6 +6420,13 @@ func unmarshalInputUpdateProfileInput(ctx context.Context, ec *executionContext,
 				return it, err
 			}
 			it.Child = graphql.OmittableOf(data)
+		case "ageLimit":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("ageLimit"))
+			data, err := unmarshalOInt2ᚖint(ctx, ec, v)
+			if err != nil {
+				return it, err
+			}
+			it.AgeLimit = graphql.OmittableOf(data)
 		}
 	}
 	return it, nil
@@ -6574,6 +6900,13 @@ func _Mutation(ctx context.Context, ec *executionContext, sel ast.SelectionSet) 
 			if out.Values[i] == graphql.Null {
 				out.Invalids++
 			}
+		case "setPin":
+			out.Values[i] = ec.OperationContext.RootResolverMiddleware(innerCtx, func(ctx context.Context) (res graphql.Marshaler) {
+				return _Mutation_setPin(ctx, ec, field)
+			})
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
 		case "changePassword":
 			out.Values[i] = ec.OperationContext.RootResolverMiddleware(innerCtx, func(ctx context.Context) (res graphql.Marshaler) {
 				return _Mutation_changePassword(ctx, ec, field)
@@ -6700,6 +7033,11 @@ func _Profile(ctx context.Context, ec *executionContext, sel ast.SelectionSet, o
 			if out.Values[i] == graphql.Null {
 				out.Invalids++
 			}
+		case "avatar":
+			out.Values[i] = _Profile_avatar(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
 		case "locale":
 			out.Values[i] = _Profile_locale(ctx, ec, field, obj)
 			if out.Values[i] == graphql.RequiredNull {
@@ -6707,6 +7045,16 @@ func _Profile(ctx context.Context, ec *executionContext, sel ast.SelectionSet, o
 			}
 		case "child":
 			out.Values[i] = _Profile_child(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "ageLimit":
+			out.Values[i] = _Profile_ageLimit(ctx, ec, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				out.Invalids++
+			}
+		case "hasPin":
+			out.Values[i] = _Profile_hasPin(ctx, ec, field, obj)
 			if out.Values[i] == graphql.Null {
 				out.Invalids++
 			}
@@ -7692,6 +8040,21 @@ func ___Type(ctx context.Context, ec *executionContext, sel ast.SelectionSet, ob
 
 // region    ***************************** type.gotpl *****************************
 
+func unmarshalNAvatar2githubᚗcomᚋnetflixathomeᚋcinemaᚋsubgraphsᚋauthᚐAvatar(ctx context.Context, ec *executionContext, v any) (auth.Avatar, error) {
+	tmp, err := graphql.UnmarshalString(v)
+	res := auth.Avatar(tmp)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+func marshalNAvatar2githubᚗcomᚋnetflixathomeᚋcinemaᚋsubgraphsᚋauthᚐAvatar(ctx context.Context, ec *executionContext, sel ast.SelectionSet, v auth.Avatar) graphql.Marshaler {
+	_ = sel
+	res := graphql.MarshalString(string(v))
+	if res == graphql.Null {
+		graphql.AddInvalidNullFromMarshaler(ctx, "Avatar!")
+	}
+	return res
+}
+
 func unmarshalNBoolean2bool(ctx context.Context, ec *executionContext, v any) (bool, error) {
 	res, err := graphql.UnmarshalBoolean(v)
 	return res, graphql.ErrorOnPath(ctx, err)
@@ -7968,6 +8331,11 @@ func marshalNSessionPayload2ᚖgithubᚗcomᚋnetflixathomeᚋcinemaᚋgraphᚋa
 		return graphql.Null
 	}
 	return _SessionPayload(ctx, ec, sel, v)
+}
+
+func unmarshalNSetPinInput2githubᚗcomᚋnetflixathomeᚋcinemaᚋgraphᚋauthᚐSetPinInput(ctx context.Context, ec *executionContext, v any) (SetPinInput, error) {
+	res, err := unmarshalInputSetPinInput(ctx, ec, v)
+	return res, graphql.ErrorOnPath(ctx, err)
 }
 
 func marshalNSignIn2ᚖgithubᚗcomᚋnetflixathomeᚋcinemaᚋsubgraphsᚋauthᚐSignIn(ctx context.Context, ec *executionContext, sel ast.SelectionSet, v *auth.SignIn) graphql.Marshaler {
@@ -8513,6 +8881,25 @@ func marshalNfederation__Scope2ᚕᚕstringᚄ(ctx context.Context, ec *executio
 	}
 
 	return ret
+}
+
+func unmarshalOAvatar2ᚖgithubᚗcomᚋnetflixathomeᚋcinemaᚋsubgraphsᚋauthᚐAvatar(ctx context.Context, ec *executionContext, v any) (*auth.Avatar, error) {
+	if v == nil {
+		return nil, nil
+	}
+	tmp, err := graphql.UnmarshalString(v)
+	res := auth.Avatar(tmp)
+	return &res, graphql.ErrorOnPath(ctx, err)
+}
+
+func marshalOAvatar2ᚖgithubᚗcomᚋnetflixathomeᚋcinemaᚋsubgraphsᚋauthᚐAvatar(ctx context.Context, ec *executionContext, sel ast.SelectionSet, v *auth.Avatar) graphql.Marshaler {
+	if v == nil {
+		return graphql.Null
+	}
+	_ = sel
+	_ = ctx
+	res := graphql.MarshalString(string(*v))
+	return res
 }
 
 func unmarshalOBoolean2bool(ctx context.Context, ec *executionContext, v any) (bool, error) {

@@ -32,10 +32,14 @@ type CreateProfileInput struct {
 	Name string `json:"name"`
 	// Colour of the picture, as #rrggbb; chosen if absent.
 	Colour graphql.Omittable[*string] `json:"colour,omitempty"`
+	// What the picture shows; LETTER if absent.
+	Avatar graphql.Omittable[*auth.Avatar] `json:"avatar,omitempty"`
 	// The language; null follows the browser.
 	Locale graphql.Omittable[*string] `json:"locale,omitempty"`
 	// Whether it is a child's.
 	Child graphql.Omittable[*bool] `json:"child,omitempty"`
+	// 0, 6, 12, 16 or 18, of a child's profile; 12 if absent.
+	AgeLimit graphql.Omittable[*int] `json:"ageLimit,omitempty"`
 }
 
 // Which synthetic viewers to delete.
@@ -120,6 +124,16 @@ type SessionPayload struct {
 	Profile *auth.Profile `json:"profile"`
 }
 
+// A profile's PIN.
+type SetPinInput struct {
+	// The profile.
+	ProfileID gid.ID `json:"profileId"`
+	// 4 to 8 digits; null takes it away.
+	Pin graphql.Omittable[*string] `json:"pin,omitempty"`
+	// The account's password. A wrong one counts as an attempt to sign in.
+	Password string `json:"password"`
+}
+
 // A page of sign-ins.
 type SignInConnection struct {
 	// The sign-ins with their cursors.
@@ -169,6 +183,8 @@ type SignUpInput struct {
 type SwitchProfileInput struct {
 	// A profile of the signed-in account.
 	ProfileID gid.ID `json:"profileId"`
+	// Its PIN, if it has one.
+	Pin graphql.Omittable[*string] `json:"pin,omitempty"`
 }
 
 // Changes to a profile; what is absent stays.
@@ -179,10 +195,14 @@ type UpdateProfileInput struct {
 	Name graphql.Omittable[*string] `json:"name,omitempty"`
 	// Colour of the picture, as #rrggbb.
 	Colour graphql.Omittable[*string] `json:"colour,omitempty"`
+	// What the picture shows.
+	Avatar graphql.Omittable[*auth.Avatar] `json:"avatar,omitempty"`
 	// The language.
 	Locale graphql.Omittable[*string] `json:"locale,omitempty"`
 	// Whether it is a child's.
 	Child graphql.Omittable[*bool] `json:"child,omitempty"`
+	// 0, 6, 12, 16 or 18, of a child's profile.
+	AgeLimit graphql.Omittable[*int] `json:"ageLimit,omitempty"`
 }
 
 // Changes to an account; what is absent stays.

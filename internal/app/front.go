@@ -51,7 +51,7 @@ func (a *app) front() (http.Handler, error) {
 			if err != nil {
 				return router.Principal{}, err
 			}
-			return router.Principal{Subject: c.UserID.String(), SessionID: c.SessionID.String(), Scopes: c.Scopes, ExpiresAt: c.ExpiresAt}, nil
+			return router.Principal{Subject: c.UserID.String(), SessionID: c.Seat().String(), Scopes: c.Scopes, ExpiresAt: c.ExpiresAt}, nil
 		},
 		Revoked: a.sessionRevoked,
 		// What was open has been told to go when the router shuts down.

@@ -103,7 +103,8 @@ func (a *app) wireTelemetry(ctx context.Context) error {
 	if !service {
 		return nil
 	}
-	o := telemetry.Options{Store: a.watching, Log: a.events, Bus: a.bus, Cache: a.cache, Logger: log, Now: time.Now, Recorded: a.metrics.recorded}
+	o := telemetry.Options{Store: a.watching, Log: a.events, Bus: a.bus, Cache: a.cache, Logger: log, Now: time.Now, Recorded: a.metrics.recorded,
+		Visible: a.visible, Gone: a.goneProfiles, GoneTopic: auth.TopicGone}
 	if a.clickhouse != nil {
 		if o.Stats, err = telemetryclickhouse.New(a.clickhouse); err != nil {
 			return err
@@ -114,6 +115,10 @@ func (a *app) wireTelemetry(ctx context.Context) error {
 		return err
 	}
 	a.run("telemetry", sub.Run)
+	a.run("erasing of deleted profiles", sub.Erase)
+	if a.subgraphs["catalog"] == nil && a.cfg.Subgraphs["catalog"] == "" {
+		log.Warn("profiles with an age limit cannot watch: the telemetry service asks the catalogue what they may see, set CINEMA_CATALOG_URL")
+	}
 	a.partings = append(a.partings, sub.Part)
 	r, err := telemetryresolver.New(sub)
 	if err != nil {

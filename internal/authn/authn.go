@@ -25,11 +25,17 @@ type Claims struct {
 	UserID    uuid.UUID
 	ProfileID uuid.UUID
 	SessionID uuid.UUID
+	// SeatID is the session's stay with this profile; Nil while it is the
+	// session's first, which has its number. See Seat.
+	SeatID uuid.UUID
 	// Scopes are permission names such as title:write. All requests with one
 	// token share the map: it is only read.
 	Scopes map[string]bool
-	// Child is set for a child's profile.
+	// Child is set for a child's profile: it watches, and manages nothing.
 	Child bool
+	// AgeLimit is the largest rating in years that the profile sees, and it
+	// sees none without a rating; nil is no limit.
+	AgeLimit *int
 	// Demo is set for a synthetic viewer: what it does is marked, and the
 	// statistics can leave it out.
 	Demo      bool
@@ -38,6 +44,19 @@ type Claims struct {
 
 // Has reports whether the claims hold the permission. Nil claims hold none.
 func (c *Claims) Has(scope string) bool { return c != nil && c.Scopes[scope] }
+
+// Seat is what a revocation names and media addresses are signed for: a
+// session's stay with one profile as it was then. It changes with the profile,
+// so that nothing made for one goes on under another.
+func (c *Claims) Seat() uuid.UUID {
+	if c.SeatID != uuid.Nil {
+		return c.SeatID
+	}
+	return c.SessionID
+}
+
+// ChildAge is the limit of a child's profile for which none was chosen.
+const ChildAge = 12
 
 // Verifier checks an access token. Every failure is a fault of kind
 // Unauthenticated that tells no detail; an unreachable key store is Unavailable.

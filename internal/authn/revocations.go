@@ -23,21 +23,30 @@ const TopicRevoked = "session.revoked"
 // token that was signed at its moment can pass.
 const RevocationTTL = AccessTTL + 2*Leeway
 
+const (
+	// remembered is how long a revocation is kept here beyond its tokens: signed
+	// addresses of films outlive them by hours, and must not come back to life.
+	remembered = 12 * time.Hour
+	// mostRemembered bounds what is kept beyond; some 10 MB.
+	mostRemembered = 200_000
+)
+
 // reload is how often the list is asked for, since the bus may lose a message.
 const reload = 15 * time.Second
 
 // maxList bounds the list, in bytes: some 80,000 sessions.
 const maxList = 8 << 20
 
-// Revocation says that the tokens of a session are no longer good.
+// Revocation says that the tokens of a seat are no longer good: its session has
+// ended, or has gone on with another profile.
 type Revocation struct {
-	SessionID uuid.UUID `json:"sid"`
+	SessionID uuid.UUID `json:"sid"` // the seat's; see Claims.Seat
 	// Until is when the last of them ends by itself.
 	Until time.Time `json:"until"`
 }
 
 // Revocations is the set of sessions that have ended but whose access tokens
-// have not. The bus feeds it at once; what the bus loses is made up for by
+// have not, and of those of the last hours. The bus feeds it at once; what the bus loses is made up for by
 // asking the auth service for its list.
 type Revocations struct {
 	bus  bus.Bus
@@ -58,7 +67,7 @@ func NewRevocations(b bus.Bus, load func(ctx context.Context) ([]Revocation, err
 	return &Revocations{bus: b, load: load, now: now, log: log, until: map[uuid.UUID]time.Time{}}, nil
 }
 
-// Revoked reports whether the session has ended.
+// Revoked reports whether the seat has been left.
 func (r *Revocations) Revoked(session uuid.UUID) bool {
 	r.mu.RLock()
 	defer r.mu.RUnlock()
@@ -139,7 +148,7 @@ func (r *Revocations) refresh(ctx context.Context) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	for session, until := range r.until {
-		if !until.After(now) {
+		if over := now.Sub(until); over >= remembered || over >= 0 && len(r.until) > mostRemembered {
 			delete(r.until, session)
 		}
 	}

@@ -70,7 +70,9 @@ type payload struct {
 	Expires   *jwt.NumericDate `json:"exp"`
 	ID        string           `json:"jti"`
 	Scopes    []string         `json:"scopes"`
+	Seat      uuid.UUID        `json:"seat,omitzero"`
 	Child     bool             `json:"child"`
+	AgeLimit  *int             `json:"age,omitempty"`
 	Demo      bool             `json:"demo,omitempty"`
 }
 
@@ -155,7 +157,7 @@ func (s *Signer) Sign(c *Claims) (string, error) {
 		Subject: c.UserID, Session: c.SessionID, Profile: c.ProfileID,
 		Issuer: Issuer, Audience: jwt.ClaimStrings{Audience},
 		IssuedAt: jwt.NewNumericDate(now), NotBefore: jwt.NewNumericDate(now), Expires: jwt.NewNumericDate(c.ExpiresAt),
-		ID: uuid.NewString(), Scopes: scopes, Child: c.Child, Demo: c.Demo,
+		ID: uuid.NewString(), Scopes: scopes, Seat: c.SeatID, Child: c.Child, AgeLimit: c.AgeLimit, Demo: c.Demo,
 	})
 	t.Header["kid"] = key.ID
 	t.Header["typ"] = tokenType
@@ -343,7 +345,7 @@ func (v *TokenVerifier) Verify(ctx context.Context, token string) (*Claims, erro
 	if set := v.current(ctx); set != nil {
 		if g, ok := set.verified.get(hash); ok {
 			now := v.now()
-			if now.Before(g.from) || !now.Before(g.until) || v.revoked.Revoked(g.claims.SessionID) {
+			if now.Before(g.from) || !now.Before(g.until) || v.revoked.Revoked(g.claims.Seat()) {
 				return nil, ErrUnauthenticated
 			}
 			return &g.claims, nil
@@ -374,8 +376,10 @@ func (v *TokenVerifier) Verify(ctx context.Context, token string) (*Claims, erro
 	if p.Subject == uuid.Nil || p.Session == uuid.Nil || p.ID == "" || p.IssuedAt == nil || len(p.Audience) != 1 {
 		return nil, ErrUnauthenticated
 	}
-	if v.revoked.Revoked(p.Session) {
-		return nil, ErrUnauthenticated
+	if p.Child && p.AgeLimit == nil {
+		// Signed by an instance of before there were limits.
+		limit := ChildAge
+		p.AgeLimit = &limit
 	}
 	scopes := make(map[string]bool, len(p.Scopes))
 	for _, scope := range p.Scopes {
@@ -383,10 +387,13 @@ func (v *TokenVerifier) Verify(ctx context.Context, token string) (*Claims, erro
 	}
 	g := good{
 		claims: Claims{
-			UserID: p.Subject, ProfileID: p.Profile, SessionID: p.Session,
-			Scopes: scopes, Child: p.Child, Demo: p.Demo, ExpiresAt: p.Expires.UTC(),
+			UserID: p.Subject, ProfileID: p.Profile, SessionID: p.Session, SeatID: p.Seat,
+			Scopes: scopes, Child: p.Child, AgeLimit: p.AgeLimit, Demo: p.Demo, ExpiresAt: p.Expires.UTC(),
 		},
 		from: p.NotBefore.Add(-Leeway), until: p.Expires.Add(Leeway),
+	}
+	if v.revoked.Revoked(g.claims.Seat()) {
+		return nil, ErrUnauthenticated
 	}
 	if p.IssuedAt.After(p.NotBefore.Time) {
 		g.from = p.IssuedAt.Add(-Leeway)

@@ -82,8 +82,9 @@ func newWorld(t testing.TB) *world {
 }
 
 func claims() *authn.Claims {
+	six := 6
 	return &authn.Claims{
-		UserID: uuid.New(), ProfileID: uuid.New(), SessionID: uuid.New(), Child: true, Demo: true,
+		UserID: uuid.New(), ProfileID: uuid.New(), SessionID: uuid.New(), SeatID: uuid.New(), Child: true, AgeLimit: &six, Demo: true,
 		Scopes: map[string]bool{"title:read": true, "stats:read": true, "not": false},
 	}
 }
@@ -101,7 +102,7 @@ func TestRoundTrip(t *testing.T) {
 
 	head, body := part(t, token, 0), part(t, token, 1)
 	require.Equal(t, map[string]any{"alg": "EdDSA", "kid": "k1", "typ": "at+jwt"}, head)
-	for _, name := range []string{"iss", "aud", "sub", "sid", "iat", "nbf", "exp", "jti", "pid", "scopes", "child"} {
+	for _, name := range []string{"iss", "aud", "sub", "sid", "iat", "nbf", "exp", "jti", "pid", "scopes", "child", "seat", "age"} {
 		require.Contains(t, body, name)
 	}
 }
@@ -368,17 +369,73 @@ func TestRevocations(t *testing.T) {
 	require.NoError(t, <-done)
 }
 
+// A film's address is good for longer than a token: the seat that it was signed
+// for stays left after the last token has ended.
+func TestRevocationsOutliveTokens(t *testing.T) {
+	c := &clock{t: time.Unix(1_800_000_000, 0)}
+	left := uuid.New()
+	var asked atomic.Int32
+	r, err := authn.NewRevocations(memory.New(), func(context.Context) ([]authn.Revocation, error) {
+		asked.Add(1)
+		return nil, nil
+	}, c.now, silent)
+	require.NoError(t, err)
+	for _, pass := range []struct {
+		after time.Duration
+		left  bool
+	}{{0, true}, {authn.RevocationTTL, true}, {10 * time.Hour, true}, {3 * time.Hour, false}} {
+		if pass.after == 0 {
+			r.Add(authn.Revocation{SessionID: left, Until: c.now().Add(authn.RevocationTTL)})
+		}
+		c.add(pass.after)
+		before := asked.Load()
+		ctx, cancel := context.WithCancel(t.Context())
+		done := make(chan error)
+		go func() { done <- r.Run(ctx) }() // it looks through what it keeps when it starts
+		require.Eventually(t, func() bool { return asked.Load() > before }, 5*time.Second, time.Millisecond)
+		cancel()
+		require.NoError(t, <-done)
+		require.Equal(t, pass.left, r.Revoked(left), "%s later", pass.after)
+	}
+}
+
 func TestVerifierAsksRevocations(t *testing.T) {
 	w := newWorld(t)
 	c := claims()
 	token, err := w.signer.Sign(c)
 	require.NoError(t, err)
-	w.revoked.Add(authn.Revocation{SessionID: c.SessionID, Until: w.clock.now()})
+	w.revoked.Add(authn.Revocation{SessionID: c.Seat(), Until: w.clock.now()})
 	_, err = w.verifier.Verify(t.Context(), token)
 	require.NoError(t, err, "one that is over says nothing")
-	w.revoked.Add(authn.Revocation{SessionID: c.SessionID, Until: w.clock.now().Add(authn.RevocationTTL)})
+	w.revoked.Add(authn.Revocation{SessionID: c.Seat(), Until: w.clock.now().Add(authn.RevocationTTL)})
 	_, err = w.verifier.Verify(t.Context(), token)
 	require.Same(t, authn.ErrUnauthenticated, err)
+}
+
+func TestASeatThatWasLeft(t *testing.T) {
+	w := newWorld(t)
+	before, after := claims(), claims()
+	after.SessionID, after.SeatID = before.SessionID, uuid.New()
+	first, err := w.signer.Sign(before)
+	require.NoError(t, err)
+	second, err := w.signer.Sign(after)
+	require.NoError(t, err)
+	_, err = w.verifier.Verify(t.Context(), first)
+	require.NoError(t, err)
+	w.revoked.Add(authn.Revocation{SessionID: before.Seat(), Until: w.clock.now().Add(authn.RevocationTTL)})
+	_, err = w.verifier.Verify(t.Context(), first)
+	require.Same(t, authn.ErrUnauthenticated, err, "also one that was verified before")
+	_, err = w.verifier.Verify(t.Context(), second)
+	require.NoError(t, err, "the session goes on")
+
+	old := claims()
+	old.SeatID, old.AgeLimit = uuid.Nil, nil
+	token, err := w.signer.Sign(old)
+	require.NoError(t, err)
+	read, err := w.verifier.Verify(t.Context(), token)
+	require.NoError(t, err)
+	require.Equal(t, old.SessionID, read.Seat())
+	require.Equal(t, authn.ChildAge, *read.AgeLimit, "a child's token of before there were limits")
 }
 
 // A token that was verified once is remembered, but not beyond its key.

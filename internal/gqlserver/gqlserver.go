@@ -49,6 +49,9 @@ type Options struct {
 	// Prepare adds to a request's context what lives as long as the request,
 	// such as dataloaders; may be nil.
 	Prepare func(ctx context.Context, r *http.Request, w http.ResponseWriter) context.Context
+	// Allow may refuse what the schema's rules let through; it is asked for each
+	// field that has a resolver or a rule. May be nil.
+	Allow func(c *authn.Claims, object, field string) error
 	// Keep lets answers be kept; nil keeps none.
 	Keep *Keep
 	// Stale is since when answers may be old, because what they are made from has
@@ -70,6 +73,7 @@ func New(o Options) (http.Handler, error) {
 	if err != nil {
 		return nil, err
 	}
+	rules.also = o.Allow
 	var answers *kept
 	if o.Keep != nil {
 		if answers, err = newKept(*o.Keep, o.Schema.Schema()); err != nil {

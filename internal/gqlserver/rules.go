@@ -54,6 +54,8 @@ type rules struct {
 	// asked through.
 	fields   map[coordinate]rule
 	entities map[string]rule
+	// also is Options.Allow; nil for none.
+	also func(c *authn.Claims, object, field string) error
 }
 
 // readRules collects the rules of a schema and refuses one with a gap.
@@ -169,6 +171,11 @@ func (r *rules) around(ctx context.Context, next graphql.Resolver) (any, error) 
 	}
 	if found, ok := r.fields[coordinate{fc.Object, fc.Field.Name}]; ok {
 		if err := found.allow(authn.From(ctx)); err != nil {
+			return nil, err
+		}
+	}
+	if r.also != nil {
+		if err := r.also(authn.From(ctx), fc.Object, fc.Field.Name); err != nil {
 			return nil, err
 		}
 	}

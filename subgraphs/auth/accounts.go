@@ -258,7 +258,7 @@ type DemoProfile struct {
 	Name   string
 	Colour string // chosen if empty
 	Locale string // none if empty
-	Child  bool
+	Child  bool   // with the usual limit
 }
 
 // CreateDemoUsers adds accounts marked as demo in one transaction and returns
@@ -307,7 +307,7 @@ func (s *Accounts) CreateDemoUsers(ctx context.Context, demo []DemoUser) ([]Demo
 				return nil, fmt.Errorf("auth: demo user %q: %w", d.Login, err)
 			}
 			row := Profile{
-				ID: gid.Of(gid.Profile, p.ID), UserID: d.ID, Name: p.Name, Colour: p.Colour, IsChild: p.Child,
+				ID: gid.Of(gid.Profile, p.ID), UserID: d.ID, Name: p.Name, Colour: p.Colour, Avatar: AvatarLetter, IsChild: p.Child, Limit: limitOf(p.Child, nil),
 				CreatedAt: d.CreatedAt.Add(time.Duration(j) * time.Microsecond),
 			}
 			if p.Locale != "" {

@@ -90,26 +90,9 @@ func (s *Accounts) ChangePassword(ctx context.Context, claims *authn.Claims, pas
 		return 0, authn.ErrUnauthenticated
 	}
 	u := users[0]
-	// The same counts as a sign-in: whoever borrowed a session guesses no
-	// faster here.
-	if err := s.spendSignIn(ctx, u.Login, from); err != nil {
-		return 0, err
-	}
-	_, hash, err := s.store.Password(ctx, u.Login)
-	if err != nil {
-		return 0, fmt.Errorf("auth: change password: %w", err)
-	}
-	wrong := fault.New(fault.Invalid, "The present password is wrong.").At("input.password").WithReason("WRONG_PASSWORD")
-	if password, err = normalizePassword(password); err != nil {
-		return 0, wrong
-	}
-	ok, _, err := s.hasher.verify(ctx, password, hash)
+	password, hash, err := s.provePassword(ctx, &u, password, from)
 	if err != nil {
 		return 0, err
-	}
-	if !ok {
-		s.history.attempt(s.attempt(u.ID.UUID, SignInWrongPassword, from))
-		return 0, wrong
 	}
 	if next, err = normalizePassword(next); err != nil {
 		return 0, moved(err, "input.newPassword")
@@ -126,12 +109,38 @@ func (s *Accounts) ChangePassword(ctx context.Context, claims *authn.Claims, pas
 	}
 	gone, err := s.store.ReplacePassword(ctx, u.ID.UUID, hash, fresh, claims.SessionID, s.now())
 	if errors.Is(err, ErrNotFound) {
-		return 0, wrong // it was changed at the same moment
+		return 0, errWrongPassword // it was changed at the same moment
 	} else if err != nil {
 		return 0, fmt.Errorf("auth: change password: %w", err)
 	}
 	s.announce(ctx, gone...)
 	return len(gone), nil
+}
+
+var errWrongPassword = fault.New(fault.Invalid, "The present password is wrong.").At("input.password").WithReason("WRONG_PASSWORD")
+
+// provePassword compares the password of an account that is signed in, and
+// returns it as it is hashed, with the hash. It counts as a sign-in: whoever
+// borrowed a session guesses no faster here.
+func (s *Accounts) provePassword(ctx context.Context, u *User, password string, from Client) (normal, hash string, err error) {
+	if err := s.spendSignIn(ctx, u.Login, from); err != nil {
+		return "", "", err
+	}
+	if _, hash, err = s.store.Password(ctx, u.Login); err != nil {
+		return "", "", fmt.Errorf("auth: password: %w", err)
+	}
+	if normal, err = normalizePassword(password); err != nil {
+		return "", "", errWrongPassword
+	}
+	ok, _, err := s.hasher.verify(ctx, normal, hash)
+	if err != nil {
+		return "", "", err
+	}
+	if !ok {
+		s.history.attempt(s.attempt(u.ID.UUID, SignInWrongPassword, from))
+		return "", "", errWrongPassword
+	}
+	return normal, hash, nil
 }
 
 // moved is a fault with the path of another field.
@@ -150,12 +159,14 @@ func (s *Accounts) EndSession(ctx context.Context, claims *authn.Claims, id gid.
 		return uuid.Nil, 0, errNoSuchSession
 	}
 	now := s.now()
+	var seat uuid.UUID
 	err = s.store.ChangeSession(ctx, id.UUID, func(se *SessionRow, _ *User) error {
 		if se.UserID != claims.UserID && !claims.Has(UserWrite) {
 			return ErrNotFound // whether it exists is nobody's business
 		}
 		user = se.UserID
 		if se.EndedAt == nil {
+			seat = se.Seat
 			se.EndedAt, se.EndReason, ended = &now, EndByHand, 1
 		}
 		return nil
@@ -166,7 +177,7 @@ func (s *Accounts) EndSession(ctx context.Context, claims *authn.Claims, id gid.
 		return uuid.Nil, 0, fmt.Errorf("auth: end a session: %w", err)
 	}
 	if ended > 0 {
-		s.announce(ctx, id.UUID)
+		s.announce(ctx, seat)
 	}
 	return user, ended, nil
 }

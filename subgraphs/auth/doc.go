@@ -16,6 +16,13 @@
 // replayed refresh token) is announced on the bus, and everyone who verifies
 // access tokens refuses its tokens from then on.
 //
+// # Profiles
+//
+// A session goes on with one profile at a time, on a seat that is another one
+// for each (docs/adr/0115). A child's profile has an age limit, which the
+// catalogue enforces, and manages nothing: Allow names what is open to it, so a
+// new mutation is closed. A profile may have a PIN: see pin.go.
+//
 // # Sign-in
 //
 // Whether a login exists must not be told by the answer nor by its time: a

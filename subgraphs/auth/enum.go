@@ -30,6 +30,12 @@ const (
 	NetworkUnknown     Network = "UNKNOWN"
 )
 
+// Avatar is what a profile's picture shows.
+type Avatar string
+
+// AvatarLetter is the first letter of the name.
+const AvatarLetter Avatar = "LETTER"
+
 // SignInMethod is a way to sign in.
 type SignInMethod string
 

@@ -17,10 +17,12 @@ var errNoProfile = fault.New(fault.NotFound, "Your account has no such profile."
 
 // NewProfile is what a new profile is made of.
 type NewProfile struct {
-	Name   string
-	Colour *string // chosen when nil
-	Locale *string
-	Child  bool
+	Name     string
+	Colour   *string // chosen when nil
+	Avatar   *Avatar // AvatarLetter when nil
+	Locale   *string
+	Child    bool
+	AgeLimit *int // of a child's only; authn.ChildAge when nil
 }
 
 // ProfileUpdate changes what is not nil.
@@ -30,7 +32,9 @@ type ProfileUpdate struct {
 	// Locale changes when SetLocale; nil follows the browser then.
 	SetLocale bool
 	Locale    *string
+	Avatar    *Avatar
 	Child     *bool
+	AgeLimit  *int
 }
 
 // CreateProfile adds a profile to the account.
@@ -45,15 +49,21 @@ func (s *Accounts) CreateProfile(ctx context.Context, user uuid.UUID, n NewProfi
 			return nil, err
 		}
 	}
+	if err := checkLimit(n.Child, n.AgeLimit); err != nil {
+		return nil, err
+	}
 	id, err := s.newID()
 	if err != nil {
 		return nil, err
 	}
 	p := Profile{
 		ID: gid.Of(gid.Profile, id), UserID: user, Name: name, Colour: colour,
-		Language: n.Locale, IsChild: n.Child, CreatedAt: s.now(),
+		Language: n.Locale, Avatar: AvatarLetter, IsChild: n.Child, Limit: limitOf(n.Child, n.AgeLimit), CreatedAt: s.now(),
 	}
-	err = s.store.ChangeProfiles(ctx, user, func(all []Profile) (ProfileChange, error) {
+	if n.Avatar != nil {
+		p.Avatar = *n.Avatar
+	}
+	_, err = s.store.ChangeProfiles(ctx, user, s.now(), func(all []Profile) (ProfileChange, error) {
 		if len(all) >= MaxProfiles {
 			return ProfileChange{}, fault.New(fault.Conflict, "An account has at most %d profiles.", MaxProfiles).WithReason("TOO_MANY_PROFILES")
 		}
@@ -97,7 +107,7 @@ func (s *Accounts) UpdateProfile(ctx context.Context, user uuid.UUID, id gid.ID,
 		}
 	}
 	var out Profile
-	err = s.store.ChangeProfiles(ctx, user, func(all []Profile) (ProfileChange, error) {
+	left, err := s.store.ChangeProfiles(ctx, user, s.now(), func(all []Profile) (ProfileChange, error) {
 		for _, p := range all {
 			if p.ID != id {
 				continue
@@ -111,23 +121,40 @@ func (s *Accounts) UpdateProfile(ctx context.Context, user uuid.UUID, id gid.ID,
 			if u.SetLocale {
 				p.Language = u.Locale
 			}
+			if u.Avatar != nil {
+				p.Avatar = *u.Avatar
+			}
+			was := p
 			if u.Child != nil {
 				p.IsChild = *u.Child
 			}
+			if err := checkLimit(p.IsChild, u.AgeLimit); err != nil {
+				return ProfileChange{}, err
+			}
+			if u.AgeLimit != nil {
+				p.Limit = u.AgeLimit
+			}
+			p.Limit = limitOf(p.IsChild, p.Limit)
 			out = p
-			return ProfileChange{Update: &out}, nil
+			change := ProfileChange{Update: &out}
+			if p.IsChild != was.IsChild || p.IsChild && *p.Limit != *was.Limit {
+				change.Unseat = p.ID.UUID
+			}
+			return change, nil
 		}
 		return ProfileChange{}, errNoProfile.At("input.id")
 	})
 	if err != nil {
 		return nil, fmt.Errorf("auth: update profile: %w", err)
 	}
+	s.announce(ctx, left...)
 	return &out, nil
 }
 
-// DeleteProfile deletes a profile of the account, but never the last.
+// DeleteProfile deletes a profile of the account, but never the last nor one
+// with a PIN. What others keep of it they delete when they hear of it.
 func (s *Accounts) DeleteProfile(ctx context.Context, user uuid.UUID, id gid.ID) error {
-	err := s.store.ChangeProfiles(ctx, user, func(all []Profile) (ProfileChange, error) {
+	left, err := s.store.ChangeProfiles(ctx, user, s.now(), func(all []Profile) (ProfileChange, error) {
 		for _, p := range all {
 			if p.ID != id {
 				continue
@@ -135,12 +162,17 @@ func (s *Accounts) DeleteProfile(ctx context.Context, user uuid.UUID, id gid.ID)
 			if len(all) == 1 {
 				return ProfileChange{}, fault.New(fault.Conflict, "The last profile of an account stays.").WithReason("LAST_PROFILE")
 			}
-			return ProfileChange{Delete: id.UUID}, nil
+			if p.PINSet {
+				return ProfileChange{}, errHasPIN
+			}
+			return ProfileChange{Delete: id.UUID, Unseat: id.UUID}, nil
 		}
 		return ProfileChange{}, errNoProfile.At("input.id")
 	})
 	if err != nil {
 		return fmt.Errorf("auth: delete profile: %w", err)
 	}
+	s.announce(ctx, left...)
+	s.tellGone(ctx)
 	return nil
 }

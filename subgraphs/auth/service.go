@@ -49,8 +49,23 @@ type Store interface {
 	// ProfilesOf returns the profiles of the accounts, oldest first.
 	ProfilesOf(ctx context.Context, users []uuid.UUID) ([]Profile, error)
 	// ChangeProfiles locks an account's profiles, oldest first, lets change
-	// judge them, and does what it returns.
-	ChangeProfiles(ctx context.Context, user uuid.UUID, change func(all []Profile) (ProfileChange, error)) error
+	// judge them, and does what it returns. left are the seats of sessions that
+	// had to be left by it.
+	ChangeProfiles(ctx context.Context, user uuid.UUID, at time.Time, change func(all []Profile) (ProfileChange, error)) (left []uuid.UUID, err error)
+	// TryPIN locks the attempts at a profile's PIN and at all of its account,
+	// lets count judge and count this one, keeps what it left, and returns the
+	// hash of the PIN, empty for none. An error of count is returned and
+	// nothing kept. ErrNotFound where the account has no such profile.
+	TryPIN(ctx context.Context, user, profile uuid.UUID, count func(of, all *PINTries) error) (hash string, err error)
+	// PINProved forgets the attempts at a profile's PIN.
+	PINProved(ctx context.Context, user, profile uuid.UUID) error
+	// SetPIN replaces the hash of a profile's PIN, empty for none, and forgets
+	// the attempts at it. ErrNotFound where the account has no such profile.
+	SetPIN(ctx context.Context, user, profile uuid.UUID, hash string) error
+	// GoneProfiles returns up to limit profiles that were deleted after a place,
+	// oldest first, and PruneGone forgets those of before a moment.
+	GoneProfiles(ctx context.Context, after Place, limit int) ([]GoneProfile, error)
+	PruneGone(ctx context.Context, before time.Time, limit int) (int, error)
 
 	// CreateSession adds a session and the sign-in that opened it unless its
 	// account is blocked, gone, or has another password hash by now: ErrNotFound
@@ -60,14 +75,16 @@ type Store interface {
 	// the last used first.
 	LiveSessions(ctx context.Context, users []uuid.UUID, now time.Time) ([]SessionRow, error)
 	// ChangeSession locks a session, lets change judge and alter it, and
-	// writes what it left. An error of change is returned, nothing written.
+	// writes what it left, also which seat was left if it is another. An error
+	// of change is returned, nothing written.
 	ChangeSession(ctx context.Context, id uuid.UUID, change func(s *SessionRow, u *User) error) error
 	// EndSessions ends the live sessions of an account but the one to keep (Nil:
-	// none) and returns their ids.
+	// none) and returns their seats.
 	EndSessions(ctx context.Context, user, keep uuid.UUID, reason string, at time.Time) ([]uuid.UUID, error)
 	// ReplacePassword is SetPassword of a known old hash and EndSessions in one.
 	ReplacePassword(ctx context.Context, user uuid.UUID, old, hash string, keep uuid.UUID, at time.Time) ([]uuid.UUID, error)
-	// EndedSince returns the sessions that have ended since a moment.
+	// EndedSince returns the seats that were left since a moment, with their
+	// session's end or for another.
 	EndedSince(ctx context.Context, since time.Time) ([]EndedSession, error)
 	// PruneSessions deletes up to limit sessions that ended or expired before
 	// a moment and says how many.
@@ -107,9 +124,12 @@ type ProfileChange struct {
 	Add    *Profile
 	Update *Profile
 	Delete uuid.UUID
+	// Unseat is a profile whose sessions must get new tokens: what they say of
+	// it is no longer so.
+	Unseat uuid.UUID
 }
 
-// EndedSession is a session that ended at a moment.
+// EndedSession is a seat that was left at a moment.
 type EndedSession struct {
 	ID uuid.UUID
 	At time.Time
@@ -303,7 +323,7 @@ func (s *Accounts) Run(ctx context.Context) error {
 }
 
 func (s *Accounts) prune(ctx context.Context) error {
-	for _, some := range []func(context.Context, time.Time, int) (int, error){s.store.PruneSessions, s.store.PruneSignIns} {
+	for _, some := range []func(context.Context, time.Time, int) (int, error){s.store.PruneSessions, s.store.PruneSignIns, s.store.PruneGone} {
 		for n := pruneBatch; n == pruneBatch; {
 			var err error
 			if n, err = some(ctx, s.now().Add(-s.keep), pruneBatch); err != nil {

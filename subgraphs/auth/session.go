@@ -117,7 +117,7 @@ func (s *Accounts) newAccount(login, name string, locale *string, roles []Role) 
 	return User{ID: gid.Of(gid.User, user), Login: normal, Name: name, Roles: roles, CreatedAt: now},
 		Profile{
 			ID: gid.Of(gid.Profile, profile), UserID: user, Name: name,
-			Colour: palette[int(profile[15])%len(palette)], Language: locale, CreatedAt: now,
+			Colour: palette[int(profile[15])%len(palette)], Avatar: AvatarLetter, Language: locale, CreatedAt: now,
 		}, nil
 }
 
@@ -171,7 +171,7 @@ func (s *Accounts) SignIn(ctx context.Context, login, password string, from Clie
 	if len(profiles) == 0 {
 		return nil, fmt.Errorf("auth: sign in: account %s has no profile", u.ID)
 	}
-	return s.open(ctx, &u, hash, &profiles[0], from, SignInByPassword)
+	return s.open(ctx, &u, hash, landing(profiles), from, SignInByPassword)
 }
 
 // rehash hashes a password that is known to be right with today's parameters
@@ -207,7 +207,7 @@ func (s *Accounts) open(ctx context.Context, u *User, hash string, p *Profile, f
 	}
 	now := s.now()
 	session := SessionRow{
-		ID: id, UserID: u.ID.UUID, ProfileID: p.ID.UUID,
+		ID: id, UserID: u.ID.UUID, ProfileID: p.ID.UUID, Seat: id,
 		CreatedAt: now, UsedAt: now, RotatedAt: now, ExpiresAt: expiry(now, now),
 		UserAgent: cut(from.UserAgent, 512), Address: cut(from.Address, 64),
 		Seed: make([]byte, seedLen), Generation: 1,
@@ -245,10 +245,15 @@ func (s *Accounts) open(ctx context.Context, u *User, hash string, p *Profile, f
 func (s *Accounts) signedIn(session *SessionRow, u *User, p *Profile) (*SignedInSession, error) {
 	c := &authn.Claims{
 		UserID: u.ID.UUID, ProfileID: p.ID.UUID, SessionID: session.ID,
-		Child: p.IsChild, Demo: u.Demo, Scopes: map[string]bool{},
+		Child: p.IsChild, AgeLimit: p.Limit, Demo: u.Demo, Scopes: map[string]bool{},
 	}
-	if !p.IsChild {
+	if session.Seat != session.ID {
+		c.SeatID = session.Seat
+	}
+	if p.IsChild {
 		// A child who watches with an administrator's account administers nothing.
+		u = u.asChild()
+	} else {
 		for _, scope := range u.Permissions() {
 			c.Scopes[scope] = true
 		}
@@ -298,7 +303,7 @@ func (s *Accounts) Refresh(ctx context.Context, token string, from Client) (*Sig
 	case v == replayed:
 		s.log.WarnContext(ctx, "auth: a refresh token was used again; its session has ended",
 			"session", session.ID, "user", user.ID, "generation", parsed.generation, "present", session.Generation)
-		s.announce(ctx, session.ID)
+		s.announce(ctx, session.Seat)
 		return nil, errReplayed
 	}
 	p, err := s.profileOf(ctx, &session)
@@ -308,7 +313,8 @@ func (s *Accounts) Refresh(ctx context.Context, token string, from Client) (*Sig
 	return s.signedIn(&session, &user, p)
 }
 
-// profileOf finds the session's profile; the account's oldest when it is gone.
+// profileOf finds the session's profile; when it is gone, one that any could go
+// on with. If each other has a PIN, the session has nowhere to go.
 func (s *Accounts) profileOf(ctx context.Context, session *SessionRow) (*Profile, error) {
 	all, err := s.store.ProfilesOf(ctx, []uuid.UUID{session.UserID})
 	if err != nil {
@@ -322,7 +328,10 @@ func (s *Accounts) profileOf(ctx context.Context, session *SessionRow) (*Profile
 			return &all[i], nil
 		}
 	}
-	return &all[0], nil
+	if p := landing(all); !p.PINSet {
+		return p, nil
+	}
+	return nil, errNoSession
 }
 
 // SignOut ends the session of the refresh token and the one of the claims,
@@ -342,12 +351,12 @@ func (s *Accounts) SignOut(ctx context.Context, token string, claims *authn.Clai
 }
 
 func (s *Accounts) end(ctx context.Context, id uuid.UUID, reason string, may func(*SessionRow) bool) error {
-	ended := false
+	ended, seat := false, uuid.Nil
 	now := s.now()
 	err := s.store.ChangeSession(ctx, id, func(se *SessionRow, _ *User) error {
 		if se.EndedAt == nil && may(se) {
 			se.EndedAt, se.EndReason = &now, reason
-			ended = true
+			ended, seat = true, se.Seat
 		}
 		return nil
 	})
@@ -355,14 +364,15 @@ func (s *Accounts) end(ctx context.Context, id uuid.UUID, reason string, may fun
 		return fmt.Errorf("auth: end a session: %w", err)
 	}
 	if ended {
-		s.announce(ctx, id)
+		s.announce(ctx, seat)
 	}
 	return nil
 }
 
-// SwitchProfile goes on with another profile of the account. The refresh token
-// stays as it is.
-func (s *Accounts) SwitchProfile(ctx context.Context, claims *authn.Claims, profile gid.ID) (*SignedInSession, error) {
+// SwitchProfile goes on with a profile of the account, for which its PIN must be
+// right if it has one. The refresh token stays as it is; the session leaves its
+// seat, so that what was made for the profile before ends.
+func (s *Accounts) SwitchProfile(ctx context.Context, claims *authn.Claims, profile gid.ID, pin string) (*SignedInSession, error) {
 	found, err := s.store.Profiles(ctx, []uuid.UUID{profile.UUID})
 	if err != nil {
 		return nil, fmt.Errorf("auth: switch profile: %w", err)
@@ -370,14 +380,25 @@ func (s *Accounts) SwitchProfile(ctx context.Context, claims *authn.Claims, prof
 	if !profile.Is(gid.Profile) || len(found) == 0 || found[0].UserID != claims.UserID {
 		return nil, errNoProfile.At("input.profileId")
 	}
+	if found[0].PINSet {
+		if err := s.provePIN(ctx, claims.UserID, profile.UUID, pin); err != nil {
+			return nil, err
+		}
+	}
 	var session SessionRow
 	var user User
+	seat, err := s.newID()
+	if err != nil {
+		return nil, err
+	}
 	now := s.now()
+	var left uuid.UUID
 	err = s.store.ChangeSession(ctx, claims.SessionID, func(se *SessionRow, u *User) error {
 		if !se.Live(now) || u.Blocked {
 			return errNoSession
 		}
-		se.ProfileID, se.UsedAt = profile.UUID, now
+		left = se.Seat
+		se.ProfileID, se.UsedAt, se.Seat = profile.UUID, now, seat
 		session, user = *se, *u
 		return nil
 	})
@@ -386,6 +407,7 @@ func (s *Accounts) SwitchProfile(ctx context.Context, claims *authn.Claims, prof
 	} else if err != nil {
 		return nil, fmt.Errorf("auth: switch profile: %w", err)
 	}
+	s.announce(ctx, left)
 	return s.signedIn(&session, &user, &found[0])
 }
 

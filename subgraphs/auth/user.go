@@ -95,8 +95,12 @@ type Profile struct {
 	// Colour is #rrggbb in lower case.
 	Colour string
 	// Language is a BCP 47 tag; nil follows the browser.
-	Language  *string
-	IsChild   bool
+	Language *string
+	Avatar   Avatar
+	IsChild  bool
+	// Limit is of a child's profile only, and always there.
+	Limit     *int
+	PINSet    bool
 	CreatedAt time.Time
 	// NameOnly closes all but name and colour: what an analyst sees of who is
 	// watching.
@@ -124,11 +128,29 @@ func (p *Profile) Child() (bool, error) {
 	return p.IsChild, nil
 }
 
+// AgeLimit resolves the field of this name.
+func (p *Profile) AgeLimit() (*int, error) {
+	if p.NameOnly {
+		return nil, errNameOnly
+	}
+	return p.Limit, nil
+}
+
+// HasPin resolves the field of this name.
+func (p *Profile) HasPin() (bool, error) {
+	if p.NameOnly {
+		return false, errNameOnly
+	}
+	return p.PINSet, nil
+}
+
 // SessionRow is one signed-in device as it is kept.
 type SessionRow struct {
 	ID        uuid.UUID
 	UserID    uuid.UUID
 	ProfileID uuid.UUID // Nil after its profile was deleted
+	// Seat is another one for each profile it goes on with; see authn.Claims.
+	Seat      uuid.UUID
 	CreatedAt time.Time
 	UsedAt    time.Time
 	ExpiresAt time.Time

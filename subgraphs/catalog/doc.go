@@ -8,7 +8,7 @@
 // query, genres, the featured title, is kept on a shelf until the index
 // changes, and is served from there when the index fails.
 //
-// A child's profile sees only titles that are rated for twelve or less, by
-// whatever way it asks: each way ends in Request.see or a filter made by
-// Request.filter.
+// A profile with an age limit sees only titles that are rated for that age or
+// less, by whatever way it asks: each way ends in Request.see or a filter made
+// by Request.filter.
 package catalog

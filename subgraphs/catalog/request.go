@@ -2,6 +2,7 @@ package catalog
 
 import (
 	"context"
+	"strconv"
 	"sync/atomic"
 	"time"
 
@@ -13,9 +14,6 @@ import (
 	"github.com/netflixathome/cinema/internal/search"
 )
 
-// childAge is the highest rating that a child's profile may see.
-const childAge = 12
-
 // loadWait is how long a loader collects identifiers: the fields of a list
 // are resolved side by side and ask within microseconds.
 const loadWait = 500 * time.Microsecond
@@ -24,8 +22,10 @@ const loadWait = 500 * time.Microsecond
 // what its fields need.
 type Request struct {
 	service *Catalogue
-	child   bool
-	session string
+	// limit is the largest rating that the profile sees; nil is no limit.
+	limit *int
+	// seat is what addresses are signed for; see authn.Claims.
+	seat string
 	// unshared is set once something went into the answer that holds for this
 	// session or this moment alone.
 	unshared atomic.Bool
@@ -45,7 +45,7 @@ func (s *Catalogue) Prepare(ctx context.Context) context.Context {
 		episodes: loader(s, "episodes", s.index.SeriesByEpisode),
 	}
 	if c := authn.From(ctx); c != nil {
-		r.child, r.session = c.Child, c.SessionID.String()
+		r.limit, r.seat = c.AgeLimit, c.Seat().String()
 	}
 	return context.WithValue(ctx, requestKey{}, r)
 }
@@ -62,8 +62,8 @@ func Unshared(ctx context.Context) bool { return From(ctx).unshared.Load() }
 // Viewer names all of a caller that an answer depends on, but for what makes
 // it Unshared.
 func Viewer(c *authn.Claims) string {
-	if c.Child {
-		return "child"
+	if c.AgeLimit != nil {
+		return "age " + strconv.Itoa(*c.AgeLimit)
 	}
 	return ""
 }
@@ -98,7 +98,7 @@ func many[V any](ctx context.Context, l *dataloader.Loader[uuid.UUID, *V], ids [
 
 // see hides what this profile may not see.
 func (r *Request) see(t *search.Title) *search.Title {
-	if t != nil && r.child && (t.AgeRating == nil || *t.AgeRating > childAge) {
+	if t != nil && r.limit != nil && (t.AgeRating == nil || *t.AgeRating > *r.limit) {
 		return nil
 	}
 	return t

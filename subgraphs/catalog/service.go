@@ -223,7 +223,7 @@ func (r *Request) search(ctx context.Context, q search.Query) (*search.Results, 
 	return res, unavailable(err)
 }
 
-// filter translates a filter and adds what a child may not see.
+// filter translates a filter and adds what this profile may not see.
 func (r *Request) filter(f *TitleFilter) (out search.Filter, err error) {
 	if f == nil {
 		f = &TitleFilter{}
@@ -246,8 +246,8 @@ func (r *Request) filter(f *TitleFilter) (out search.Filter, err error) {
 	}
 	out.YearFrom, out.YearTo = of(f.YearFrom), of(f.YearTo)
 	out.AgeRatingMax, out.Countries, out.Languages, out.Playable = f.AgeRatingMax, f.Countries, f.Languages, f.Playable
-	if r.child {
-		limit := childAge
+	if r.limit != nil {
+		limit := *r.limit
 		if out.AgeRatingMax != nil {
 			limit = min(limit, *out.AgeRatingMax)
 		}
@@ -394,7 +394,7 @@ func (r *Request) genreList(ctx context.Context) (*genreList, error) {
 
 // genreCounts are the titles of each genre that this profile may see.
 func (r *Request) genreCounts(ctx context.Context) (map[uuid.UUID]int, error) {
-	if r.child {
+	if r.limit != nil {
 		filter, err := r.filter(nil)
 		if err != nil {
 			return nil, err
@@ -467,11 +467,11 @@ func (r *Request) playback(m *search.Media) *Playback {
 	return p
 }
 
-// sign signs an address for the session of this request: whoever else asks the
+// sign signs an address for the seat of this request: whoever else asks the
 // same must be given another.
 func (r *Request) sign(how func(key, session string, ttl time.Duration) (string, error), key string, ttl time.Duration) (string, error) {
 	r.unshared.Store(true)
-	u, err := how(key, r.session, ttl)
+	u, err := how(key, r.seat, ttl)
 	if err != nil {
 		return "", fmt.Errorf("catalog: sign media: %w", err)
 	}

@@ -41,7 +41,7 @@ type alike struct {
 type alikeKey struct {
 	id      uuid.UUID
 	version int64
-	child   bool
+	limit   int // the profile's; -1 is none
 }
 
 // alikes keeps lists by title and version. A list does not change with the
@@ -76,7 +76,10 @@ func (r *Request) Similar(ctx context.Context, t Title, first *int) ([]*SimilarT
 		return nil, err
 	}
 	doc := t.Doc()
-	key := alikeKey{doc.ID, doc.Version, r.child}
+	key := alikeKey{doc.ID, doc.Version, -1}
+	if r.limit != nil {
+		key.limit = *r.limit
+	}
 	found, ok := r.service.alike.get(key)
 	if !ok {
 		if found, err = r.findAlike(ctx, doc); err != nil {

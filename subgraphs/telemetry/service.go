@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"sync"
 	"time"
 
@@ -63,6 +64,10 @@ type Store interface {
 	SetRating(ctx context.Context, profile uuid.UUID, title gid.ID, rating *int) error
 	List(ctx context.Context, profile uuid.UUID, limit int) ([]gid.ID, error)
 	Marks(ctx context.Context, profile uuid.UUID, titles []uuid.UUID) (map[uuid.UUID]Mark, error)
+	// Erase deletes all of profiles that are gone, and LastErased is when the
+	// last of them was deleted.
+	Erase(ctx context.Context, gone []GoneProfile) error
+	LastErased(ctx context.Context) (time.Time, error)
 }
 
 // Stats are the statistics. See subgraphs/telemetry/clickhouse. An error that
@@ -94,6 +99,14 @@ type Options struct {
 	// Grace is how long a session whose subscription ended waits for a
 	// reconnect before its end is recorded; 0 means 5 s.
 	Grace time.Duration
+	// Visible tells which of the titles and playables the bearer's profile may
+	// see. It is asked only for profiles with an age limit, which are told of
+	// none if it is nil.
+	Visible func(ctx context.Context, bearer string, ids []gid.ID) (map[gid.ID]bool, error)
+	// Gone lists profiles that were deleted after a place, oldest first; Erase
+	// needs it. GoneTopic is the bus topic that tells of one.
+	Gone      func(ctx context.Context, after time.Time, id uuid.UUID) ([]GoneProfile, error)
+	GoneTopic string
 	// Recorded is told of the events that a client sent and that are in the
 	// log, and of those that were refused; may be nil.
 	Recorded func(ctx context.Context, facts []Fact, rejected []*RejectedEvent)
@@ -364,6 +377,9 @@ func (s *Subgraph) SetListed(ctx context.Context, id gid.ID, on bool) (Title, er
 	if err := wantTitle(id, "input.titleId"); err != nil {
 		return nil, err
 	}
+	if err := s.wantSeen(ctx, "input.titleId", id); err != nil {
+		return nil, err
+	}
 	if err := s.Store.SetListed(ctx, claims.ProfileID, id, on); err != nil {
 		return nil, err
 	}
@@ -382,6 +398,9 @@ func (s *Subgraph) SetRating(ctx context.Context, id gid.ID, rating *int) (Title
 	}
 	if rating != nil && (*rating < 1 || *rating > 10) {
 		return nil, fault.New(fault.Invalid, "A rating is from 1 to 10.").At("input.rating")
+	}
+	if err := s.wantSeen(ctx, "input.titleId", id); err != nil {
+		return nil, err
 	}
 	if err := s.Store.SetRating(ctx, claims.ProfileID, id, rating); err != nil {
 		return nil, err
@@ -411,6 +430,9 @@ func (s *Subgraph) ForgetProgress(ctx context.Context, id gid.ID) (Playable, err
 	if !id.Is(gid.Film, gid.Episode) {
 		return nil, fault.New(fault.Invalid, "This is neither a film nor an episode.").At("input.playableId")
 	}
+	if err := s.wantSeen(ctx, "input.playableId", id); err != nil {
+		return nil, err
+	}
 	if err := s.Store.Forget(ctx, claims.ProfileID, id, s.now()); err != nil {
 		return nil, err
 	}
@@ -438,7 +460,19 @@ func (s *Subgraph) ContinueWatching(ctx context.Context, first *int) ([]*Continu
 	if err != nil {
 		return nil, err
 	}
-	return s.Store.Unfinished(ctx, claims.ProfileID, n)
+	list, err := s.Store.Unfinished(ctx, claims.ProfileID, n)
+	if err != nil {
+		return nil, err
+	}
+	ids := make([]gid.ID, len(list))
+	for i, w := range list {
+		ids[i] = idOf(w.Title)
+	}
+	sees, err := s.sees(ctx, ids...)
+	if err != nil {
+		return nil, err
+	}
+	return slices.DeleteFunc(list, func(w *ContinueWatching) bool { return !sees(idOf(w.Title)) }), nil
 }
 
 // MyList is the caller's list.
@@ -459,7 +493,7 @@ func (s *Subgraph) MyList(ctx context.Context, first *int) ([]Title, error) {
 	for i, id := range ids {
 		out[i] = TitleOf(id)
 	}
-	return out, nil
+	return s.titlesSeen(ctx, out)
 }
 
 // maxDays bounds a period of statistics.
@@ -560,7 +594,8 @@ const (
 // errNothingViewed keeps an empty row out of the cache: a new house fills soon.
 var errNothingViewed = errors.New("nothing was viewed yet")
 
-// Popular is the most viewed titles of the last 30 days. It never fails: when
+// Popular is the most viewed titles of the last 30 days that the caller's
+// profile may see. It never fails: when
 // the statistics are away it is what it last was, or empty.
 func (s *Subgraph) Popular(ctx context.Context, first *int) ([]Title, error) {
 	n, err := count(first, 20, popularMost)
@@ -579,6 +614,9 @@ func (s *Subgraph) Popular(ctx context.Context, first *int) ([]Title, error) {
 		// The first caller waits for the first answer; later ones are served
 		// what there is while one of them asks anew.
 		list = s.loadPopular(ctx)
+	}
+	if list, err = s.titlesSeen(ctx, list); err != nil {
+		s.Logger.WarnContext(ctx, "popular titles are not shown to a profile with an age limit", "error", err)
 	}
 	return list[:min(n, len(list))], nil
 }

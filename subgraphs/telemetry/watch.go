@@ -115,8 +115,8 @@ type hub struct {
 
 // watcher is an open watch subscription.
 type watcher struct {
-	signIn uuid.UUID // the signed-in device
-	end    chan WatchEndReason
+	seat uuid.UUID // the signed-in device with this profile
+	end  chan WatchEndReason
 }
 
 // tell ends a subscription; the first reason counts.
@@ -165,6 +165,9 @@ func (s *Subgraph) Watch(ctx context.Context, in WatchInput) (<-chan *WatchUpdat
 	if err != nil {
 		return nil, err
 	}
+	if err := s.wantSeen(ctx, "input.playableId", in.PlayableID, in.TitleID); err != nil {
+		return nil, err
+	}
 	connection := uuid.New()
 	want := Session{
 		ID: in.SessionUUID, UserID: claims.UserID, ProfileID: claims.ProfileID, Playable: in.PlayableID, Title: in.TitleID,
@@ -173,7 +176,7 @@ func (s *Subgraph) Watch(ctx context.Context, in WatchInput) (<-chan *WatchUpdat
 	if in.Locale != nil {
 		want.Locale = *in.Locale
 	}
-	w := &watcher{signIn: claims.SessionID, end: make(chan WatchEndReason, 1)}
+	w := &watcher{seat: claims.Seat(), end: make(chan WatchEndReason, 1)}
 	if err := s.hub.add(in.SessionUUID, w); err != nil {
 		return nil, err
 	}
@@ -387,7 +390,7 @@ func (h *hub) signOut(session uuid.UUID) {
 	defer h.mu.Unlock()
 	for _, list := range h.watchers {
 		for w := range list {
-			if w.signIn == session {
+			if w.seat == session {
 				w.tell(EndSignedOut)
 			}
 		}

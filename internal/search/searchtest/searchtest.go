@@ -155,6 +155,7 @@ func Run(t *testing.T, open Setup) {
 	t.Run("suggests", func(t *testing.T) { suggests(t, open) })
 	t.Run("highlights", func(t *testing.T) { highlights(t, open) })
 	t.Run("filters", func(t *testing.T) { filters(t, open) })
+	t.Run("an age limit", func(t *testing.T) { ageLimit(t, open) })
 	t.Run("facets do not narrow themselves", func(t *testing.T) { facets(t, open) })
 	t.Run("sorts and pages", func(t *testing.T) { pages(t, open) })
 	t.Run("pages stay stable while titles change", func(t *testing.T) { stable(t, open) })
@@ -378,6 +379,67 @@ func filters(t *testing.T, open Setup) {
 	}
 	r := find(t, x, search.Query{Text: "keaton", Filter: search.Filter{YearFrom: 1926, YearTo: 1926}})
 	assert.Equal(t, []string{"The General"}, names(r))
+}
+
+// ageLimit is what stands between a child's profile and all other titles:
+// neither a list, a search, a page, a count nor a suggestion may tell of one.
+func ageLimit(t *testing.T, open Setup) {
+	x, b := filled(t, open)
+	for _, limit := range []int{0, 6, 12, 16, 18} {
+		allowed := map[uuid.UUID]bool{}
+		genres, kinds := map[uuid.UUID]int{}, map[string]int{}
+		for _, d := range b.PutTitles {
+			if d.AgeRating == nil || *d.AgeRating > limit {
+				continue
+			}
+			allowed[d.ID] = true
+			kinds[d.Kind]++
+			for _, g := range d.GenreIDs {
+				genres[g]++
+			}
+		}
+		require.NotEmpty(t, allowed)
+		require.Less(t, len(allowed), len(b.PutTitles))
+		filter := search.Filter{AgeRatingMax: &limit, RatedOnly: true}
+		seen := map[uuid.UUID]bool{}
+		for after := ""; ; {
+			r := find(t, x, search.Query{Filter: filter, First: 10, After: after, Sort: search.SortName, Facets: true})
+			assert.Equal(t, len(allowed), r.Total, "limit %d", limit)
+			assert.Equal(t, genres, r.Facets.Genres, "limit %d", limit)
+			assert.Equal(t, kinds, r.Facets.Kinds, "limit %d", limit)
+			for _, h := range r.Hits {
+				assert.True(t, allowed[h.Title.ID], "limit %d shows %s", limit, h.Title.Name["en"])
+				assert.False(t, seen[h.Title.ID])
+				seen[h.Title.ID] = true
+				after = h.Cursor
+			}
+			if !r.HasNext {
+				break
+			}
+		}
+		assert.Len(t, seen, len(allowed))
+		for i, d := range b.PutTitles {
+			if i%9 != 0 { // as many as tell something
+				continue
+			}
+			for _, text := range []string{d.Name["en"], d.Name["ru"]} {
+				r := find(t, x, search.Query{Text: text, Filter: filter})
+				for _, h := range r.Hits {
+					assert.True(t, allowed[h.Title.ID], "limit %d, %q shows %s", limit, text, h.Title.Name["en"])
+				}
+				if r.Suggestion != "" {
+					assert.Positive(t, find(t, x, search.Query{Text: r.Suggestion, Filter: filter}).Total,
+						"limit %d, %q suggests %q, which only others find", limit, text, r.Suggestion)
+				}
+			}
+		}
+		// A cursor from another profile's list opens nothing more.
+		all := find(t, x, search.Query{First: 5, Sort: search.SortName})
+		r := find(t, x, search.Query{Filter: filter, Sort: search.SortName, After: all.Hits[4].Cursor})
+		for _, h := range r.Hits {
+			assert.True(t, allowed[h.Title.ID])
+		}
+	}
 }
 
 func credits(d *search.Title, name string) bool {

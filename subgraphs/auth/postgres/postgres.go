@@ -100,7 +100,8 @@ func collectUsers(rows pgx.Rows, err error) ([]auth.User, error) {
 	})
 }
 
-const profileColumns = `id, account_id, name, colour, locale, child, created_at`
+// A child's profile of before there were limits has none.
+const profileColumns = `id, account_id, name, colour, avatar, locale, child, CASE WHEN child THEN coalesce(age_limit, 12) END, pin_hash IS NOT NULL, created_at`
 
 func collectProfiles(rows pgx.Rows, err error) ([]auth.Profile, error) {
 	if err != nil {
@@ -108,7 +109,7 @@ func collectProfiles(rows pgx.Rows, err error) ([]auth.Profile, error) {
 	}
 	return pgx.CollectRows(rows, func(row pgx.CollectableRow) (auth.Profile, error) {
 		p := auth.Profile{ID: gid.ID{Kind: gid.Profile}}
-		err := row.Scan(&p.ID.UUID, &p.UserID, &p.Name, &p.Colour, &p.Language, &p.IsChild, &p.CreatedAt)
+		err := row.Scan(&p.ID.UUID, &p.UserID, &p.Name, &p.Colour, &p.Avatar, &p.Language, &p.IsChild, &p.Limit, &p.PINSet, &p.CreatedAt)
 		p.CreatedAt = p.CreatedAt.UTC()
 		return p, err
 	})
@@ -138,9 +139,9 @@ func insertAccount(ctx context.Context, tx pgx.Tx, u auth.User, hash string, fir
 
 func insertProfile(ctx context.Context, tx pgx.Tx, p auth.Profile) error {
 	_, err := tx.Exec(ctx, `
-		INSERT INTO profile (id, account_id, name, colour, locale, child, created_at)
-		VALUES ($1, $2, $3, $4, $5, $6, $7)`,
-		p.ID.UUID, p.UserID, p.Name, p.Colour, p.Language, p.IsChild, p.CreatedAt)
+		INSERT INTO profile (id, account_id, name, colour, avatar, locale, child, age_limit, created_at)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)`,
+		p.ID.UUID, p.UserID, p.Name, p.Colour, p.Avatar, p.Language, p.IsChild, p.Limit, p.CreatedAt)
 	return err
 }
 
@@ -274,8 +275,8 @@ func (s *Store) ProfilesOf(ctx context.Context, users []uuid.UUID) ([]auth.Profi
 }
 
 // ChangeProfiles implements auth.Store.
-func (s *Store) ChangeProfiles(ctx context.Context, user uuid.UUID, change func([]auth.Profile) (auth.ProfileChange, error)) error {
-	return pg.Tx(ctx, s.pool, func(tx pgx.Tx) error {
+func (s *Store) ChangeProfiles(ctx context.Context, user uuid.UUID, at time.Time, change func([]auth.Profile) (auth.ProfileChange, error)) (left []uuid.UUID, err error) {
+	err = pg.Tx(ctx, s.pool, func(tx pgx.Tx) error {
 		// The account's row stands for the set of its profiles.
 		if err := tx.QueryRow(ctx, `SELECT id FROM account WHERE id = $1 FOR UPDATE`, user).Scan(new(uuid.UUID)); errors.Is(err, pgx.ErrNoRows) {
 			return auth.ErrNotFound
@@ -297,8 +298,13 @@ func (s *Store) ChangeProfiles(ctx context.Context, user uuid.UUID, change func(
 			}
 		}
 		if p := todo.Update; p != nil {
-			if _, err := tx.Exec(ctx, `UPDATE profile SET name = $3, colour = $4, locale = $5, child = $6 WHERE id = $1 AND account_id = $2`,
-				p.ID.UUID, user, p.Name, p.Colour, p.Language, p.IsChild); err != nil {
+			if _, err := tx.Exec(ctx, `UPDATE profile SET name = $3, colour = $4, locale = $5, child = $6, avatar = $7, age_limit = $8 WHERE id = $1 AND account_id = $2`,
+				p.ID.UUID, user, p.Name, p.Colour, p.Language, p.IsChild, p.Avatar, p.Limit); err != nil {
+				return err
+			}
+		}
+		if todo.Unseat != uuid.Nil {
+			if left, err = unseat(ctx, tx, todo.Unseat, at); err != nil {
 				return err
 			}
 		}
@@ -309,6 +315,7 @@ func (s *Store) ChangeProfiles(ctx context.Context, user uuid.UUID, change func(
 		}
 		return nil
 	})
+	return left, err
 }
 
 // CreateSession implements auth.Store.
@@ -354,10 +361,10 @@ func (s *Store) ChangeSession(ctx context.Context, id uuid.UUID, change func(*au
 		var profile *uuid.UUID
 		dest, finish := userDest(&u)
 		err := tx.QueryRow(ctx, `
-			SELECT `+userColumns+`, s.profile_id, s.created_at, s.used_at, s.expires_at, s.ended_at, coalesce(s.end_reason, ''),
+			SELECT `+userColumns+`, s.profile_id, coalesce(s.seat, s.id), s.created_at, s.used_at, s.expires_at, s.ended_at, coalesce(s.end_reason, ''),
 				s.user_agent, s.address, s.seed, s.generation, s.token_hash, s.rotated_at
 			FROM session s JOIN account a ON a.id = s.account_id WHERE s.id = $1 FOR UPDATE OF s`, id).
-			Scan(append(dest, &profile, &e.CreatedAt, &e.UsedAt, &e.ExpiresAt, &e.EndedAt, &e.EndReason,
+			Scan(append(dest, &profile, &e.Seat, &e.CreatedAt, &e.UsedAt, &e.ExpiresAt, &e.EndedAt, &e.EndReason,
 				&e.UserAgent, &e.Address, &e.Seed, &e.Generation, &e.TokenHash, &e.RotatedAt)...)
 		if errors.Is(err, pgx.ErrNoRows) {
 			return auth.ErrNotFound
@@ -370,8 +377,14 @@ func (s *Store) ChangeSession(ctx context.Context, id uuid.UUID, change func(*au
 		if profile != nil {
 			e.ProfileID = *profile
 		}
+		seat := e.Seat
 		if err := change(&e, &u); err != nil {
 			return err
+		}
+		if e.Seat != seat {
+			if _, err := tx.Exec(ctx, `INSERT INTO seat_left (seat, at) VALUES ($1, $2)`, seat, e.UsedAt); err != nil {
+				return err
+			}
 		}
 		profile = nil
 		if e.ProfileID != uuid.Nil {
@@ -379,8 +392,8 @@ func (s *Store) ChangeSession(ctx context.Context, id uuid.UUID, change func(*au
 		}
 		_, err = tx.Exec(ctx, `
 			UPDATE session SET profile_id = $2, used_at = $3, expires_at = $4, ended_at = $5, end_reason = nullif($6, ''),
-				user_agent = $7, address = $8, generation = $9, token_hash = $10, rotated_at = $11 WHERE id = $1`,
-			id, profile, e.UsedAt, e.ExpiresAt, e.EndedAt, e.EndReason, e.UserAgent, e.Address, e.Generation, e.TokenHash, e.RotatedAt)
+				user_agent = $7, address = $8, generation = $9, token_hash = $10, rotated_at = $11, seat = nullif($12, id) WHERE id = $1`,
+			id, profile, e.UsedAt, e.ExpiresAt, e.EndedAt, e.EndReason, e.UserAgent, e.Address, e.Generation, e.TokenHash, e.RotatedAt, e.Seat)
 		return err
 	})
 }
@@ -412,7 +425,7 @@ type querier interface {
 
 func endSessions(ctx context.Context, q querier, user, keep uuid.UUID, reason string, at time.Time) ([]uuid.UUID, error) {
 	rows, err := q.Query(ctx, `
-		UPDATE session SET ended_at = $4, end_reason = $3 WHERE account_id = $1 AND id <> $2 AND ended_at IS NULL RETURNING id`, user, keep, reason, at)
+		UPDATE session SET ended_at = $4, end_reason = $3 WHERE account_id = $1 AND id <> $2 AND ended_at IS NULL RETURNING coalesce(seat, id)`, user, keep, reason, at)
 	if err != nil {
 		return nil, err
 	}
@@ -421,7 +434,9 @@ func endSessions(ctx context.Context, q querier, user, keep uuid.UUID, reason st
 
 // EndedSince implements auth.Store.
 func (s *Store) EndedSince(ctx context.Context, since time.Time) ([]auth.EndedSession, error) {
-	rows, err := s.pool.Query(ctx, `SELECT id, ended_at FROM session WHERE ended_at >= $1`, since)
+	rows, err := s.pool.Query(ctx, `
+		SELECT coalesce(seat, id), ended_at FROM session WHERE ended_at >= $1
+		UNION ALL SELECT seat, at FROM seat_left WHERE at >= $1`, since)
 	if err != nil {
 		return nil, err
 	}
@@ -528,9 +543,9 @@ func (s *Store) CreateDemo(ctx context.Context, users []auth.User, profiles []au
 		for _, p := range profiles {
 			// Only for the accounts that this made, or made before.
 			batch.Queue(`
-				INSERT INTO profile (id, account_id, name, colour, locale, child, created_at)
-				SELECT $1, a.id, $3, $4, $5, $6, $7 FROM account a WHERE a.id = $2 AND a.demo
-				ON CONFLICT DO NOTHING`, p.ID.UUID, p.UserID, p.Name, p.Colour, p.Language, p.IsChild, p.CreatedAt)
+				INSERT INTO profile (id, account_id, name, colour, avatar, locale, child, age_limit, created_at)
+				SELECT $1, a.id, $3, $4, $8, $5, $6, $9, $7 FROM account a WHERE a.id = $2 AND a.demo
+				ON CONFLICT DO NOTHING`, p.ID.UUID, p.UserID, p.Name, p.Colour, p.Language, p.IsChild, p.CreatedAt, p.Avatar, p.Limit)
 		}
 		return tx.SendBatch(ctx, batch).Close()
 	})

@@ -85,10 +85,18 @@ func TestNoWholeTableIsRead(t *testing.T) {
 			}, "", signIn(user, now))
 		},
 		"profile deleted": func() error {
-			return s.ChangeProfiles(ctx, user, func(all []auth.Profile) (auth.ProfileChange, error) {
-				return auth.ProfileChange{Delete: uuid.New()}, nil
+			_, err := s.ChangeProfiles(ctx, user, now, func(all []auth.Profile) (auth.ProfileChange, error) {
+				return auth.ProfileChange{Delete: uuid.New(), Unseat: profile}, nil
 			})
+			return err
 		},
+		"PIN tried": func() error {
+			_, err := s.TryPIN(ctx, user, profile, func(_, _ *auth.PINTries) error { return nil })
+			return err
+		},
+		"PIN proved":    func() error { return s.PINProved(ctx, user, profile) },
+		"gone profiles": func() error { _, err := s.GoneProfiles(ctx, auth.Place{At: now}, 10); return err },
+		"PruneGone":     func() error { _, err := s.PruneGone(ctx, now.Add(-30*24*time.Hour), 1000); return err },
 		"user changed": func() error {
 			_, err := s.ChangeUser(ctx, user, now, func(*auth.User, bool) (string, error) { return auth.EndRoles, nil })
 			return err

@@ -63,9 +63,9 @@ func (r *mutationResolver) SwitchProfile(ctx context.Context, input auth.SwitchP
 	if err != nil {
 		return nil, err
 	}
-	s, err := r.accounts.SwitchProfile(ctx, c, input.ProfileID)
+	s, err := r.accounts.SwitchProfile(ctx, c, input.ProfileID, deref(value(input.Pin)))
 	if err != nil {
-		return nil, err
+		return nil, retryAfter(ctx, err)
 	}
 	return &auth.SessionPayload{AccessToken: s.AccessToken, ExpiresAt: s.ExpiresAt, User: s.User, Profile: s.Profile}, nil
 }
@@ -76,7 +76,8 @@ func (r *mutationResolver) CreateProfile(ctx context.Context, input auth.CreateP
 		return nil, err
 	}
 	p, err := r.accounts.CreateProfile(ctx, c.UserID, auth1.NewProfile{
-		Name: input.Name, Colour: value(input.Colour), Locale: value(input.Locale), Child: deref(value(input.Child)),
+		Name: input.Name, Colour: value(input.Colour), Avatar: value(input.Avatar), Locale: value(input.Locale),
+		Child: deref(value(input.Child)), AgeLimit: value(input.AgeLimit),
 	})
 	if err != nil {
 		return nil, err
@@ -91,7 +92,7 @@ func (r *mutationResolver) UpdateProfile(ctx context.Context, input auth.UpdateP
 		return nil, err
 	}
 	p, err := r.accounts.UpdateProfile(ctx, c.UserID, input.ID, auth1.ProfileUpdate{
-		Name: value(input.Name), Colour: value(input.Colour), Child: value(input.Child),
+		Name: value(input.Name), Colour: value(input.Colour), Avatar: value(input.Avatar), Child: value(input.Child), AgeLimit: value(input.AgeLimit),
 		SetLocale: input.Locale.IsSet(), Locale: value(input.Locale),
 	})
 	if err != nil {
@@ -111,6 +112,19 @@ func (r *mutationResolver) DeleteProfile(ctx context.Context, input auth.DeleteP
 	}
 	u, err := userOf(ctx, c.UserID)
 	return &auth.DeleteProfilePayload{DeletedID: input.ID, User: u}, err
+}
+
+func (r *mutationResolver) SetPin(ctx context.Context, input auth.SetPinInput) (*auth.ProfilePayload, error) {
+	c, err := authn.Require(ctx)
+	if err != nil {
+		return nil, err
+	}
+	p, err := r.accounts.SetPIN(ctx, c, input.ProfileID, value(input.Pin), input.Password, client(ctx))
+	if err != nil {
+		return nil, retryAfter(ctx, err)
+	}
+	u, err := userOf(ctx, c.UserID)
+	return &auth.ProfilePayload{Profile: p, User: u}, err
 }
 
 func (r *mutationResolver) ChangePassword(ctx context.Context, input auth.ChangePasswordInput) (*auth.ChangePasswordPayload, error) {

@@ -12,6 +12,8 @@ import (
 	"sync"
 	"time"
 
+	"github.com/google/uuid"
+
 	"github.com/netflixathome/cinema/internal/fault"
 	"github.com/netflixathome/cinema/subgraphs/auth"
 )
@@ -102,6 +104,27 @@ func retryAfter(ctx context.Context, err error) error {
 		e.w.Header().Set("Retry-After", strconv.Itoa(int(math.Ceil(t.RetryAfter.Seconds()))))
 	}
 	return err
+}
+
+// gone answers with the profiles that were deleted after the place in ?at=&id=.
+func gone(a *auth.Accounts, log *slog.Logger) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		at, err := time.Parse(time.RFC3339Nano, r.URL.Query().Get("at"))
+		id, idErr := uuid.Parse(r.URL.Query().Get("id"))
+		if err != nil || idErr != nil {
+			http.Error(w, "want ?at=TIME&id=UUID", http.StatusBadRequest)
+			return
+		}
+		list, err := a.GoneProfiles(r.Context(), at, id)
+		if err != nil {
+			log.ErrorContext(r.Context(), "auth: deleted profiles", "error", err)
+			http.Error(w, "not at the moment", http.StatusServiceUnavailable)
+			return
+		}
+		w.Header().Set("Content-Type", "application/json")
+		w.Header().Set("Cache-Control", "no-store")
+		_ = json.NewEncoder(w).Encode(list)
+	})
 }
 
 func revocations(a *auth.Accounts, log *slog.Logger) http.Handler {

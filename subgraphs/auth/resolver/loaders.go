@@ -35,7 +35,8 @@ func withLoaders(ctx context.Context, a *auth.Accounts, wait time.Duration) cont
 			found, err := a.Users(ctx, ids)
 			by := make(map[uuid.UUID]*auth.User, len(found))
 			for i := range found {
-				by[found[i].ID.UUID] = &found[i]
+				u := &found[i]
+				by[u.ID.UUID] = u.SeenBy(authn.From(ctx))
 			}
 			return by, err
 		}),

@@ -56,14 +56,15 @@ type Options struct {
 }
 
 // Handler serves /graphql, /jwks.json, which is also /.well-known/jwks.json,
-// and /revocations.json, which other services ask for what the bus has lost.
+// and /revocations.json and /gone-profiles.json, which other services ask for
+// what the bus has lost.
 func Handler(o Options) (http.Handler, error) {
 	if o.Accounts == nil || o.Verifier == nil || o.Logger == nil {
 		return nil, errors.New("auth/resolver: Accounts, Verifier and Logger are required")
 	}
 	schema := graph.NewExecutableSchema(graph.Config{Resolvers: &Resolver{accounts: o.Accounts}})
 	handler, err := gqlserver.New(gqlserver.Options{
-		Schema: schema, Verifier: o.Verifier, Logger: o.Logger,
+		Schema: schema, Verifier: o.Verifier, Logger: o.Logger, Allow: auth.Allow,
 		Prepare: func(ctx context.Context, r *http.Request, w http.ResponseWriter) context.Context {
 			ctx = context.WithValue(ctx, exchangeKey{}, &exchange{r: r, w: w, secure: o.Secure})
 			return withLoaders(ctx, o.Accounts, cmp.Or(o.LoadWait, gather))
@@ -77,6 +78,7 @@ func Handler(o Options) (http.Handler, error) {
 	mux.Handle("GET /jwks.json", o.Accounts.Signer())
 	mux.Handle("GET /.well-known/jwks.json", o.Accounts.Signer())
 	mux.Handle("GET /revocations.json", revocations(o.Accounts, o.Logger))
+	mux.Handle("GET /gone-profiles.json", gone(o.Accounts, o.Logger))
 	return mux, nil
 }
 

@@ -621,7 +621,10 @@ func TestProfiles(t *testing.T) {
 	require.Equal(t, kid["id"], v.get(a, "s", "profile", "id"), "the session remembers")
 
 	const remove = `mutation($id: ID!) { deleteProfile(input: {id: $id}) { deletedId user { profiles { id } } } }`
-	v.must(remove, map[string]any{"id": kid["id"]})
+	require.Equal(t, "FORBIDDEN CHILD_PROFILE", v.ask(remove, map[string]any{"id": firstID}).code())
+	parent := w.viewer()
+	parent.enter(signIn, creds("ann", good))
+	parent.must(remove, map[string]any{"id": kid["id"]})
 	a = v.enter(refresh, nil)
 	require.Equal(t, firstID, v.get(a, "s", "profile", "id"), "and goes on as the oldest when it is gone")
 	require.Equal(t, "CONFLICT LAST_PROFILE", v.ask(remove, map[string]any{"id": firstID}).code())
@@ -706,6 +709,8 @@ func TestAdministration(t *testing.T) {
 	kid := admin.get(admin.ask(`mutation { createProfile(input: {name: "Kid", child: true}) { profile { id } } }`, nil), "createProfile", "profile", "id")
 	admin.enter(`mutation { s: switchProfile(input: {profileId: "`+kid.(string)+`"}) `+session+` }`, nil)
 	require.Equal(t, "FORBIDDEN", admin.ask(`{ users { totalCount } }`, nil).code())
+	require.Equal(t, "FORBIDDEN", admin.ask(updateUser, map[string]any{"id": adminID}).code())
+	require.JSONEq(t, `{"me":{"roles":["VIEWER"],"permissions":[]}}`, admin.must(`{ me { roles permissions } }`, nil))
 }
 
 func TestTwoAdminsCannotDemoteEachOther(t *testing.T) {

@@ -2,6 +2,7 @@ package resolver_test
 
 import (
 	"encoding/json"
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -60,6 +61,13 @@ func TestKeptAnswersKnowChildren(t *testing.T) {
 		}
 	}
 	assert.EqualValues(t, 2, c.kept[true].Load(), "each its own")
+
+	for _, limit := range []int{0, 6, 16, 18} {
+		c.getAs(fmt.Sprint("child ", limit), &some, q, nil)
+		for _, e := range some.Titles.Edges {
+			assert.LessOrEqual(t, *e.Node.AgeRating, limit)
+		}
+	}
 
 	hidden := c.batch.PutTitles[slices.IndexFunc(c.batch.PutTitles, func(d *search.Title) bool { return d.AgeRating == nil && d.Kind == search.KindFilm })]
 	reps := map[string]any{"representations": []any{map[string]any{"__typename": "Film", "id": idOf(hidden)}}}

@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -34,10 +35,13 @@ import (
 type verifier struct{}
 
 func (verifier) Verify(_ context.Context, token string) (*authn.Claims, error) {
-	c := &authn.Claims{UserID: uuid.New(), ProfileID: uuid.New(), SessionID: session, Child: token == "child"}
-	switch token {
-	case "viewer", "child":
-	case "neighbour":
+	c := &authn.Claims{UserID: uuid.New(), ProfileID: uuid.New(), SessionID: session}
+	limits := map[string]int{"child": 12, "child 0": 0, "child 6": 6, "child 16": 16, "child 18": 18}
+	switch limit, child := limits[token]; {
+	case child:
+		c.Child, c.AgeLimit = true, &limit
+	case token == "viewer":
+	case token == "neighbour":
 		c.SessionID = uuid.MustParse("01890a5d-ac96-774b-bcce-b302099a8058")
 	default:
 		return nil, authn.ErrUnauthenticated
@@ -676,11 +680,22 @@ func TestEntities(t *testing.T) {
 	assert.Equal(t, 1, calls["Genres"])
 }
 
-func TestChild(t *testing.T) {
+// One catalogue for all limits: what is kept for one must not be shown to another.
+func TestAgeLimits(t *testing.T) {
 	c := open(t)
+	for _, limit := range []int{18, 0, 16, 6, 12} {
+		t.Run(strconv.Itoa(limit), func(t *testing.T) { testAgeLimit(t, c, limit) })
+	}
+}
+
+func testAgeLimit(t *testing.T, c *cinema, limit int) {
+	child := "child"
+	if limit != 12 {
+		child = fmt.Sprint("child ", limit)
+	}
 	allowed := map[string]bool{}
 	for _, d := range c.batch.PutTitles {
-		if d.AgeRating != nil && *d.AgeRating <= 12 {
+		if d.AgeRating != nil && *d.AgeRating <= limit {
 			allowed[idOf(d)] = true
 		}
 	}
@@ -714,7 +729,7 @@ func TestChild(t *testing.T) {
 	}
 	for _, args := range []string{`first: 100`, `first: 100, query: "the"`, `first: 100, query: "keaton"`, `first: 100, filter: {ageRatingMax: 18}`, `first: 100, filter: {playable: true}`} {
 		var l list
-		c.getAs("child", &l, `{titles(`+args+`) { totalCount edges { node { id } } facets { genres { count genre { titleCount } } } }}`, nil)
+		c.getAs(child, &l, `{titles(`+args+`) { totalCount edges { node { id } } facets { genres { count genre { titleCount } } } }}`, nil)
 		check(l, args)
 		assert.Len(t, l.Titles.Edges, l.Titles.TotalCount)
 		for _, g := range l.Titles.Facets.Genres {
@@ -724,7 +739,10 @@ func TestChild(t *testing.T) {
 			assert.Equal(t, len(allowed), l.Titles.TotalCount)
 		}
 	}
-	for _, d := range c.batch.PutTitles {
+	for i, d := range c.batch.PutTitles {
+		if limit != 12 && i%9 != 0 {
+			continue // each title once is enough
+		}
 		var got struct {
 			Title, Playable any
 			Entities        []any `json:"_entities"`
@@ -733,18 +751,21 @@ func TestChild(t *testing.T) {
 		if d.Kind == search.KindSeries {
 			typ = "Series"
 		}
-		c.getAs("child", &got, fmt.Sprintf(`{title(id: "%[1]s") {id} playable(id: "%[1]s") {id} _entities(representations: [{__typename: "%[2]s", id: "%[1]s"}]) {__typename}}`, idOf(d), typ), nil)
+		c.getAs(child, &got, fmt.Sprintf(`{title(id: "%[1]s") {id} playable(id: "%[1]s") {id} _entities(representations: [{__typename: "%[2]s", id: "%[1]s"}]) {__typename}}`, idOf(d), typ), nil)
 		assert.Equal(t, allowed[idOf(d)], got.Title != nil)
 		assert.Equal(t, allowed[idOf(d)] && typ == "Film", got.Playable != nil)
 		assert.Equal(t, allowed[idOf(d)], got.Entities[0] != nil)
 		if d.Kind == search.KindSeries {
 			id := gid.Of(gid.Episode, d.Seasons[0].Episodes[0].ID).String()
-			c.getAs("child", &got, fmt.Sprintf(`{playable(id: "%[1]s") {id} _entities(representations: [{__typename: "Episode", id: "%[1]s"}]) {__typename}}`, id), nil)
+			c.getAs(child, &got, fmt.Sprintf(`{playable(id: "%[1]s") {id} _entities(representations: [{__typename: "Episode", id: "%[1]s"}]) {__typename}}`, id), nil)
 			assert.Equal(t, allowed[idOf(d)], got.Playable != nil)
 			assert.Equal(t, allowed[idOf(d)], got.Entities[0] != nil)
 		}
 	}
 	for id := range allowed {
+		if i := searchtest.ID("", id)[0]; limit != 12 && i%9 != 0 {
+			continue
+		}
 		// The viewer's list is made first, so that a shared one would be noticed.
 		const q = `query($id: ID!) { title(id: $id) { similar(first: 100) { title { id } } } }`
 		var got struct {
@@ -753,7 +774,7 @@ func TestChild(t *testing.T) {
 			}
 		}
 		c.get(&got, q, map[string]any{"id": id})
-		c.getAs("child", &got, q, map[string]any{"id": id})
+		c.getAs(child, &got, q, map[string]any{"id": id})
 		for _, s := range got.Title.Similar {
 			assert.True(t, allowed[s.Title.ID])
 		}
@@ -766,7 +787,7 @@ func TestChild(t *testing.T) {
 		}
 	}
 	for _, name := range []string{"Buster Keaton", "F. W. Murnau", "Charlie Chaplin"} {
-		c.getAs("child", &person, `query($id: ID!) { person(id: $id) { titles { edges { node { id } } } } }`, map[string]any{"id": gid.Of(gid.Person, searchtest.ID("person", name)).String()})
+		c.getAs(child, &person, `query($id: ID!) { person(id: $id) { titles { edges { node { id } } } } }`, map[string]any{"id": gid.Of(gid.Person, searchtest.ID("person", name)).String()})
 		for _, e := range person.Person.Titles.Edges {
 			assert.True(t, allowed[e.Node.ID])
 		}
@@ -775,11 +796,11 @@ func TestChild(t *testing.T) {
 		c.set(time.Date(2026, 4, 1+day, 0, 0, 0, 0, time.UTC))
 		var f struct{ Featured struct{ ID string } }
 		c.get(&f, `{featured{id}}`, nil)
-		c.getAs("child", &f, `{featured{id}}`, nil)
+		c.getAs(child, &f, `{featured{id}}`, nil)
 		assert.True(t, allowed[f.Featured.ID])
 	}
 	var genres struct{ Genres []struct{ TitleCount int } }
-	c.getAs("child", &genres, `{genres{titleCount}}`, nil)
+	c.getAs(child, &genres, `{genres{titleCount}}`, nil)
 	for _, g := range genres.Genres {
 		assert.Positive(t, g.TitleCount)
 		assert.LessOrEqual(t, g.TitleCount, len(allowed))

@@ -55,22 +55,15 @@ const finishedPercent = 95
 // Apply takes playback events, in any order and as often as they come, and
 // reports whether a session was changed by them.
 func (s *Store) Apply(ctx context.Context, list []events.Event) (changed bool, err error) {
-	sessions := map[uuid.UUID]*sitting{}
-	var order []*sitting
-	for i := range list {
-		e := &list[i]
-		st := sessions[e.SessionID]
-		if st == nil {
-			st = &sitting{first: e, start: e.At}
-			sessions[e.SessionID] = st
-			order = append(order, st)
-		}
-		st.add(e)
-	}
-	if len(order) == 0 {
+	if len(list) == 0 {
 		return false, nil
 	}
 	err = pg.Tx(ctx, s.pool, func(tx pgx.Tx) error {
+		list, err := living(ctx, tx, list)
+		if err != nil || len(list) == 0 {
+			return err
+		}
+		order := sittings(list)
 		// Rows are locked in one order by all writers.
 		ids := make([]uuid.UUID, len(order))
 		for i, st := range order {
@@ -91,6 +84,22 @@ func (s *Store) Apply(ctx context.Context, list []events.Event) (changed bool, e
 		return false, fmt.Errorf("apply %d playback events: %w", len(list), err)
 	}
 	return changed, nil
+}
+
+// sittings are what the events say, by session in the order of their first.
+func sittings(list []events.Event) (order []*sitting) {
+	sessions := map[uuid.UUID]*sitting{}
+	for i := range list {
+		e := &list[i]
+		st := sessions[e.SessionID]
+		if st == nil {
+			st = &sitting{first: e, start: e.At}
+			sessions[e.SessionID] = st
+			order = append(order, st)
+		}
+		st.add(e)
+	}
+	return order
 }
 
 // sitting is what a batch says about one session.

@@ -47,12 +47,12 @@ const batchWait = time.Millisecond
 // Prepare gives each request its loaders; pass it to gqlserver. They answer
 // for the profile that the request is signed in with, and keep nothing: a
 // subscription lives long.
-func (r *Resolver) Prepare(ctx context.Context, _ *http.Request, _ http.ResponseWriter) context.Context {
+func (r *Resolver) Prepare(ctx context.Context, req *http.Request, _ http.ResponseWriter) context.Context {
 	l := &loaders{
 		states: newLoader(r, "watch_states", r.service.Store.WatchStates),
 		marks:  newLoader(r, "marks", r.service.Store.Marks),
 	}
-	return context.WithValue(ctx, loadersKey{}, l)
+	return context.WithValue(telemetry.WithBearer(ctx, authn.Bearer(req)), loadersKey{}, l)
 }
 
 func newLoader[V any](r *Resolver, name string, load func(ctx context.Context, profile uuid.UUID, ids []uuid.UUID) (map[uuid.UUID]V, error)) *dataloader.Loader[uuid.UUID, V] {

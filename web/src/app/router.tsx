@@ -3,7 +3,7 @@ import { NotFound } from '~/features/shell/not-found';
 import { RouteError } from '~/features/shell/route-error';
 import { adminPages, adminRoute } from '~/routes/admin';
 import { signInRoute, signUpRoute } from '~/routes/auth';
-import { accountRoute, homeRoute, listRoute, personRoute, searchRoute, titleRoute, watchRoute } from '~/routes/pages';
+import { accountRoute, homeRoute, listRoute, personRoute, profilesRoute, searchRoute, titleRoute, watchRoute } from '~/routes/pages';
 import { rootRoute } from '~/routes/root';
 import { shellRoute } from '~/routes/shell';
 import { signedInRoute } from '~/routes/signed-in';
@@ -14,6 +14,7 @@ const routeTree = rootRoute.addChildren([
   signedInRoute.addChildren([
     shellRoute.addChildren([homeRoute, searchRoute, listRoute, titleRoute, personRoute, accountRoute]),
     watchRoute,
+    profilesRoute,
     adminRoute.addChildren(adminPages),
   ]),
 ]);

@@ -15,7 +15,8 @@ import type { TypedDocumentNode as DocumentNode } from '@graphql-typed-document-
  * Learn more about it here: https://the-guild.dev/graphql/codegen/plugins/presets/preset-client#reducing-bundle-size
  */
 type Documents = {
-    "\n  fragment Account on User {\n    id\n    login\n    name\n    permissions\n    roles\n    profiles { id name colour locale child }\n  }\n": typeof types.AccountFragmentDoc,
+    "\n  mutation SetPin($input: SetPinInput!) { setPin(input: $input) { user { ...Account } } }\n": typeof types.SetPinDocument,
+    "\n  fragment Account on User {\n    id\n    login\n    name\n    permissions\n    roles\n    profiles { id name colour avatar locale child ageLimit hasPin }\n  }\n": typeof types.AccountFragmentDoc,
     "\n  mutation CreateProfile($input: CreateProfileInput!) { createProfile(input: $input) { user { ...Account } } }\n": typeof types.CreateProfileDocument,
     "\n  mutation UpdateProfile($input: UpdateProfileInput!) { updateProfile(input: $input) { user { ...Account } } }\n": typeof types.UpdateProfileDocument,
     "\n  mutation DeleteProfile($input: DeleteProfileInput!) { deleteProfile(input: $input) { user { ...Account } } }\n": typeof types.DeleteProfileDocument,
@@ -82,6 +83,7 @@ type Documents = {
     "\n  query GenreRow($genre: ID!, $locale: Locale) {\n    titles(filter: { genreIds: [$genre] }, first: 20) { totalCount edges { cursor node { ...TitleCard } } }\n  }\n": typeof types.GenreRowDocument,
     "\n  query MyList($locale: Locale) {\n    myList(first: 200) { ...TitleCard }\n  }\n": typeof types.MyListDocument,
     "\n  query PersonPage($id: ID!, $after: String, $locale: Locale) {\n    person(id: $id) {\n      id\n      name(locale: $locale)\n      titles(first: 48, after: $after) {\n        totalCount\n        edges { cursor node { ...TitleCard } }\n        pageInfo { endCursor hasNextPage }\n      }\n    }\n  }\n": typeof types.PersonPageDocument,
+    "\n  mutation SwitchProfile($input: SwitchProfileInput!) { switchProfile(input: $input) { ...SessionFields } }\n": typeof types.SwitchProfileDocument,
     "\n  fragment Facets on TitleFacets {\n    genres { count genre { id name(locale: $locale) } }\n    decades { count from }\n    kinds { count kind }\n    languages { count language }\n  }\n": typeof types.FacetsFragmentDoc,
     "\n  fragment ResultEdge on TitleEdge {\n    cursor\n    highlight(locale: $locale)\n    node { ...TitleCard }\n  }\n": typeof types.ResultEdgeFragmentDoc,
     "\n  query SearchMore($query: String, $filter: TitleFilter, $first: Int!, $after: String, $locale: Locale) {\n    titles(query: $query, filter: $filter, first: $first, after: $after, sort: RELEVANCE) {\n      edges { ...ResultEdge }\n      pageInfo { endCursor hasNextPage }\n    }\n  }\n": typeof types.SearchMoreDocument,
@@ -92,12 +94,11 @@ type Documents = {
     "\n  query TitlePage($id: ID!, $locale: Locale) {\n    title(id: $id) {\n      id\n      name(locale: $locale)\n      originalName\n      originalLanguage\n      tagline(locale: $locale)\n      description(locale: $locale)\n      year\n      ageRating\n      countries\n      listed\n      myRating\n      genres { id name(locale: $locale) }\n      poster { colour placeholder w200: url(width: 200) w400: url(width: 400) w800: url(width: 800) }\n      still { colour placeholder w640: url(width: 640) w1280: url(width: 1280) w1920: url(width: 1920) }\n      credits(first: 40) { kind character(locale: $locale) person { id name(locale: $locale) } }\n      similar(first: 16) {\n        reason\n        genre { id name(locale: $locale) }\n        person { id name(locale: $locale) }\n        title { ...TitleCard }\n      }\n      ... on Film {\n        durationMs\n        watchState { positionMs durationMs finished }\n        playback { durationMs complete }\n      }\n      ... on Series {\n        endYear\n        seasons { id number episodes { ...EpisodeLine } }\n      }\n    }\n  }\n": typeof types.TitlePageDocument,
     "\n  mutation SetListed($input: SetListedInput!) {\n    setListed(input: $input) { title { id listed } }\n  }\n": typeof types.SetListedDocument,
     "\n  mutation RecordEvents($input: RecordEventsInput!) {\n    recordEvents(input: $input) {\n      accepted\n      rejected { index code message }\n    }\n  }\n": typeof types.RecordEventsDocument,
-    "\n  fragment SessionFields on SessionPayload {\n    accessToken\n    expiresAt\n    profile { id name colour locale child }\n    user {\n      id\n      login\n      name\n      permissions\n      roles\n      profiles { id name colour locale child }\n    }\n  }\n": typeof types.SessionFieldsFragmentDoc,
+    "\n  fragment SessionFields on SessionPayload {\n    accessToken\n    expiresAt\n    profile { id name colour avatar locale child ageLimit hasPin }\n    user {\n      id\n      login\n      name\n      permissions\n      roles\n      profiles { id name colour avatar locale child ageLimit hasPin }\n    }\n  }\n": typeof types.SessionFieldsFragmentDoc,
     "\n  mutation RefreshSession { refreshSession { ...SessionFields } }\n": typeof types.RefreshSessionDocument,
     "\n  mutation SignIn($input: SignInInput!) { signIn(input: $input) { ...SessionFields } }\n": typeof types.SignInDocument,
     "\n  mutation SignUp($input: SignUpInput!) { signUp(input: $input) { ...SessionFields } }\n": typeof types.SignUpDocument,
     "\n  mutation SignOut { signOut { signedOut } }\n": typeof types.SignOutDocument,
-    "\n  mutation SwitchProfile($input: SwitchProfileInput!) { switchProfile(input: $input) { ...SessionFields } }\n": typeof types.SwitchProfileDocument,
     "\n  subscription WatchSession($input: WatchInput!) {\n    watch(input: $input) { sessionId resumePositionMs serverTime ended }\n  }\n": typeof types.WatchSessionDocument,
     "\n  query WatchPage($id: ID!, $locale: Locale) {\n    playable(id: $id) {\n      id\n      name(locale: $locale)\n      watchState { positionMs durationMs finished lastSeenAt }\n      playback { ...PlaybackSource }\n      ... on Film { still { w1280: url(width: 1280) colour placeholder } }\n      ... on Episode {\n        number\n        seasonNumber\n        series {\n          id\n          name(locale: $locale)\n          seasons {\n            id\n            number\n            episodes { id number seasonNumber name(locale: $locale) playback { durationMs } }\n          }\n        }\n      }\n    }\n  }\n": typeof types.WatchPageDocument,
     "\n  fragment PlaybackSource on Playback {\n    url\n    durationMs\n    expiresAt\n    complete\n    thumbnailsUrl\n    subtitles { label locale url }\n  }\n": typeof types.PlaybackSourceFragmentDoc,
@@ -105,7 +106,8 @@ type Documents = {
     "\n  fragment TitleCard on Title {\n    id\n    name(locale: $locale)\n    year\n    poster { colour placeholder w200: url(width: 200) w400: url(width: 400) w800: url(width: 800) }\n  }\n": typeof types.TitleCardFragmentDoc,
 };
 const documents: Documents = {
-    "\n  fragment Account on User {\n    id\n    login\n    name\n    permissions\n    roles\n    profiles { id name colour locale child }\n  }\n": types.AccountFragmentDoc,
+    "\n  mutation SetPin($input: SetPinInput!) { setPin(input: $input) { user { ...Account } } }\n": types.SetPinDocument,
+    "\n  fragment Account on User {\n    id\n    login\n    name\n    permissions\n    roles\n    profiles { id name colour avatar locale child ageLimit hasPin }\n  }\n": types.AccountFragmentDoc,
     "\n  mutation CreateProfile($input: CreateProfileInput!) { createProfile(input: $input) { user { ...Account } } }\n": types.CreateProfileDocument,
     "\n  mutation UpdateProfile($input: UpdateProfileInput!) { updateProfile(input: $input) { user { ...Account } } }\n": types.UpdateProfileDocument,
     "\n  mutation DeleteProfile($input: DeleteProfileInput!) { deleteProfile(input: $input) { user { ...Account } } }\n": types.DeleteProfileDocument,
@@ -172,6 +174,7 @@ const documents: Documents = {
     "\n  query GenreRow($genre: ID!, $locale: Locale) {\n    titles(filter: { genreIds: [$genre] }, first: 20) { totalCount edges { cursor node { ...TitleCard } } }\n  }\n": types.GenreRowDocument,
     "\n  query MyList($locale: Locale) {\n    myList(first: 200) { ...TitleCard }\n  }\n": types.MyListDocument,
     "\n  query PersonPage($id: ID!, $after: String, $locale: Locale) {\n    person(id: $id) {\n      id\n      name(locale: $locale)\n      titles(first: 48, after: $after) {\n        totalCount\n        edges { cursor node { ...TitleCard } }\n        pageInfo { endCursor hasNextPage }\n      }\n    }\n  }\n": types.PersonPageDocument,
+    "\n  mutation SwitchProfile($input: SwitchProfileInput!) { switchProfile(input: $input) { ...SessionFields } }\n": types.SwitchProfileDocument,
     "\n  fragment Facets on TitleFacets {\n    genres { count genre { id name(locale: $locale) } }\n    decades { count from }\n    kinds { count kind }\n    languages { count language }\n  }\n": types.FacetsFragmentDoc,
     "\n  fragment ResultEdge on TitleEdge {\n    cursor\n    highlight(locale: $locale)\n    node { ...TitleCard }\n  }\n": types.ResultEdgeFragmentDoc,
     "\n  query SearchMore($query: String, $filter: TitleFilter, $first: Int!, $after: String, $locale: Locale) {\n    titles(query: $query, filter: $filter, first: $first, after: $after, sort: RELEVANCE) {\n      edges { ...ResultEdge }\n      pageInfo { endCursor hasNextPage }\n    }\n  }\n": types.SearchMoreDocument,
@@ -182,12 +185,11 @@ const documents: Documents = {
     "\n  query TitlePage($id: ID!, $locale: Locale) {\n    title(id: $id) {\n      id\n      name(locale: $locale)\n      originalName\n      originalLanguage\n      tagline(locale: $locale)\n      description(locale: $locale)\n      year\n      ageRating\n      countries\n      listed\n      myRating\n      genres { id name(locale: $locale) }\n      poster { colour placeholder w200: url(width: 200) w400: url(width: 400) w800: url(width: 800) }\n      still { colour placeholder w640: url(width: 640) w1280: url(width: 1280) w1920: url(width: 1920) }\n      credits(first: 40) { kind character(locale: $locale) person { id name(locale: $locale) } }\n      similar(first: 16) {\n        reason\n        genre { id name(locale: $locale) }\n        person { id name(locale: $locale) }\n        title { ...TitleCard }\n      }\n      ... on Film {\n        durationMs\n        watchState { positionMs durationMs finished }\n        playback { durationMs complete }\n      }\n      ... on Series {\n        endYear\n        seasons { id number episodes { ...EpisodeLine } }\n      }\n    }\n  }\n": types.TitlePageDocument,
     "\n  mutation SetListed($input: SetListedInput!) {\n    setListed(input: $input) { title { id listed } }\n  }\n": types.SetListedDocument,
     "\n  mutation RecordEvents($input: RecordEventsInput!) {\n    recordEvents(input: $input) {\n      accepted\n      rejected { index code message }\n    }\n  }\n": types.RecordEventsDocument,
-    "\n  fragment SessionFields on SessionPayload {\n    accessToken\n    expiresAt\n    profile { id name colour locale child }\n    user {\n      id\n      login\n      name\n      permissions\n      roles\n      profiles { id name colour locale child }\n    }\n  }\n": types.SessionFieldsFragmentDoc,
+    "\n  fragment SessionFields on SessionPayload {\n    accessToken\n    expiresAt\n    profile { id name colour avatar locale child ageLimit hasPin }\n    user {\n      id\n      login\n      name\n      permissions\n      roles\n      profiles { id name colour avatar locale child ageLimit hasPin }\n    }\n  }\n": types.SessionFieldsFragmentDoc,
     "\n  mutation RefreshSession { refreshSession { ...SessionFields } }\n": types.RefreshSessionDocument,
     "\n  mutation SignIn($input: SignInInput!) { signIn(input: $input) { ...SessionFields } }\n": types.SignInDocument,
     "\n  mutation SignUp($input: SignUpInput!) { signUp(input: $input) { ...SessionFields } }\n": types.SignUpDocument,
     "\n  mutation SignOut { signOut { signedOut } }\n": types.SignOutDocument,
-    "\n  mutation SwitchProfile($input: SwitchProfileInput!) { switchProfile(input: $input) { ...SessionFields } }\n": types.SwitchProfileDocument,
     "\n  subscription WatchSession($input: WatchInput!) {\n    watch(input: $input) { sessionId resumePositionMs serverTime ended }\n  }\n": types.WatchSessionDocument,
     "\n  query WatchPage($id: ID!, $locale: Locale) {\n    playable(id: $id) {\n      id\n      name(locale: $locale)\n      watchState { positionMs durationMs finished lastSeenAt }\n      playback { ...PlaybackSource }\n      ... on Film { still { w1280: url(width: 1280) colour placeholder } }\n      ... on Episode {\n        number\n        seasonNumber\n        series {\n          id\n          name(locale: $locale)\n          seasons {\n            id\n            number\n            episodes { id number seasonNumber name(locale: $locale) playback { durationMs } }\n          }\n        }\n      }\n    }\n  }\n": types.WatchPageDocument,
     "\n  fragment PlaybackSource on Playback {\n    url\n    durationMs\n    expiresAt\n    complete\n    thumbnailsUrl\n    subtitles { label locale url }\n  }\n": types.PlaybackSourceFragmentDoc,
@@ -212,7 +214,11 @@ export function graphql(source: string): unknown;
 /**
  * The graphql function is used to parse GraphQL queries into a document that can be used by GraphQL clients.
  */
-export function graphql(source: "\n  fragment Account on User {\n    id\n    login\n    name\n    permissions\n    roles\n    profiles { id name colour locale child }\n  }\n"): (typeof documents)["\n  fragment Account on User {\n    id\n    login\n    name\n    permissions\n    roles\n    profiles { id name colour locale child }\n  }\n"];
+export function graphql(source: "\n  mutation SetPin($input: SetPinInput!) { setPin(input: $input) { user { ...Account } } }\n"): (typeof documents)["\n  mutation SetPin($input: SetPinInput!) { setPin(input: $input) { user { ...Account } } }\n"];
+/**
+ * The graphql function is used to parse GraphQL queries into a document that can be used by GraphQL clients.
+ */
+export function graphql(source: "\n  fragment Account on User {\n    id\n    login\n    name\n    permissions\n    roles\n    profiles { id name colour avatar locale child ageLimit hasPin }\n  }\n"): (typeof documents)["\n  fragment Account on User {\n    id\n    login\n    name\n    permissions\n    roles\n    profiles { id name colour avatar locale child ageLimit hasPin }\n  }\n"];
 /**
  * The graphql function is used to parse GraphQL queries into a document that can be used by GraphQL clients.
  */
@@ -480,6 +486,10 @@ export function graphql(source: "\n  query PersonPage($id: ID!, $after: String, 
 /**
  * The graphql function is used to parse GraphQL queries into a document that can be used by GraphQL clients.
  */
+export function graphql(source: "\n  mutation SwitchProfile($input: SwitchProfileInput!) { switchProfile(input: $input) { ...SessionFields } }\n"): (typeof documents)["\n  mutation SwitchProfile($input: SwitchProfileInput!) { switchProfile(input: $input) { ...SessionFields } }\n"];
+/**
+ * The graphql function is used to parse GraphQL queries into a document that can be used by GraphQL clients.
+ */
 export function graphql(source: "\n  fragment Facets on TitleFacets {\n    genres { count genre { id name(locale: $locale) } }\n    decades { count from }\n    kinds { count kind }\n    languages { count language }\n  }\n"): (typeof documents)["\n  fragment Facets on TitleFacets {\n    genres { count genre { id name(locale: $locale) } }\n    decades { count from }\n    kinds { count kind }\n    languages { count language }\n  }\n"];
 /**
  * The graphql function is used to parse GraphQL queries into a document that can be used by GraphQL clients.
@@ -520,7 +530,7 @@ export function graphql(source: "\n  mutation RecordEvents($input: RecordEventsI
 /**
  * The graphql function is used to parse GraphQL queries into a document that can be used by GraphQL clients.
  */
-export function graphql(source: "\n  fragment SessionFields on SessionPayload {\n    accessToken\n    expiresAt\n    profile { id name colour locale child }\n    user {\n      id\n      login\n      name\n      permissions\n      roles\n      profiles { id name colour locale child }\n    }\n  }\n"): (typeof documents)["\n  fragment SessionFields on SessionPayload {\n    accessToken\n    expiresAt\n    profile { id name colour locale child }\n    user {\n      id\n      login\n      name\n      permissions\n      roles\n      profiles { id name colour locale child }\n    }\n  }\n"];
+export function graphql(source: "\n  fragment SessionFields on SessionPayload {\n    accessToken\n    expiresAt\n    profile { id name colour avatar locale child ageLimit hasPin }\n    user {\n      id\n      login\n      name\n      permissions\n      roles\n      profiles { id name colour avatar locale child ageLimit hasPin }\n    }\n  }\n"): (typeof documents)["\n  fragment SessionFields on SessionPayload {\n    accessToken\n    expiresAt\n    profile { id name colour avatar locale child ageLimit hasPin }\n    user {\n      id\n      login\n      name\n      permissions\n      roles\n      profiles { id name colour avatar locale child ageLimit hasPin }\n    }\n  }\n"];
 /**
  * The graphql function is used to parse GraphQL queries into a document that can be used by GraphQL clients.
  */
@@ -537,10 +547,6 @@ export function graphql(source: "\n  mutation SignUp($input: SignUpInput!) { sig
  * The graphql function is used to parse GraphQL queries into a document that can be used by GraphQL clients.
  */
 export function graphql(source: "\n  mutation SignOut { signOut { signedOut } }\n"): (typeof documents)["\n  mutation SignOut { signOut { signedOut } }\n"];
-/**
- * The graphql function is used to parse GraphQL queries into a document that can be used by GraphQL clients.
- */
-export function graphql(source: "\n  mutation SwitchProfile($input: SwitchProfileInput!) { switchProfile(input: $input) { ...SessionFields } }\n"): (typeof documents)["\n  mutation SwitchProfile($input: SwitchProfileInput!) { switchProfile(input: $input) { ...SessionFields } }\n"];
 /**
  * The graphql function is used to parse GraphQL queries into a document that can be used by GraphQL clients.
  */

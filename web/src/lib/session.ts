@@ -7,14 +7,14 @@ export const SessionFields = graphql(/* GraphQL */ `
   fragment SessionFields on SessionPayload {
     accessToken
     expiresAt
-    profile { id name colour locale child }
+    profile { id name colour avatar locale child ageLimit hasPin }
     user {
       id
       login
       name
       permissions
       roles
-      profiles { id name colour locale child }
+      profiles { id name colour avatar locale child ageLimit hasPin }
     }
   }
 `);
@@ -33,10 +33,6 @@ const SignUp = graphql(/* GraphQL */ `
 
 const SignOut = graphql(/* GraphQL */ `
   mutation SignOut { signOut { signedOut } }
-`);
-
-const SwitchProfile = graphql(/* GraphQL */ `
-  mutation SwitchProfile($input: SwitchProfileInput!) { switchProfile(input: $input) { ...SessionFields } }
 `);
 
 export type Profile = SessionFieldsFragment['profile'];
@@ -60,8 +56,10 @@ let renewing: Promise<boolean> | undefined;
 
 /** Tells the other tabs that the session changed hands. */
 const channel = typeof BroadcastChannel === 'undefined' ? undefined : new BroadcastChannel('cinema.session');
+export const tellTabs = () => channel?.postMessage('changed');
 
-function enter(payload: SessionFieldsFragment) {
+/** Takes over a session that was opened or renewed. */
+export function enter(payload: SessionFieldsFragment) {
   const expiresAt = Math.max(Date.parse(payload.expiresAt), Date.now() + leastLifeMs);
   sessionStore.set({ status: 'in', token: payload.accessToken, expiresAt, user: payload.user, profile: payload.profile });
   clearTimeout(timer);
@@ -74,7 +72,7 @@ function leave() {
 }
 
 /** One tab at a time: the refresh cookie is used once and replaced. */
-async function alone<T>(work: () => Promise<T>): Promise<T> {
+export async function alone<T>(work: () => Promise<T>): Promise<T> {
   if (!navigator.locks) return work();
   return navigator.locks.request('cinema.session', work) as Promise<T>;
 }
@@ -127,27 +125,20 @@ export async function settled(): Promise<SessionState> {
 export async function signIn(login: string, password: string): Promise<void> {
   const { signIn: payload } = await alone(() => execute(SignIn, { input: { login, password } }));
   enter(payload);
-  channel?.postMessage('changed');
+  tellTabs();
 }
 
 export async function signUp(input: { login: string; password: string; name: string | null; locale: string }): Promise<void> {
   const { signUp: payload } = await alone(() => execute(SignUp, { input }));
   enter(payload);
-  channel?.postMessage('changed');
+  tellTabs();
 }
 
 export async function signOut(): Promise<void> {
   const token = await freshToken();
   await alone(() => execute(SignOut, {}, { token }));
   leave();
-  channel?.postMessage('changed');
-}
-
-export async function switchProfile(profileId: string): Promise<void> {
-  const token = await freshToken();
-  const { switchProfile: payload } = await alone(() => execute(SwitchProfile, { input: { profileId } }, { token }));
-  enter(payload);
-  channel?.postMessage('changed');
+  tellTabs();
 }
 
 /** Takes over a change of the signed-in account or its profiles, as mutations return them. */

@@ -31,6 +31,12 @@ export const accountRoute = createRoute({ getParentRoute: () => shellRoute, path
   withWords('viewer', import('./account.lazy').then((m) => m.Route)),
 );
 
+export const profilesRoute = createRoute({
+  getParentRoute: () => signedInRoute,
+  path: 'profiles',
+  validateSearch: (search: Record<string, unknown>) => search as { next?: string; to?: string },
+}).lazy(() => withWords('viewer', import('./profiles.lazy').then((m) => m.Route)));
+
 export const watchRoute = createRoute({ getParentRoute: () => signedInRoute, path: 'watch/$playableId' }).lazy(() =>
   withWords('viewer', import('./watch.lazy').then((m) => m.Route)),
 );

@@ -9,7 +9,7 @@ import { sessionStore } from '~/lib/session';
 import { server } from './server';
 
 export const profile: SessionFieldsFragment['profile'] = {
-  __typename: 'Profile', id: 'profile_1', name: 'Anna', colour: '#d9704f', locale: null, child: false,
+  __typename: 'Profile', id: 'profile_1', name: 'Anna', colour: '#d9704f', avatar: 'LETTER', locale: null, child: false, ageLimit: null, hasPin: false,
 };
 
 export const session: SessionFieldsFragment = {

@@ -1,12 +1,17 @@
-/** A profile's picture: its first letter on its colour, in the ink that can be read on it. */
-export function Avatar({ name, colour, size }: { name: string; colour: string; size: number }) {
+/** A profile's picture on its colour, in the ink that can be read on it: a drawing, or its first letter. */
+export function Avatar({ name, colour, avatar = 'LETTER', size }: { name: string; colour: string; avatar?: string; size: number }) {
+  const ink = inkOn(colour);
   return (
     <span
       aria-hidden
       className="grid shrink-0 place-items-center rounded-md font-semibold"
-      style={{ background: colour, color: inkOn(colour), width: size, height: size, fontSize: size * 0.46 }}
+      style={{ background: colour, color: ink, width: size, height: size, fontSize: size * 0.46 }}
     >
-      {Array.from(name.trim())[0]?.toLocaleUpperCase() ?? '?'}
+      {avatar === 'LETTER' ? (
+        (Array.from(name.trim())[0]?.toLocaleUpperCase() ?? '?')
+      ) : (
+        <span className="size-3/4" style={{ background: ink, mask: `url(/avatars/${avatar.toLowerCase()}.svg)` }} />
+      )}
     </span>
   );
 }

@@ -4,14 +4,15 @@ import { useState, type ReactNode } from 'react';
 import { useFaultText } from '~/lib/faults';
 import { activate, keepLocale, localeStore, type Locale } from '~/lib/i18n';
 import { usePageTitle } from '~/lib/page';
-import { signOut, switchProfile, useUser, type Profile } from '~/lib/session';
+import { signOut, useUser, type Profile } from '~/lib/session';
 import { useStore } from '~/lib/store';
 import { setTheme, themeStore, type Theme } from '~/lib/theme';
 import { Avatar } from '~/ui/avatar';
-import { Button } from '~/ui/button';
+import { Button, ButtonLink } from '~/ui/button';
 import { Field, Select } from '~/ui/field';
 import { icons } from '~/ui/more-icons';
 import { toast } from '~/ui/toast';
+import { PinForm } from './pin-form';
 import { ProfileDialog } from './profile-dialog';
 
 const mostProfiles = 6;
@@ -24,17 +25,10 @@ export function AccountPage({ security }: { security: ReactNode }) {
   const { user, profile } = useUser();
   const theme = useStore(themeStore);
   const locale = useStore(localeStore);
+  const [pinOf, setPinOf] = useState<Profile | null>(null);
   const [editing, setEditing] = useState<Profile | 'new' | null>(null);
   usePageTitle(t`Account`);
 
-  const go = async (to: Profile) => {
-    try {
-      await switchProfile(to.id);
-      toast(t`${to.name} is watching now.`);
-    } catch (error) {
-      toast(words(error), { tone: 'danger' });
-    }
-  };
   const leave = async () => {
     try {
       await signOut();
@@ -63,29 +57,35 @@ export function AccountPage({ security }: { security: ReactNode }) {
         <ul className="divide-y divide-line rounded-md border border-line">
           {user.profiles.map((p) => (
             <li key={p.id} className="flex flex-wrap items-center gap-4 p-4">
-              <Avatar name={p.name} colour={p.colour} size={44} />
+              <Avatar name={p.name} colour={p.colour} avatar={p.avatar} size={44} />
               <div className="min-w-32 flex-1">
                 <div className="font-medium">{p.name}</div>
                 <div className="text-sm text-text-3">
-                  {[p.id === profile.id ? t`Watching now` : null, p.child ? t`Child` : null, p.locale === 'ru' ? 'Русский' : p.locale === 'en' ? 'English' : null]
+                  {[p.id === profile.id ? t`Watching now` : null, p.child ? t`Child, up to ${p.ageLimit}` : null, p.hasPin ? t`With a PIN` : null, p.locale === 'ru' ? 'Русский' : p.locale === 'en' ? 'English' : null]
                     .filter(Boolean)
                     .join(' · ')}
                 </div>
               </div>
               <div className="flex gap-2">
                 {p.id !== profile.id && (
-                  <Button onClick={() => void go(p)} aria-label={t`Switch to ${p.name}`}>
+                  <ButtonLink to="/profiles" search={{ to: p.id, next: '/account' }} aria-label={t`Switch to ${p.name}`}>
                     <Trans>Switch</Trans>
+                  </ButtonLink>
+                )}
+                {!profile.child && (
+                  <Button variant="ghost" icon={icons.pencil} onClick={() => setEditing(p)} aria-label={t`Edit ${p.name}`}>
+                    <Trans>Edit</Trans>
                   </Button>
                 )}
-                <Button variant="ghost" icon={icons.pencil} onClick={() => setEditing(p)} aria-label={t`Edit ${p.name}`}>
-                  <Trans>Edit</Trans>
-                </Button>
               </div>
             </li>
           ))}
         </ul>
-        {user.profiles.length < mostProfiles ? (
+        {profile.child ? (
+          <p className="mt-4 text-sm text-text-3">
+            <Trans>A child’s profile manages neither profiles nor the account. Go on as another profile for that.</Trans>
+          </p>
+        ) : user.profiles.length < mostProfiles ? (
           <Button className="mt-4" icon="plus" onClick={() => setEditing('new')}>
             <Trans>Add a profile</Trans>
           </Button>
@@ -137,7 +137,7 @@ export function AccountPage({ security }: { security: ReactNode }) {
         </div>
       </section>
 
-      {security}
+      {!profile.child && security}
 
       <section className="mt-12 border-t border-line pt-8">
         <Button icon="out" onClick={() => void leave()}>
@@ -153,8 +153,13 @@ export function AccountPage({ security }: { security: ReactNode }) {
           last={user.profiles.length === 1}
           current={editing !== 'new' && editing.id === profile.id}
           onClose={() => setEditing(null)}
+          onPin={() => {
+            setPinOf(editing === 'new' ? null : editing);
+            setEditing(null);
+          }}
         />
       )}
+      {pinOf && <PinForm profile={pinOf} login={user.login} onClose={() => setPinOf(null)} />}
     </main>
   );
 }

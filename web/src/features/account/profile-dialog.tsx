@@ -4,6 +4,7 @@ import { useMutation } from 'urql';
 import { graphql } from '~/gql/gql';
 import { toFault, useFaultText } from '~/lib/faults';
 import { noteUser, type Profile } from '~/lib/session';
+import type { Avatar as AvatarName } from '~/gql/graphql';
 import { Avatar } from '~/ui/avatar';
 import { Button } from '~/ui/button';
 import { cx } from '~/ui/cx';
@@ -11,6 +12,7 @@ import { Dialog } from '~/ui/dialog';
 import { Checkbox, Field, Input, Select } from '~/ui/field';
 import { icons } from '~/ui/more-icons';
 import { toast } from '~/ui/toast';
+import { AvatarField } from './avatar-field';
 
 /* Profiles are few: every change returns the whole account, and the session takes it over. */
 export const AccountFields = graphql(/* GraphQL */ `
@@ -20,7 +22,7 @@ export const AccountFields = graphql(/* GraphQL */ `
     name
     permissions
     roles
-    profiles { id name colour locale child }
+    profiles { id name colour avatar locale child ageLimit hasPin }
   }
 `);
 
@@ -37,6 +39,8 @@ const DeleteProfile = graphql(/* GraphQL */ `
 /** Colours that stand apart for most eyes, and names for those who do not see them. */
 const colours = ['#d9704f', '#d9a441', '#7fa650', '#3f9c8f', '#4f8fd9', '#7d6fd0', '#c05f9c', '#8a8f98'] as const;
 
+const ages = [0, 6, 12, 16, 18] as const;
+
 interface Props {
   /** Null makes a new one. */
   profile: Profile | null;
@@ -47,9 +51,11 @@ interface Props {
   /** How many profiles there are: the next one gets the next colour. */
   nth: number;
   onClose: () => void;
+  /** Asks for the PIN's own dialog. */
+  onPin: () => void;
 }
 
-export function ProfileDialog({ profile, last, current, nth, onClose }: Props) {
+export function ProfileDialog({ profile, last, current, nth, onClose, onPin }: Props) {
   const { t } = useLingui();
   const words = useFaultText();
   const [, create] = useMutation(CreateProfile);
@@ -58,7 +64,9 @@ export function ProfileDialog({ profile, last, current, nth, onClose }: Props) {
   const [name, setName] = useState(profile?.name ?? '');
   const [colour, setColour] = useState<string>(profile?.colour ?? colours[nth % colours.length]!);
   const [locale, setLocale] = useState(profile?.locale ?? '');
+  const [avatar, setAvatar] = useState<AvatarName>(profile?.avatar ?? 'LETTER');
   const [child, setChild] = useState(profile?.child ?? false);
+  const [age, setAge] = useState(profile?.ageLimit ?? 12);
   const [error, setError] = useState<string>();
   const [busy, setBusy] = useState(false);
   const [sure, setSure] = useState(false);
@@ -73,7 +81,7 @@ export function ProfileDialog({ profile, last, current, nth, onClose }: Props) {
       return;
     }
     setBusy(true);
-    const values = { name: name.trim(), colour, locale: locale || null, child };
+    const values = { name: name.trim(), colour, avatar, locale: locale || null, child, ...(child ? { ageLimit: age } : {}) };
     const result = profile ? await update({ input: { id: profile.id, ...values } }) : await create({ input: values });
     setBusy(false);
     if (result.error) {
@@ -113,7 +121,7 @@ export function ProfileDialog({ profile, last, current, nth, onClose }: Props) {
       closeLabel={t`Close`}
       footer={
         <>
-          {profile && !last && !current && (
+          {profile && !last && !current && !profile.hasPin && (
             <Button variant={sure ? 'danger' : 'ghost'} icon={icons.trash} onClick={() => void drop()} className="mr-auto">
               {sure ? <Trans>Delete with its list and history</Trans> : <Trans>Delete</Trans>}
             </Button>
@@ -126,13 +134,14 @@ export function ProfileDialog({ profile, last, current, nth, onClose }: Props) {
     >
       <form id="profile" noValidate onSubmit={(event) => void save(event)} className="flex flex-col gap-5">
         <div className="flex items-end gap-4">
-          <Avatar name={name || '?'} colour={colour} size={44} />
+          <Avatar name={name || '?'} colour={colour} avatar={avatar} size={44} />
           <Field label={t`Name`} error={error} className="flex-1">
             {(control) => (
               <Input {...control} ref={input} value={name} onChange={(event) => setName(event.target.value)} maxLength={40} autoComplete="off" />
             )}
           </Field>
         </div>
+        <AvatarField name={name} colour={colour} value={avatar} onChange={setAvatar} />
         <fieldset>
           <legend className="mb-1.5 text-sm font-medium text-text-2">
             <Trans>Colour</Trans>
@@ -165,6 +174,26 @@ export function ProfileDialog({ profile, last, current, nth, onClose }: Props) {
           )}
         </Field>
         <Checkbox label={<Trans>A child’s profile: only titles for children</Trans>} checked={child} onChange={(event) => setChild(event.target.checked)} />
+        {child && (
+          <Field label={t`Age limit`} hint={t`Titles with a higher rating, and those without one, are not there for this profile.`}>
+            {(control) => (
+              <Select {...control} value={age} onChange={(event) => setAge(Number(event.target.value))}>
+                {ages.map((a) => (
+                  <option key={a} value={a}>{`${a}+`}</option>
+                ))}
+              </Select>
+            )}
+          </Field>
+        )}
+        {profile && (
+          <div className="flex items-center justify-between gap-4 border-t border-line pt-5">
+            <div className="text-sm">
+              <div className="font-medium">PIN</div>
+              <div className="text-text-3">{profile.hasPin ? t`Asked for when someone goes on as this profile.` : t`Anyone at this device can go on as this profile.`}</div>
+            </div>
+            <Button onClick={onPin}>{profile.hasPin ? t`Change or take away` : t`Set a PIN`}</Button>
+          </div>
+        )}
       </form>
     </Dialog>
   );

@@ -33,7 +33,7 @@ export function AdminFrame() {
     { to: '/admin', icon: icons.chart, name: <Trans>Dashboard</Trans>, needs: 'stats:read', exact: true },
     { to: '/admin/titles', icon: 'film', name: <Trans>Titles</Trans>, needs: 'title:read' },
     { to: '/admin/genres', icon: icons.tag, name: <Trans>Genres</Trans>, needs: 'title:read' },
-    { to: '/admin/people', icon: icons.people, name: <Trans>People</Trans>, needs: 'title:read' },
+    { to: '/admin/people', icon: 'people', name: <Trans>People</Trans>, needs: 'title:read' },
     { to: '/admin/jobs', icon: icons.gear, name: <Trans>Jobs</Trans>, needs: 'title:read' },
     { to: '/admin/users', icon: 'user', name: <Trans>Users</Trans>, needs: 'user:read' },
   ];

@@ -106,7 +106,7 @@ export function People({ search }: { search: PeopleSearch }) {
       ) : list.loading && list.nodes.length === 0 ? (
         <RowsSkeleton />
       ) : list.nodes.length === 0 ? (
-        <EmptyState icon={icons.people} title={search.q ? <Trans>Nobody of that name</Trans> : <Trans>No people yet</Trans>}>
+        <EmptyState icon="people" title={search.q ? <Trans>Nobody of that name</Trans> : <Trans>No people yet</Trans>}>
           {search.q ? <Trans>Look for a part of the name in any language.</Trans> : <Trans>Make one here, or in the cast of a title.</Trans>}
         </EmptyState>
       ) : (

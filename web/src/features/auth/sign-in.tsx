@@ -4,7 +4,7 @@ import { useRef, useState, type FormEvent } from 'react';
 import { toFault, useFaultText } from '~/lib/faults';
 import { usePageTitle } from '~/lib/page';
 import { samePath } from '~/lib/paths';
-import { signIn } from '~/lib/session';
+import { sessionStore, signIn } from '~/lib/session';
 import { Button } from '~/ui/button';
 import { Field, Input } from '~/ui/field';
 import { AuthFrame } from './auth-frame';
@@ -33,7 +33,10 @@ export function SignIn({ next }: { next?: string }) {
     setBusy(true);
     try {
       await signIn(login, password);
-      await navigate({ href: samePath(next), replace: true });
+      const now = sessionStore.get();
+      if (now.status === 'in' && now.user.profiles.length > 1) {
+        await navigate({ to: '/profiles', search: { next }, replace: true });
+      } else await navigate({ href: samePath(next), replace: true });
     } catch (error) {
       const fault = toFault(error);
       setErrors({ all: fault.code === 'UNAUTHENTICATED' ? t`The login or the password is wrong.` : words(fault) });

@@ -1,7 +1,7 @@
 import { Trans, useLingui } from '@lingui/react/macro';
 import { Link, useLocation, useNavigate } from '@tanstack/react-router';
 import { useEffect, useState } from 'react';
-import { signOut, switchProfile, useUser } from '~/lib/session';
+import { signOut, useUser } from '~/lib/session';
 import { useFaultText } from '~/lib/faults';
 import { cx } from '~/ui/cx';
 import { Icon } from '~/ui/icon';
@@ -78,36 +78,23 @@ export function Header() {
 
 function ProfileMenu() {
   const { t } = useLingui();
-  const { user, profile } = useUser();
+  const { profile } = useUser();
   const words = useFaultText();
   const navigate = useNavigate();
-  const go = async (id: string) => {
-    try {
-      await switchProfile(id);
-      await navigate({ to: '/' });
-    } catch (error) {
-      toast(words(error), { tone: 'danger' });
-    }
-  };
   return (
     <LazyMenu
       label={t`Profile: ${profile.name}`}
       className="ml-1 grid size-11 place-items-center rounded-md hover:bg-surface-2"
-      face={<Avatar name={profile.name} colour={profile.colour} size={32} />}
+      face={<Avatar name={profile.name} colour={profile.colour} avatar={profile.avatar} size={32} />}
     >
-      {({ MenuItem, MenuLabel, MenuSeparator }) => (
+      {({ MenuItem }) => (
         <>
-      <MenuLabel>
-        <Trans>Who is watching</Trans>
-      </MenuLabel>
-      {user.profiles.map((p) => (
-        <MenuItem key={p.id} onSelect={() => (p.id === profile.id ? undefined : void go(p.id))}>
-          <Avatar name={p.name} colour={p.colour} size={24} />
-          <span className="min-w-0 flex-1 truncate">{p.name}</span>
-          {p.id === profile.id && <Icon name="check" size={16} className="text-accent-text" aria-label={t`now`} aria-hidden={false} role="img" />}
-        </MenuItem>
-      ))}
-      <MenuSeparator />
+      <MenuItem asChild>
+        <Link to="/profiles" className={menuItemClass}>
+          <Icon name="people" size={18} className="text-text-3" />
+          <Trans>Who is watching</Trans>
+        </Link>
+      </MenuItem>
       <MenuItem asChild>
         <Link to="/account" className={menuItemClass}>
           <Icon name="user" size={18} className="text-text-3" />

@@ -9,8 +9,8 @@ import { makeApi } from './client';
 export function ApiProvider({ children }: { children: ReactNode }) {
   const { profile } = useUser();
   const locale = useStore(localeStore);
-  const key = `${profile.id} ${locale}`;
-  // The key is the whole identity: another profile or language begins with an empty cache.
+  const key = `${profile.id} ${profile.ageLimit} ${locale}`;
+  // The key is the whole identity: another profile, limit or language begins with an empty cache.
   // eslint-disable-next-line react-hooks/exhaustive-deps
   const api = useMemo(() => makeApi(locale), [key]);
   useEffect(() => () => api.close(), [api]);

@@ -95,7 +95,10 @@ export function playedJustNow(): boolean {
 }
 
 /** Sends what waits now, when what comes next depends on it. */
-export const sendNow = () => void theQueue().flush();
+export const sendNow = () => void flushed();
+
+/** Sends what waits and resolves when it was tried. */
+export const flushed = () => theQueue().flush();
 
 /** Sends what waits before the page goes, and when the network or the session is back. */
 export function startEvents(): void {
