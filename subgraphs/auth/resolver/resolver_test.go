@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/base64"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"log/slog"
 	"net/http"
@@ -24,6 +25,7 @@ import (
 	"github.com/netflixathome/cinema/internal/bus"
 	busmemory "github.com/netflixathome/cinema/internal/bus/memory"
 	"github.com/netflixathome/cinema/internal/gid"
+	"github.com/netflixathome/cinema/internal/limit"
 	limitmemory "github.com/netflixathome/cinema/internal/limit/memory"
 	"github.com/netflixathome/cinema/internal/pg"
 	"github.com/netflixathome/cinema/subgraphs/auth"
@@ -521,6 +523,32 @@ func TestManyTabsAtOnce(t *testing.T) {
 	for _, c := range cookies {
 		require.Equal(t, cookies[0], c)
 	}
+}
+
+// lost is a limiter that cannot be reached while it is away.
+type lost struct {
+	limit.Limiter
+	away atomic.Bool
+}
+
+func (l *lost) Allow(ctx context.Context, key string, rate limit.Rate, cost int) (limit.Result, error) {
+	if l.away.Load() {
+		return limit.Result{}, errors.New("nobody there")
+	}
+	return l.Limiter.Allow(ctx, key, rate, cost)
+}
+
+func TestPeopleStaySignedInWhileNothingCanBeCounted(t *testing.T) {
+	counts := &lost{}
+	w := newWorld(t, func(d *auth.Deps) { counts.Limiter, d.Limiter = d.Limiter, counts })
+	v := w.viewer()
+	require.Empty(t, v.enter(signUp, creds("ann", good)).Errors)
+	counts.away.Store(true)
+	w.clock.add(time.Hour)
+	require.Empty(t, v.enter(refresh, nil).Errors)
+	v.must(me, nil)
+	require.Equal(t, "UNAVAILABLE", strings.TrimSpace(w.viewer().enter(signIn, creds("ann", good)).code()), "guessing would be free")
+	require.Equal(t, "UNAVAILABLE", strings.TrimSpace(w.viewer().enter(signUp, creds("bob", good)).code()))
 }
 
 func TestRefreshBadInput(t *testing.T) {
