@@ -215,38 +215,60 @@ func (m *member) ConsumeClaim(s sarama.ConsumerGroupSession, c sarama.ConsumerGr
 	}
 }
 
+// batch gathers records for work, and goes on while it works: what comes
+// meanwhile is the next batch, the larger the longer the last one took.
 func (m *member) batch(s sarama.ConsumerGroupSession) {
 	ctx := s.Context()
-	records := make([]Record, 0, min(m.r.MaxRecords, 1024))
-	timer := time.NewTimer(m.r.MaxWait)
+	next, free := make(chan []Record), make(chan []Record, 2)
+	free <- nil // one is gathered while another is worked on
+	m.wg.Go(func() { m.work(s, next, free) })
+	var records []Record
+	timer, due := time.NewTimer(m.r.MaxWait), false
 	defer timer.Stop()
 	for {
+		in, out := m.in, next
+		if len(records) >= m.r.MaxRecords {
+			in = nil
+		} else if !due {
+			out = nil
+		}
 		select {
 		case <-ctx.Done():
 			return // what was not handled is not committed and comes again
-		case msg := <-m.in:
+		case msg := <-in:
 			if len(records) == 0 {
 				timer.Reset(m.r.MaxWait)
+				due = false
 			}
 			records = append(records, Record{Topic: msg.Topic, Partition: msg.Partition, Offset: msg.Offset, Key: msg.Key, Value: msg.Value, Trace: traceOf(msg.Headers), At: msg.Timestamp})
-			if len(records) < m.r.MaxRecords {
-				continue
-			}
 		case <-timer.C:
-			if len(records) == 0 {
-				timer.Reset(m.r.MaxWait)
-				m.tell(true)
-				continue
-			}
+			due = true
+		case out <- records: // none, if nothing came for a whole MaxWait
+			records = <-free
+			timer.Reset(m.r.MaxWait)
+			due = false
 		}
-		if !m.handle(ctx, records) {
+	}
+}
+
+// work handles and commits one batch after the other.
+func (m *member) work(s sarama.ConsumerGroupSession, next <-chan []Record, free chan<- []Record) {
+	ctx := s.Context()
+	for {
+		select {
+		case <-ctx.Done():
 			return
+		case records := <-next:
+			if len(records) > 0 {
+				if !m.handle(ctx, records) {
+					return
+				}
+				m.commit(s, records)
+			}
+			m.tell(len(records) == 0)
+			clear(records)
+			free <- records[:0]
 		}
-		m.commit(s, records)
-		clear(records)
-		records = records[:0]
-		timer.Reset(m.r.MaxWait)
-		m.tell(false)
 	}
 }
 
