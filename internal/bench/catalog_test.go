@@ -218,10 +218,11 @@ func TestBackfill(t *testing.T) {
 	report("backfill's share of it", "(≥ 50 %)", share, "%")
 }
 
-// TestChanges renames titles at a rate and looks for each tenth, from its
-// commit until it is found by its new name.
+// TestChanges renames titles at a rate and looks for two of each second, from
+// the commit until it is found by its new name. To look for more would take the
+// cores from what is measured.
 func TestChanges(t *testing.T) {
-	const rate, seconds = 200, 10
+	const rate, seconds, looked = 200, 20, 2
 	pool := records(t, searchtest.Many(min(titles, 20_000)))
 	x, _ := openElastic(t)
 	_, stop := follow(t, pool, x)
@@ -242,7 +243,7 @@ func TestChanges(t *testing.T) {
 			<-tick.C
 			work.Go(func() {
 				name := "zq" + strings.ReplaceAll(uuid.NewString(), "-", "")[:14]
-				if !assert.NoError(t, rename(t.Context(), pool, id, name)) || i%10 != 0 {
+				if !assert.NoError(t, rename(t.Context(), pool, id, name)) || i%(rate/looked) != 0 {
 					return
 				}
 				at := time.Now()
