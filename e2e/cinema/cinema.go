@@ -150,11 +150,6 @@ func Try(t testing.TB, o Options) (*Instance, error) {
 	})
 	select {
 	case <-ready:
-		// The password line follows the ready line at the first start.
-		deadline := time.Now().Add(2 * time.Second)
-		for time.Now().Before(deadline) && i.password() == "" && strings.Contains(i.Log(), "first start") {
-			time.Sleep(10 * time.Millisecond)
-		}
 		return i, nil
 	case <-i.done:
 		return i, fmt.Errorf("it ended: %w", i.exit())
@@ -169,8 +164,6 @@ func (i *Instance) exit() error {
 	}
 	return i.err
 }
-
-func (i *Instance) password() string { i.mu.Lock(); defer i.mu.Unlock(); return i.AdminPassword }
 
 // ExitCode waits for the end and tells how it came.
 func (i *Instance) ExitCode() int { <-i.done; return i.cmd.ProcessState.ExitCode() }
@@ -371,7 +364,7 @@ func (c *Client) SignIn(t testing.TB, login, password string) Session {
 func (i *Instance) Admin(t testing.TB) *Client {
 	t.Helper()
 	c := i.Client()
-	c.SignIn(t, "admin", i.password())
+	c.SignIn(t, "admin", i.AdminPassword)
 	return c
 }
 

@@ -51,7 +51,7 @@ func startEmbedded(t testing.TB, settings []string) *Cluster {
 		"CINEMA_TARGET=router", authURL, "CINEMA_CATALOG_URL="+films.URL+"/catalog",
 		"CINEMA_ADMIN_URL="+films.URL+"/admin", "CINEMA_TELEMETRY_URL="+watching.URL)})
 	return &Cluster{
-		Front: &Instance{URL: router.URL, AdminPassword: auth.password()},
+		Front: &Instance{URL: router.URL, AdminPassword: auth.AdminPassword},
 		Instances: map[string][]*Instance{
 			"auth": {auth}, "catalog,admin,etl": {films}, "telemetry,collectors": {watching}, "router": {router},
 		},
@@ -167,8 +167,7 @@ func startReal(t testing.TB, settings []string) *Cluster {
 			c.Instances[service] = append(c.Instances[service], i)
 		}
 	}
-	// Said after its ready line, by now long ago.
-	c.Front.AdminPassword = c.Instances["auth"][0].password()
+	c.Front.AdminPassword = c.Instances["auth"][0].AdminPassword
 	return c
 }
 

@@ -125,9 +125,10 @@ func (a *app) opening(ctx context.Context, first bool, began time.Time) error {
 	}
 	a.opened.Store(true)
 	a.log.Info("ready", "ms", time.Since(began).Milliseconds(), "targets", strings.Join(a.cfg.Targets, ","))
-	_, _ = fmt.Fprintf(a.out, "\nNetflixAtHome is ready: %s\n", a.cfg.PublicURL())
 	if password != "" {
-		_, _ = fmt.Fprintf(a.out, "This is the first start. Sign in as the admin with login and password below; it is not shown again.\n  %s\n", password)
+		_, _ = fmt.Fprintf(a.out, "\nThis is the first start. Sign in as the admin with login and password below; it is not shown again.\n  %s\n", password)
 	}
+	// Last: whoever waits for it has read all the rest.
+	_, _ = fmt.Fprintf(a.out, "\nNetflixAtHome is ready: %s\n", a.cfg.PublicURL())
 	return nil
 }
