@@ -98,7 +98,7 @@ test('an owner sees the devices, signs one out, and changes the password', async
   await expect(other.getByRole('navigation', { name: 'Main' })).toBeVisible();
 
   await page.goto(`${cinema.url}/account`);
-  await expect(page.getByText('This device')).toBeVisible();
+  await expect(page.getByText(/^This device/)).toBeVisible();
   await expect(page.getByText('Firefox on Linux').first()).toBeVisible();
   await expect(page.getByText('Wrong password')).toBeVisible();
   await axe(page);
