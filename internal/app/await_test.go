@@ -18,9 +18,8 @@ import (
 	"github.com/netflixathome/cinema/internal/await"
 )
 
-// speaker is a server on a port of its own that says one thing to whoever
-// connects or, with lines, to each line of one of those words.
-func speaker(t *testing.T, l net.Listener, lines map[string]string) {
+// serving has each connection to l spoken to, until the test ends.
+func serving(t *testing.T, l net.Listener, speak func(net.Conn)) {
 	t.Helper()
 	t.Cleanup(func() { l.Close() })
 	go func() {
@@ -31,43 +30,42 @@ func speaker(t *testing.T, l net.Listener, lines map[string]string) {
 			}
 			go func() {
 				defer conn.Close()
-				for in := bufio.NewScanner(conn); in.Scan(); {
-					if answer, ok := lines[strings.ToLower(in.Text())]; ok {
-						_, _ = io.WriteString(conn, answer)
-					}
-				}
+				speak(conn)
 			}()
 		}
 	}()
+}
+
+// speaker is a server on a port of its own that answers each line of one of
+// those words.
+func speaker(t *testing.T, l net.Listener, lines map[string]string) {
+	t.Helper()
+	serving(t, l, func(conn net.Conn) {
+		for in := bufio.NewScanner(conn); in.Scan(); {
+			if answer, ok := lines[strings.ToLower(in.Text())]; ok {
+				_, _ = io.WriteString(conn, answer)
+			}
+		}
+	})
 }
 
 // refusing is a Postgres that answers each connection with an error.
 func refusing(t *testing.T, code, message string) string {
 	t.Helper()
 	l := port(t)
-	t.Cleanup(func() { l.Close() })
-	go func() {
-		for {
-			conn, err := l.Accept()
-			if err != nil {
-				return
-			}
-			go func() {
-				defer conn.Close()
-				buffer := make([]byte, 4096)
-				n, err := conn.Read(buffer)
-				if err != nil {
-					return
-				}
-				if n == 8 { // it asks for TLS first
-					_, _ = conn.Write([]byte("N"))
-					_, _ = conn.Read(buffer)
-				}
-				fields := "SFATAL\x00VFATAL\x00C" + code + "\x00M" + message + "\x00\x00"
-				_, _ = conn.Write(append([]byte{'E', 0, 0, 0, byte(len(fields) + 4)}, fields...))
-			}()
+	serving(t, l, func(conn net.Conn) {
+		buffer := make([]byte, 4096)
+		n, err := conn.Read(buffer)
+		if err != nil {
+			return
 		}
-	}()
+		if n == 8 { // it asks for TLS first
+			_, _ = conn.Write([]byte("N"))
+			_, _ = conn.Read(buffer)
+		}
+		fields := "SFATAL\x00VFATAL\x00C" + code + "\x00M" + message + "\x00\x00"
+		_, _ = conn.Write(append([]byte{'E', 0, 0, 0, byte(len(fields) + 4)}, fields...))
+	})
 	return l.Addr().String()
 }
 

@@ -116,27 +116,25 @@ func gone(a *auth.Accounts, log *slog.Logger) http.Handler {
 			return
 		}
 		list, err := a.GoneProfiles(r.Context(), at, id)
-		if err != nil {
-			log.ErrorContext(r.Context(), "auth: deleted profiles", "error", err)
-			http.Error(w, "not at the moment", http.StatusServiceUnavailable)
-			return
-		}
-		w.Header().Set("Content-Type", "application/json")
-		w.Header().Set("Cache-Control", "no-store")
-		_ = json.NewEncoder(w).Encode(list)
+		answer(w, r, log, "auth: deleted profiles", list, err)
 	})
 }
 
 func revocations(a *auth.Accounts, log *slog.Logger) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		list, err := a.Revocations(r.Context())
-		if err != nil {
-			log.ErrorContext(r.Context(), "auth: revocations", "error", err)
-			http.Error(w, "not at the moment", http.StatusServiceUnavailable)
-			return
-		}
-		w.Header().Set("Content-Type", "application/json")
-		w.Header().Set("Cache-Control", "no-store")
-		_ = json.NewEncoder(w).Encode(list)
+		answer(w, r, log, "auth: revocations", list, err)
 	})
+}
+
+// answer is a list for the other services, or says that there is none now.
+func answer(w http.ResponseWriter, r *http.Request, log *slog.Logger, what string, list any, err error) {
+	if err != nil {
+		log.ErrorContext(r.Context(), what, "error", err)
+		http.Error(w, "not at the moment", http.StatusServiceUnavailable)
+		return
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Cache-Control", "no-store")
+	_ = json.NewEncoder(w).Encode(list)
 }
