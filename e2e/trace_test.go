@@ -5,7 +5,6 @@ import (
 	"crypto/rand"
 	"encoding/hex"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -230,25 +229,26 @@ func TestOneTraceFromTheRouterToClickHouse(t *testing.T) {
 		}
 		return found
 	}
-	inserted := func() []span { return find("cinema-collectors", "INSERT activity_event") }
-	cinema.Eventually(t, 45*time.Second, func() error {
-		if spans, raw = kept.find(t, id); len(inserted()) == 0 || len(find("cinema-router", "subscription")) == 0 {
-			return fmt.Errorf("%d spans, not the whole trace:\n%s", len(spans), tree(spans))
-		}
-		return nil
-	})
-	t.Logf("trace %s:\n%s", id, tree(spans))
-	require.Equal(t, []string{
+	wanted := [][]string{{
 		"cinema-collectors: INSERT activity_event",
 		"cinema-collectors: process activity.playback.v1",
 		"cinema-telemetry: send activity.playback.v1",
 		"cinema-telemetry: mutation",
 		"cinema-router: POST telemetry",
 		"cinema-router: mutation",
-	}, chain(spans, inserted()[0]))
-	watching := find("cinema-telemetry", "subscription")
-	require.NotEmpty(t, watching)
-	require.Equal(t, []string{"cinema-telemetry: subscription", "cinema-router: POST telemetry", "cinema-router: subscription"}, chain(spans, watching[0]))
+	}, {"cinema-telemetry: subscription", "cinema-router: POST telemetry", "cinema-router: subscription"}}
+	// Each process sends its spans when its own batch is due, so a part of the
+	// trace may be there long before the rest.
+	cinema.Eventually(t, 45*time.Second, func() error {
+		spans, raw = kept.find(t, id)
+		for _, way := range wanted {
+			if !slices.ContainsFunc(spans, func(s span) bool { return slices.Equal(chain(spans, s), way) }) {
+				return fmt.Errorf("%d spans, but not %q:\n%s", len(spans), way, tree(spans))
+			}
+		}
+		return nil
+	})
+	t.Logf("trace %s:\n%s", id, tree(spans))
 	require.Equal(t, "ws", find("cinema-router", "subscription")[0].tags["cinema.transport"])
 	for _, s := range spans {
 		require.NotContains(t, s.tags, "error", s.String())
@@ -271,15 +271,15 @@ func TestOneTraceFromTheRouterToClickHouse(t *testing.T) {
 	answer := viewer.Do(t, `query Broken { continueWatching { playable { id } } }`, nil)
 	require.Equal(t, "UNAVAILABLE", answer.Code())
 	cinema.Eventually(t, 20*time.Second, func() error {
-		if spans, raw = kept.find(t, failing); len(find("cinema-router", "query")) == 0 {
-			return errors.New("the trace that failed is not there")
+		spans, raw = kept.find(t, failing)
+		if asked := len(find("cinema-router", "POST telemetry")); len(find("cinema-router", "query")) != 1 || asked != 2 { // a question is asked once more
+			return fmt.Errorf("asked telemetry %d times in the trace that failed:\n%s", asked, tree(spans))
 		}
 		return nil
 	})
 	t.Logf("a trace that failed:\n%s", tree(spans))
 	require.Equal(t, true, find("cinema-router", "query")[0].tags["error"])
 	require.Equal(t, "UNAVAILABLE", find("cinema-router", "query")[0].tags["error.type"])
-	require.Len(t, find("cinema-router", "POST telemetry"), 2, "a question is asked once more")
 
 	for _, stranger := range strangers {
 		spans, _ = kept.find(t, stranger)
