@@ -32,9 +32,11 @@ func NewExecutableSchema(cfg Config) graphql.ExecutableSchema {
 type Config = graphql.Config[ResolverRoot, DirectiveRoot, ComplexityRoot]
 
 type ResolverRoot interface {
+	AuditEntry() AuditEntryResolver
 	Entity() EntityResolver
 	Mutation() MutationResolver
 	Query() QueryResolver
+	Role() RoleResolver
 	User() UserResolver
 }
 
@@ -42,6 +44,34 @@ type DirectiveRoot struct {
 }
 
 type ComplexityRoot struct {
+	AuditConnection struct {
+		Edges    func(childComplexity int) int
+		PageInfo func(childComplexity int) int
+	}
+
+	AuditEdge struct {
+		Cursor func(childComplexity int) int
+		Node   func(childComplexity int) int
+	}
+
+	AuditEntry struct {
+		Action func(childComplexity int) int
+		Actor  func(childComplexity int) int
+		After  func(childComplexity int) int
+		At     func(childComplexity int) int
+		Before func(childComplexity int) int
+		Client func(childComplexity int) int
+		ID     func(childComplexity int) int
+		Person func(childComplexity int) int
+		Target func(childComplexity int) int
+	}
+
+	AuditPerson struct {
+		ID    func(childComplexity int) int
+		Login func(childComplexity int) int
+		Name  func(childComplexity int) int
+	}
+
 	ChangePasswordPayload struct {
 		Ended func(childComplexity int) int
 		User  func(childComplexity int) int
@@ -64,6 +94,15 @@ type ComplexityRoot struct {
 		User      func(childComplexity int) int
 	}
 
+	DeleteRolePayload struct {
+		DeletedName func(childComplexity int) int
+		Moved       func(childComplexity int) int
+	}
+
+	DeleteUserPayload struct {
+		DeletedID func(childComplexity int) int
+	}
+
 	EndSessionsPayload struct {
 		Ended func(childComplexity int) int
 		User  func(childComplexity int) int
@@ -77,8 +116,11 @@ type ComplexityRoot struct {
 	Mutation struct {
 		ChangePassword  func(childComplexity int, input ChangePasswordInput) int
 		CreateProfile   func(childComplexity int, input CreateProfileInput) int
+		CreateRole      func(childComplexity int, input CreateRoleInput) int
 		DeleteDemoUsers func(childComplexity int, input DeleteDemoUsersInput) int
 		DeleteProfile   func(childComplexity int, input DeleteProfileInput) int
+		DeleteRole      func(childComplexity int, input DeleteRoleInput) int
+		DeleteUser      func(childComplexity int, input DeleteUserInput) int
 		EndSession      func(childComplexity int, input EndSessionInput) int
 		EndSessions     func(childComplexity int, input EndSessionsInput) int
 		RefreshSession  func(childComplexity int) int
@@ -87,6 +129,7 @@ type ComplexityRoot struct {
 		SignUp          func(childComplexity int, input SignUpInput) int
 		SwitchProfile   func(childComplexity int, input SwitchProfileInput) int
 		UpdateProfile   func(childComplexity int, input UpdateProfileInput) int
+		UpdateRole      func(childComplexity int, input UpdateRoleInput) int
 		UpdateUser      func(childComplexity int, input UpdateUserInput) int
 	}
 
@@ -95,6 +138,11 @@ type ComplexityRoot struct {
 		HasNextPage     func(childComplexity int) int
 		HasPreviousPage func(childComplexity int) int
 		StartCursor     func(childComplexity int) int
+	}
+
+	Permission struct {
+		Description func(childComplexity int) int
+		Name        func(childComplexity int) int
 	}
 
 	Profile struct {
@@ -111,10 +159,30 @@ type ComplexityRoot struct {
 	}
 
 	Query struct {
+		Audit              func(childComplexity int, first *int, after *string, filter *AuditFilter) int
 		Me                 func(childComplexity int) int
-		Users              func(childComplexity int, first *int, after *string, query *string) int
+		Permissions        func(childComplexity int) int
+		Roles              func(childComplexity int) int
+		User               func(childComplexity int, id gid.ID) int
+		Users              func(childComplexity int, first *int, after *string, query *string, role *auth.RoleName, blocked *bool, sort *auth.UserSort) int
 		__resolve__service func(childComplexity int) int
 		__resolve_entities func(childComplexity int, representations []map[string]any) int
+	}
+
+	Role struct {
+		BuiltIn     func(childComplexity int) int
+		CreatedAt   func(childComplexity int) int
+		Description func(childComplexity int) int
+		Fixed       func(childComplexity int) int
+		Holders     func(childComplexity int) int
+		Name        func(childComplexity int) int
+		Permissions func(childComplexity int) int
+		Title       func(childComplexity int) int
+		UpdatedAt   func(childComplexity int) int
+	}
+
+	RolePayload struct {
+		Role func(childComplexity int) int
 	}
 
 	Session struct {
@@ -158,6 +226,7 @@ type ComplexityRoot struct {
 		Blocked     func(childComplexity int) int
 		CreatedAt   func(childComplexity int) int
 		ID          func(childComplexity int) int
+		LastSeenAt  func(childComplexity int) int
 		Login       func(childComplexity int) int
 		Name        func(childComplexity int) int
 		Permissions func(childComplexity int) int
@@ -191,6 +260,11 @@ type ComplexityRoot struct {
 
 // region    ************************** generated!.gotpl **************************
 
+type AuditEntryResolver interface {
+	Actor(ctx context.Context, obj *auth.AuditEntry) (*AuditPerson, error)
+
+	Person(ctx context.Context, obj *auth.AuditEntry) (*AuditPerson, error)
+}
 type EntityResolver interface {
 	FindManyProfileByIDs(ctx context.Context, reps []*ProfileByIDsInput) ([]*auth.Profile, error)
 	FindManyUserByIDs(ctx context.Context, reps []*UserByIDsInput) ([]*auth.User, error)
@@ -208,11 +282,22 @@ type MutationResolver interface {
 	EndSession(ctx context.Context, input EndSessionInput) (*EndSessionsPayload, error)
 	EndSessions(ctx context.Context, input EndSessionsInput) (*EndSessionsPayload, error)
 	UpdateUser(ctx context.Context, input UpdateUserInput) (*UserPayload, error)
+	DeleteUser(ctx context.Context, input DeleteUserInput) (*DeleteUserPayload, error)
+	CreateRole(ctx context.Context, input CreateRoleInput) (*RolePayload, error)
+	UpdateRole(ctx context.Context, input UpdateRoleInput) (*RolePayload, error)
+	DeleteRole(ctx context.Context, input DeleteRoleInput) (*DeleteRolePayload, error)
 	DeleteDemoUsers(ctx context.Context, input DeleteDemoUsersInput) (*DeleteDemoUsersPayload, error)
 }
 type QueryResolver interface {
 	Me(ctx context.Context) (*auth.User, error)
-	Users(ctx context.Context, first *int, after *string, query *string) (*UserConnection, error)
+	Users(ctx context.Context, first *int, after *string, query *string, role *auth.RoleName, blocked *bool, sort *auth.UserSort) (*UserConnection, error)
+	User(ctx context.Context, id gid.ID) (*auth.User, error)
+	Roles(ctx context.Context) ([]*auth.Role, error)
+	Permissions(ctx context.Context) ([]*auth.Permission, error)
+	Audit(ctx context.Context, first *int, after *string, filter *AuditFilter) (*AuditConnection, error)
+}
+type RoleResolver interface {
+	Holders(ctx context.Context, obj *auth.Role) (int, error)
 }
 type UserResolver interface {
 	Profiles(ctx context.Context, obj *auth.User) ([]*auth.Profile, error)
@@ -237,6 +322,106 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 	ec := newExecutionContext(nil, e, nil)
 	_ = ec
 	switch typeName + "." + field {
+
+	case "AuditConnection.edges":
+		if e.ComplexityRoot.AuditConnection.Edges == nil {
+			break
+		}
+
+		return e.ComplexityRoot.AuditConnection.Edges(childComplexity), true
+	case "AuditConnection.pageInfo":
+		if e.ComplexityRoot.AuditConnection.PageInfo == nil {
+			break
+		}
+
+		return e.ComplexityRoot.AuditConnection.PageInfo(childComplexity), true
+
+	case "AuditEdge.cursor":
+		if e.ComplexityRoot.AuditEdge.Cursor == nil {
+			break
+		}
+
+		return e.ComplexityRoot.AuditEdge.Cursor(childComplexity), true
+	case "AuditEdge.node":
+		if e.ComplexityRoot.AuditEdge.Node == nil {
+			break
+		}
+
+		return e.ComplexityRoot.AuditEdge.Node(childComplexity), true
+
+	case "AuditEntry.action":
+		if e.ComplexityRoot.AuditEntry.Action == nil {
+			break
+		}
+
+		return e.ComplexityRoot.AuditEntry.Action(childComplexity), true
+	case "AuditEntry.actor":
+		if e.ComplexityRoot.AuditEntry.Actor == nil {
+			break
+		}
+
+		return e.ComplexityRoot.AuditEntry.Actor(childComplexity), true
+	case "AuditEntry.after":
+		if e.ComplexityRoot.AuditEntry.After == nil {
+			break
+		}
+
+		return e.ComplexityRoot.AuditEntry.After(childComplexity), true
+	case "AuditEntry.at":
+		if e.ComplexityRoot.AuditEntry.At == nil {
+			break
+		}
+
+		return e.ComplexityRoot.AuditEntry.At(childComplexity), true
+	case "AuditEntry.before":
+		if e.ComplexityRoot.AuditEntry.Before == nil {
+			break
+		}
+
+		return e.ComplexityRoot.AuditEntry.Before(childComplexity), true
+	case "AuditEntry.client":
+		if e.ComplexityRoot.AuditEntry.Client == nil {
+			break
+		}
+
+		return e.ComplexityRoot.AuditEntry.Client(childComplexity), true
+	case "AuditEntry.id":
+		if e.ComplexityRoot.AuditEntry.ID == nil {
+			break
+		}
+
+		return e.ComplexityRoot.AuditEntry.ID(childComplexity), true
+	case "AuditEntry.person":
+		if e.ComplexityRoot.AuditEntry.Person == nil {
+			break
+		}
+
+		return e.ComplexityRoot.AuditEntry.Person(childComplexity), true
+	case "AuditEntry.target":
+		if e.ComplexityRoot.AuditEntry.Target == nil {
+			break
+		}
+
+		return e.ComplexityRoot.AuditEntry.Target(childComplexity), true
+
+	case "AuditPerson.id":
+		if e.ComplexityRoot.AuditPerson.ID == nil {
+			break
+		}
+
+		return e.ComplexityRoot.AuditPerson.ID(childComplexity), true
+	case "AuditPerson.login":
+		if e.ComplexityRoot.AuditPerson.Login == nil {
+			break
+		}
+
+		return e.ComplexityRoot.AuditPerson.Login(childComplexity), true
+	case "AuditPerson.name":
+		if e.ComplexityRoot.AuditPerson.Name == nil {
+			break
+		}
+
+		return e.ComplexityRoot.AuditPerson.Name(childComplexity), true
 
 	case "ChangePasswordPayload.ended":
 		if e.ComplexityRoot.ChangePasswordPayload.Ended == nil {
@@ -302,6 +487,26 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 
 		return e.ComplexityRoot.DeleteProfilePayload.User(childComplexity), true
 
+	case "DeleteRolePayload.deletedName":
+		if e.ComplexityRoot.DeleteRolePayload.DeletedName == nil {
+			break
+		}
+
+		return e.ComplexityRoot.DeleteRolePayload.DeletedName(childComplexity), true
+	case "DeleteRolePayload.moved":
+		if e.ComplexityRoot.DeleteRolePayload.Moved == nil {
+			break
+		}
+
+		return e.ComplexityRoot.DeleteRolePayload.Moved(childComplexity), true
+
+	case "DeleteUserPayload.deletedId":
+		if e.ComplexityRoot.DeleteUserPayload.DeletedID == nil {
+			break
+		}
+
+		return e.ComplexityRoot.DeleteUserPayload.DeletedID(childComplexity), true
+
 	case "EndSessionsPayload.ended":
 		if e.ComplexityRoot.EndSessionsPayload.Ended == nil {
 			break
@@ -360,6 +565,17 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Mutation.CreateProfile(childComplexity, args["input"].(CreateProfileInput)), true
+	case "Mutation.createRole":
+		if e.ComplexityRoot.Mutation.CreateRole == nil {
+			break
+		}
+
+		args, err := field_Mutation_createRole_args(ctx, ec, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.CreateRole(childComplexity, args["input"].(CreateRoleInput)), true
 	case "Mutation.deleteDemoUsers":
 		if e.ComplexityRoot.Mutation.DeleteDemoUsers == nil {
 			break
@@ -382,6 +598,28 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Mutation.DeleteProfile(childComplexity, args["input"].(DeleteProfileInput)), true
+	case "Mutation.deleteRole":
+		if e.ComplexityRoot.Mutation.DeleteRole == nil {
+			break
+		}
+
+		args, err := field_Mutation_deleteRole_args(ctx, ec, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.DeleteRole(childComplexity, args["input"].(DeleteRoleInput)), true
+	case "Mutation.deleteUser":
+		if e.ComplexityRoot.Mutation.DeleteUser == nil {
+			break
+		}
+
+		args, err := field_Mutation_deleteUser_args(ctx, ec, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.DeleteUser(childComplexity, args["input"].(DeleteUserInput)), true
 	case "Mutation.endSession":
 		if e.ComplexityRoot.Mutation.EndSession == nil {
 			break
@@ -460,6 +698,17 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Mutation.UpdateProfile(childComplexity, args["input"].(UpdateProfileInput)), true
+	case "Mutation.updateRole":
+		if e.ComplexityRoot.Mutation.UpdateRole == nil {
+			break
+		}
+
+		args, err := field_Mutation_updateRole_args(ctx, ec, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.UpdateRole(childComplexity, args["input"].(UpdateRoleInput)), true
 	case "Mutation.updateUser":
 		if e.ComplexityRoot.Mutation.UpdateUser == nil {
 			break
@@ -496,6 +745,19 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.PageInfo.StartCursor(childComplexity), true
+
+	case "Permission.description":
+		if e.ComplexityRoot.Permission.Description == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Permission.Description(childComplexity), true
+	case "Permission.name":
+		if e.ComplexityRoot.Permission.Name == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Permission.Name(childComplexity), true
 
 	case "Profile.child":
 		if e.ComplexityRoot.Profile.Child == nil {
@@ -541,12 +803,47 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 
 		return e.ComplexityRoot.ProfilePayload.User(childComplexity), true
 
+	case "Query.audit":
+		if e.ComplexityRoot.Query.Audit == nil {
+			break
+		}
+
+		args, err := field_Query_audit_args(ctx, ec, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Query.Audit(childComplexity, args["first"].(*int), args["after"].(*string), args["filter"].(*AuditFilter)), true
+
 	case "Query.me":
 		if e.ComplexityRoot.Query.Me == nil {
 			break
 		}
 
 		return e.ComplexityRoot.Query.Me(childComplexity), true
+	case "Query.permissions":
+		if e.ComplexityRoot.Query.Permissions == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Query.Permissions(childComplexity), true
+	case "Query.roles":
+		if e.ComplexityRoot.Query.Roles == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Query.Roles(childComplexity), true
+	case "Query.user":
+		if e.ComplexityRoot.Query.User == nil {
+			break
+		}
+
+		args, err := field_Query_user_args(ctx, ec, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Query.User(childComplexity, args["id"].(gid.ID)), true
 	case "Query.users":
 		if e.ComplexityRoot.Query.Users == nil {
 			break
@@ -557,7 +854,7 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 			return 0, false
 		}
 
-		return e.ComplexityRoot.Query.Users(childComplexity, args["first"].(*int), args["after"].(*string), args["query"].(*string)), true
+		return e.ComplexityRoot.Query.Users(childComplexity, args["first"].(*int), args["after"].(*string), args["query"].(*string), args["role"].(*auth.RoleName), args["blocked"].(*bool), args["sort"].(*auth.UserSort)), true
 	case "Query._service":
 		if e.ComplexityRoot.Query.__resolve__service == nil {
 			break
@@ -575,6 +872,68 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Query.__resolve_entities(childComplexity, args["representations"].([]map[string]any)), true
+
+	case "Role.builtIn":
+		if e.ComplexityRoot.Role.BuiltIn == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Role.BuiltIn(childComplexity), true
+	case "Role.createdAt":
+		if e.ComplexityRoot.Role.CreatedAt == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Role.CreatedAt(childComplexity), true
+	case "Role.description":
+		if e.ComplexityRoot.Role.Description == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Role.Description(childComplexity), true
+	case "Role.fixed":
+		if e.ComplexityRoot.Role.Fixed == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Role.Fixed(childComplexity), true
+	case "Role.holders":
+		if e.ComplexityRoot.Role.Holders == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Role.Holders(childComplexity), true
+	case "Role.name":
+		if e.ComplexityRoot.Role.Name == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Role.Name(childComplexity), true
+	case "Role.permissions":
+		if e.ComplexityRoot.Role.Permissions == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Role.Permissions(childComplexity), true
+	case "Role.title":
+		if e.ComplexityRoot.Role.Title == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Role.Title(childComplexity), true
+	case "Role.updatedAt":
+		if e.ComplexityRoot.Role.UpdatedAt == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Role.UpdatedAt(childComplexity), true
+
+	case "RolePayload.role":
+		if e.ComplexityRoot.RolePayload.Role == nil {
+			break
+		}
+
+		return e.ComplexityRoot.RolePayload.Role(childComplexity), true
 
 	case "Session.client":
 		if e.ComplexityRoot.Session.Client == nil {
@@ -714,6 +1073,12 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.User.ID(childComplexity), true
+	case "User.lastSeenAt":
+		if e.ComplexityRoot.User.LastSeenAt == nil {
+			break
+		}
+
+		return e.ComplexityRoot.User.LastSeenAt(childComplexity), true
 	case "User.login":
 		if e.ComplexityRoot.User.Login == nil {
 			break
@@ -817,10 +1182,14 @@ func (e *executableSchema) Exec(ctx context.Context) graphql.ResponseHandler {
 	ec := newExecutionContext(opCtx, e, make(chan graphql.DeferredResult))
 	inputUnmarshalers := func() *graphql.InputUnmarshalerIndex {
 		return graphql.NewInputUnmarshalerIndex(
+			graphql.NewInputUnmarshaler("AuditFilter", graphql.BindUnmarshaler(ec, unmarshalInputAuditFilter)),
 			graphql.NewInputUnmarshaler("ChangePasswordInput", graphql.BindUnmarshaler(ec, unmarshalInputChangePasswordInput)),
 			graphql.NewInputUnmarshaler("CreateProfileInput", graphql.BindUnmarshaler(ec, unmarshalInputCreateProfileInput)),
+			graphql.NewInputUnmarshaler("CreateRoleInput", graphql.BindUnmarshaler(ec, unmarshalInputCreateRoleInput)),
 			graphql.NewInputUnmarshaler("DeleteDemoUsersInput", graphql.BindUnmarshaler(ec, unmarshalInputDeleteDemoUsersInput)),
 			graphql.NewInputUnmarshaler("DeleteProfileInput", graphql.BindUnmarshaler(ec, unmarshalInputDeleteProfileInput)),
+			graphql.NewInputUnmarshaler("DeleteRoleInput", graphql.BindUnmarshaler(ec, unmarshalInputDeleteRoleInput)),
+			graphql.NewInputUnmarshaler("DeleteUserInput", graphql.BindUnmarshaler(ec, unmarshalInputDeleteUserInput)),
 			graphql.NewInputUnmarshaler("EndSessionInput", graphql.BindUnmarshaler(ec, unmarshalInputEndSessionInput)),
 			graphql.NewInputUnmarshaler("EndSessionsInput", graphql.BindUnmarshaler(ec, unmarshalInputEndSessionsInput)),
 			graphql.NewInputUnmarshaler("ProfileByIDsInput", graphql.BindUnmarshaler(ec, unmarshalInputProfileByIDsInput)),
@@ -828,6 +1197,7 @@ func (e *executableSchema) Exec(ctx context.Context) graphql.ResponseHandler {
 			graphql.NewInputUnmarshaler("SignUpInput", graphql.BindUnmarshaler(ec, unmarshalInputSignUpInput)),
 			graphql.NewInputUnmarshaler("SwitchProfileInput", graphql.BindUnmarshaler(ec, unmarshalInputSwitchProfileInput)),
 			graphql.NewInputUnmarshaler("UpdateProfileInput", graphql.BindUnmarshaler(ec, unmarshalInputUpdateProfileInput)),
+			graphql.NewInputUnmarshaler("UpdateRoleInput", graphql.BindUnmarshaler(ec, unmarshalInputUpdateRoleInput)),
 			graphql.NewInputUnmarshaler("UpdateUserInput", graphql.BindUnmarshaler(ec, unmarshalInputUpdateUserInput)),
 			graphql.NewInputUnmarshaler("UserByIDsInput", graphql.BindUnmarshaler(ec, unmarshalInputUserByIDsInput)),
 		)
@@ -928,8 +1298,23 @@ scalar Locale
 type Query {
   "The account that is signed in."
   me: User! @authenticated
-  "All accounts, newest first; ` + "`" + `query` + "`" + ` matches a part of the login or name."
-  users(first: Int = 50, after: String, query: String): UserConnection! @requiresScopes(scopes: [["user:read"]])
+  "All accounts, newest first unless ` + "`" + `sort` + "`" + ` says otherwise; ` + "`" + `query` + "`" + ` matches a part of the login or name."
+  users(
+    first: Int = 50
+    after: String
+    query: String
+    role: RoleName
+    blocked: Boolean
+    sort: UserSort = NEWEST
+  ): UserConnection! @requiresScopes(scopes: [["user:read"]])
+  "An account; null if there is none."
+  user(id: ID!): User @requiresScopes(scopes: [["user:read"]])
+  "All roles, the built-in ones first."
+  roles: [Role!]! @requiresScopes(scopes: [["user:read"], ["role:write"]])
+  "All permissions that a role can have."
+  permissions: [Permission!]! @requiresScopes(scopes: [["user:read"], ["role:write"]])
+  "What administrators did, newest first. It is only ever added to."
+  audit(first: Int = 50, after: String, filter: AuditFilter): AuditConnection! @requiresScopes(scopes: [["audit:read"]])
 }
 
 type Mutation {
@@ -961,8 +1346,24 @@ type Mutation {
   endSession(input: EndSessionInput!): EndSessionsPayload! @authenticated
   "Ends all sessions of the signed-in account but this one; of any account with user:write."
   endSessions(input: EndSessionsInput!): EndSessionsPayload! @authenticated
-  "Changes the roles of an account or blocks it. The last admin keeps the role."
+  """
+  Changes the roles of an account or blocks it. Other roles count at once and sign
+  nobody out. The last admin keeps the role; nobody gives a permission that they
+  do not have (BEYOND_YOURS), nor changes an account that may do more (ABOVE_YOU).
+  """
   updateUser(input: UpdateUserInput!): UserPayload! @requiresScopes(scopes: [["user:write"]])
+  """
+  Deletes an account of another with its profiles, sessions and sign-ins. What it
+  watched, listed and rated is erased within a minute; the statistics keep that
+  someone watched, and no longer who.
+  """
+  deleteUser(input: DeleteUserInput!): DeleteUserPayload! @requiresScopes(scopes: [["user:write"]])
+  "Makes a role. ROLE_TAKEN if there is one of the name."
+  createRole(input: CreateRoleInput!): RolePayload! @requiresScopes(scopes: [["role:write"]])
+  "Changes a role; what its holders may do changes at once. ADMIN stays as it is (ROLE_FIXED)."
+  updateRole(input: UpdateRoleInput!): RolePayload! @requiresScopes(scopes: [["role:write"]])
+  "Deletes a role that is not built in. ROLE_IN_USE unless nobody holds it or ` + "`" + `moveTo` + "`" + ` says what they get."
+  deleteRole(input: DeleteRoleInput!): DeleteRolePayload! @requiresScopes(scopes: [["role:write"]])
   "Deletes synthetic viewers; accounts of people are never touched."
   deleteDemoUsers(input: DeleteDemoUsersInput!): DeleteDemoUsersPayload! @requiresScopes(scopes: [["user:write"]])
 }
@@ -975,14 +1376,16 @@ type User @key(fields: "id") @authenticated @entityResolver(multi: true) {
   login: String!
   "The name shown to people."
   name: String!
-  "What the account may do, as sets of permissions."
-  roles: [Role!]!
+  "The roles that the account holds: sets of permissions."
+  roles: [RoleName!]!
   "The permissions that the roles add up to, such as film:write."
   permissions: [String!]!
   "Whether sign-in is refused."
   blocked: Boolean!
   "When the account was made."
   createdAt: DateTime!
+  "When it last signed in or went on, to a quarter of an hour; null if never."
+  lastSeenAt: DateTime
   "Who watches with this account, oldest first."
   profiles: [Profile!]!
   "The devices that are signed in, the last used first."
@@ -1093,16 +1496,96 @@ enum SignInOutcome {
   BLOCKED
 }
 
-"A set of permissions."
-enum Role {
-  "Browses and watches."
-  VIEWER
-  "Manages titles, people, genres and uploads."
-  EDITOR
-  "Sees the statistics."
-  ANALYST
-  "May do everything."
-  ADMIN
+"""
+The name of a role, such as VIEWER, EDITOR, ANALYST or ADMIN, which are always
+there, or of one that was made: 2 to 32 capital letters, figures and _.
+"""
+scalar RoleName
+
+"A set of permissions that accounts can hold."
+type Role {
+  "Its name; it never changes."
+  name: RoleName!
+  "The name shown to people."
+  title: String!
+  "What it is for; may be empty."
+  description: String!
+  "What its holders may do, sorted."
+  permissions: [String!]!
+  "Whether it is always there."
+  builtIn: Boolean!
+  "Whether its permissions cannot be changed: those of ADMIN."
+  fixed: Boolean!
+  "How many accounts hold it."
+  holders: Int!
+  "When it was made."
+  createdAt: DateTime!
+  "When it was last changed."
+  updatedAt: DateTime!
+}
+
+"What a role can allow."
+type Permission {
+  "Its name, such as title:write."
+  name: String!
+  "What it allows, in English."
+  description: String!
+}
+
+"An order of accounts."
+enum UserSort {
+  "The newest account first."
+  NEWEST
+  "Who was here last first; who never was, by when the account was made."
+  LAST_SEEN
+}
+
+"A line of the audit log."
+type AuditEntry {
+  "Global identifier."
+  id: ID!
+  "When it was."
+  at: DateTime!
+  "Who did it; null for the operator, at the machine itself."
+  actor: AuditPerson
+  "What was done, such as user.block or role.update."
+  action: String!
+  "On what: an account's identifier, a role's name, or demo for synthetic viewers."
+  target: String!
+  "The account that it was done on, where it was one."
+  person: AuditPerson
+  "What the change was about as it was before, as a JSON object; null if nothing was."
+  before: String
+  "The same after; null if nothing is."
+  after: String
+  "Where it came from."
+  client: Client!
+}
+
+"An account as the audit log names it."
+type AuditPerson {
+  "Its identifier."
+  id: ID!
+  "Its login; null if the account is gone."
+  login: String
+  "Its name; null if the account is gone."
+  name: String
+}
+
+"A page of the audit log."
+type AuditConnection {
+  "The entries with their cursors."
+  edges: [AuditEdge!]!
+  "Where the page stands in the list."
+  pageInfo: PageInfo!
+}
+
+"A line of the audit log in a list."
+type AuditEdge {
+  "Place in the list; opaque."
+  cursor: String!
+  "The entry."
+  node: AuditEntry!
 }
 
 "Who is watching: watch state, language and age limit hang on it."
@@ -1216,10 +1699,62 @@ input DeleteProfileInput {
 input UpdateUserInput {
   "The account."
   id: ID!
-  "All its roles from now on."
-  roles: [Role!]
+  "All its roles from now on; 1 to 8."
+  roles: [RoleName!]
   "Whether sign-in is refused."
   blocked: Boolean
+}
+
+"The account to delete."
+input DeleteUserInput {
+  "The account."
+  id: ID!
+}
+
+"What a new role needs."
+input CreateRoleInput {
+  "Its name for ever."
+  name: RoleName!
+  "The name shown to people, 1 to 40 characters; the name if absent."
+  title: String
+  "What it is for, up to 200 characters."
+  description: String
+  "What its holders may do."
+  permissions: [String!]!
+}
+
+"Changes to a role; what is absent stays."
+input UpdateRoleInput {
+  "The role."
+  name: RoleName!
+  "The name shown to people, 1 to 40 characters; not of a built-in role."
+  title: String
+  "What it is for, up to 200 characters; not of a built-in role."
+  description: String
+  "What its holders may do from now on."
+  permissions: [String!]
+}
+
+"The role to delete."
+input DeleteRoleInput {
+  "The role."
+  name: RoleName!
+  "What its holders get in its place."
+  moveTo: RoleName
+}
+
+"Which lines of the audit log; what is absent does not matter."
+input AuditFilter {
+  "Who did it: a login or an account's identifier, or operator."
+  actor: String
+  "What was done, such as user.block; user. is all that is done to accounts."
+  action: String
+  "On what: a login, an account's identifier, or a role's name in capitals."
+  target: String
+  "Not before this moment."
+  from: DateTime
+  "Before this moment."
+  to: DateTime
 }
 
 "The present and the new password."
@@ -1309,6 +1844,26 @@ type UserPayload {
   "The account after the change."
   user: User!
 }
+
+"The account that is gone."
+type DeleteUserPayload {
+  "Identifier of the deleted account."
+  deletedId: ID!
+}
+
+"The role after the change."
+type RolePayload {
+  "The role."
+  role: Role!
+}
+
+"The role that is gone."
+type DeleteRolePayload {
+  "Its name."
+  deletedName: RoleName!
+  "How many accounts got another in its place."
+  moved: Int!
+}
 `, BuiltIn: false},
 	{Name: "../../federation/directives.graphql", Input: `
 	directive @authenticated on FIELD_DEFINITION | OBJECT | INTERFACE | SCALAR | ENUM
@@ -1396,6 +1951,62 @@ var parsedSchema = gqlparser.MustLoadSchema(sources...)
 // Each function is generated once per unique object type, deduplicating the
 // switch statements that were previously inlined in every fieldContext_* function.
 
+func childFields_AuditConnection(ctx context.Context, ec *executionContext, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "edges":
+		return fieldContext_AuditConnection_edges(ctx, ec, field)
+	case "pageInfo":
+		return fieldContext_AuditConnection_pageInfo(ctx, ec, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type AuditConnection", field.Name)
+}
+
+func childFields_AuditEdge(ctx context.Context, ec *executionContext, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "cursor":
+		return fieldContext_AuditEdge_cursor(ctx, ec, field)
+	case "node":
+		return fieldContext_AuditEdge_node(ctx, ec, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type AuditEdge", field.Name)
+}
+
+func childFields_AuditEntry(ctx context.Context, ec *executionContext, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "id":
+		return fieldContext_AuditEntry_id(ctx, ec, field)
+	case "at":
+		return fieldContext_AuditEntry_at(ctx, ec, field)
+	case "actor":
+		return fieldContext_AuditEntry_actor(ctx, ec, field)
+	case "action":
+		return fieldContext_AuditEntry_action(ctx, ec, field)
+	case "target":
+		return fieldContext_AuditEntry_target(ctx, ec, field)
+	case "person":
+		return fieldContext_AuditEntry_person(ctx, ec, field)
+	case "before":
+		return fieldContext_AuditEntry_before(ctx, ec, field)
+	case "after":
+		return fieldContext_AuditEntry_after(ctx, ec, field)
+	case "client":
+		return fieldContext_AuditEntry_client(ctx, ec, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type AuditEntry", field.Name)
+}
+
+func childFields_AuditPerson(ctx context.Context, ec *executionContext, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "id":
+		return fieldContext_AuditPerson_id(ctx, ec, field)
+	case "login":
+		return fieldContext_AuditPerson_login(ctx, ec, field)
+	case "name":
+		return fieldContext_AuditPerson_name(ctx, ec, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type AuditPerson", field.Name)
+}
+
 func childFields_ChangePasswordPayload(ctx context.Context, ec *executionContext, field graphql.CollectedField) (*graphql.FieldContext, error) {
 	switch field.Name {
 	case "ended":
@@ -1440,6 +2051,24 @@ func childFields_DeleteProfilePayload(ctx context.Context, ec *executionContext,
 	return nil, fmt.Errorf("no field named %q was found under type DeleteProfilePayload", field.Name)
 }
 
+func childFields_DeleteRolePayload(ctx context.Context, ec *executionContext, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "deletedName":
+		return fieldContext_DeleteRolePayload_deletedName(ctx, ec, field)
+	case "moved":
+		return fieldContext_DeleteRolePayload_moved(ctx, ec, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type DeleteRolePayload", field.Name)
+}
+
+func childFields_DeleteUserPayload(ctx context.Context, ec *executionContext, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "deletedId":
+		return fieldContext_DeleteUserPayload_deletedId(ctx, ec, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type DeleteUserPayload", field.Name)
+}
+
 func childFields_EndSessionsPayload(ctx context.Context, ec *executionContext, field graphql.CollectedField) (*graphql.FieldContext, error) {
 	switch field.Name {
 	case "ended":
@@ -1462,6 +2091,16 @@ func childFields_PageInfo(ctx context.Context, ec *executionContext, field graph
 		return fieldContext_PageInfo_endCursor(ctx, ec, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type PageInfo", field.Name)
+}
+
+func childFields_Permission(ctx context.Context, ec *executionContext, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "name":
+		return fieldContext_Permission_name(ctx, ec, field)
+	case "description":
+		return fieldContext_Permission_description(ctx, ec, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type Permission", field.Name)
 }
 
 func childFields_Profile(ctx context.Context, ec *executionContext, field graphql.CollectedField) (*graphql.FieldContext, error) {
@@ -1488,6 +2127,38 @@ func childFields_ProfilePayload(ctx context.Context, ec *executionContext, field
 		return fieldContext_ProfilePayload_user(ctx, ec, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type ProfilePayload", field.Name)
+}
+
+func childFields_Role(ctx context.Context, ec *executionContext, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "name":
+		return fieldContext_Role_name(ctx, ec, field)
+	case "title":
+		return fieldContext_Role_title(ctx, ec, field)
+	case "description":
+		return fieldContext_Role_description(ctx, ec, field)
+	case "permissions":
+		return fieldContext_Role_permissions(ctx, ec, field)
+	case "builtIn":
+		return fieldContext_Role_builtIn(ctx, ec, field)
+	case "fixed":
+		return fieldContext_Role_fixed(ctx, ec, field)
+	case "holders":
+		return fieldContext_Role_holders(ctx, ec, field)
+	case "createdAt":
+		return fieldContext_Role_createdAt(ctx, ec, field)
+	case "updatedAt":
+		return fieldContext_Role_updatedAt(ctx, ec, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type Role", field.Name)
+}
+
+func childFields_RolePayload(ctx context.Context, ec *executionContext, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "role":
+		return fieldContext_RolePayload_role(ctx, ec, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type RolePayload", field.Name)
 }
 
 func childFields_Session(ctx context.Context, ec *executionContext, field graphql.CollectedField) (*graphql.FieldContext, error) {
@@ -1580,6 +2251,8 @@ func childFields_User(ctx context.Context, ec *executionContext, field graphql.C
 		return fieldContext_User_blocked(ctx, ec, field)
 	case "createdAt":
 		return fieldContext_User_createdAt(ctx, ec, field)
+	case "lastSeenAt":
+		return fieldContext_User_lastSeenAt(ctx, ec, field)
 	case "profiles":
 		return fieldContext_User_profiles(ctx, ec, field)
 	case "sessions":
@@ -1800,6 +2473,20 @@ func field_Mutation_createProfile_args(ctx context.Context, ec *executionContext
 	return args, nil
 }
 
+func field_Mutation_createRole_args(ctx context.Context, ec *executionContext, rawArgs map[string]any) (map[string]any, error) {
+	var err error
+	args := map[string]any{}
+	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "input",
+		func(ctx context.Context, v any) (CreateRoleInput, error) {
+			return unmarshalNCreateRoleInput2githubᚗcomᚋnetflixathomeᚋcinemaᚋgraphᚋauthᚐCreateRoleInput(ctx, ec, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["input"] = arg0
+	return args, nil
+}
+
 func field_Mutation_deleteDemoUsers_args(ctx context.Context, ec *executionContext, rawArgs map[string]any) (map[string]any, error) {
 	var err error
 	args := map[string]any{}
@@ -1820,6 +2507,34 @@ func field_Mutation_deleteProfile_args(ctx context.Context, ec *executionContext
 	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "input",
 		func(ctx context.Context, v any) (DeleteProfileInput, error) {
 			return unmarshalNDeleteProfileInput2githubᚗcomᚋnetflixathomeᚋcinemaᚋgraphᚋauthᚐDeleteProfileInput(ctx, ec, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["input"] = arg0
+	return args, nil
+}
+
+func field_Mutation_deleteRole_args(ctx context.Context, ec *executionContext, rawArgs map[string]any) (map[string]any, error) {
+	var err error
+	args := map[string]any{}
+	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "input",
+		func(ctx context.Context, v any) (DeleteRoleInput, error) {
+			return unmarshalNDeleteRoleInput2githubᚗcomᚋnetflixathomeᚋcinemaᚋgraphᚋauthᚐDeleteRoleInput(ctx, ec, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["input"] = arg0
+	return args, nil
+}
+
+func field_Mutation_deleteUser_args(ctx context.Context, ec *executionContext, rawArgs map[string]any) (map[string]any, error) {
+	var err error
+	args := map[string]any{}
+	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "input",
+		func(ctx context.Context, v any) (DeleteUserInput, error) {
+			return unmarshalNDeleteUserInput2githubᚗcomᚋnetflixathomeᚋcinemaᚋgraphᚋauthᚐDeleteUserInput(ctx, ec, v)
 		})
 	if err != nil {
 		return nil, err
@@ -1912,6 +2627,20 @@ func field_Mutation_updateProfile_args(ctx context.Context, ec *executionContext
 	return args, nil
 }
 
+func field_Mutation_updateRole_args(ctx context.Context, ec *executionContext, rawArgs map[string]any) (map[string]any, error) {
+	var err error
+	args := map[string]any{}
+	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "input",
+		func(ctx context.Context, v any) (UpdateRoleInput, error) {
+			return unmarshalNUpdateRoleInput2githubᚗcomᚋnetflixathomeᚋcinemaᚋgraphᚋauthᚐUpdateRoleInput(ctx, ec, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["input"] = arg0
+	return args, nil
+}
+
 func field_Mutation_updateUser_args(ctx context.Context, ec *executionContext, rawArgs map[string]any) (map[string]any, error) {
 	var err error
 	args := map[string]any{}
@@ -1954,6 +2683,50 @@ func field_Query__entities_args(ctx context.Context, ec *executionContext, rawAr
 	return args, nil
 }
 
+func field_Query_audit_args(ctx context.Context, ec *executionContext, rawArgs map[string]any) (map[string]any, error) {
+	var err error
+	args := map[string]any{}
+	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "first",
+		func(ctx context.Context, v any) (*int, error) {
+			return unmarshalOInt2ᚖint(ctx, ec, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["first"] = arg0
+	arg1, err := graphql.ProcessArgField(ctx, rawArgs, "after",
+		func(ctx context.Context, v any) (*string, error) {
+			return unmarshalOString2ᚖstring(ctx, ec, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["after"] = arg1
+	arg2, err := graphql.ProcessArgField(ctx, rawArgs, "filter",
+		func(ctx context.Context, v any) (*AuditFilter, error) {
+			return unmarshalOAuditFilter2ᚖgithubᚗcomᚋnetflixathomeᚋcinemaᚋgraphᚋauthᚐAuditFilter(ctx, ec, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["filter"] = arg2
+	return args, nil
+}
+
+func field_Query_user_args(ctx context.Context, ec *executionContext, rawArgs map[string]any) (map[string]any, error) {
+	var err error
+	args := map[string]any{}
+	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "id",
+		func(ctx context.Context, v any) (gid.ID, error) {
+			return unmarshalNID2githubᚗcomᚋnetflixathomeᚋcinemaᚋinternalᚋgidᚐID(ctx, ec, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["id"] = arg0
+	return args, nil
+}
+
 func field_Query_users_args(ctx context.Context, ec *executionContext, rawArgs map[string]any) (map[string]any, error) {
 	var err error
 	args := map[string]any{}
@@ -1981,6 +2754,30 @@ func field_Query_users_args(ctx context.Context, ec *executionContext, rawArgs m
 		return nil, err
 	}
 	args["query"] = arg2
+	arg3, err := graphql.ProcessArgField(ctx, rawArgs, "role",
+		func(ctx context.Context, v any) (*auth.RoleName, error) {
+			return unmarshalORoleName2ᚖgithubᚗcomᚋnetflixathomeᚋcinemaᚋsubgraphsᚋauthᚐRoleName(ctx, ec, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["role"] = arg3
+	arg4, err := graphql.ProcessArgField(ctx, rawArgs, "blocked",
+		func(ctx context.Context, v any) (*bool, error) {
+			return unmarshalOBoolean2ᚖbool(ctx, ec, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["blocked"] = arg4
+	arg5, err := graphql.ProcessArgField(ctx, rawArgs, "sort",
+		func(ctx context.Context, v any) (*auth.UserSort, error) {
+			return unmarshalOUserSort2ᚖgithubᚗcomᚋnetflixathomeᚋcinemaᚋsubgraphsᚋauthᚐUserSort(ctx, ec, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["sort"] = arg5
 	return args, nil
 }
 
@@ -2079,6 +2876,428 @@ func field___Type_inputFields_args(ctx context.Context, ec *executionContext, ra
 // endregion ***************************** args.gotpl *****************************
 
 // region    **************************** field.gotpl *****************************
+
+func _AuditConnection_edges(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *AuditConnection) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_AuditConnection_edges(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Edges, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v []*AuditEdge) graphql.Marshaler {
+			return marshalNAuditEdge2ᚕᚖgithubᚗcomᚋnetflixathomeᚋcinemaᚋgraphᚋauthᚐAuditEdgeᚄ(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_AuditConnection_edges(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "AuditConnection",
+		Field:      field,
+		IsMethod:   false,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return childFields_AuditEdge(ctx, ec, field)
+		},
+	}
+	return fc, nil
+}
+
+func _AuditConnection_pageInfo(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *AuditConnection) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_AuditConnection_pageInfo(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.PageInfo, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *PageInfo) graphql.Marshaler {
+			return marshalNPageInfo2ᚖgithubᚗcomᚋnetflixathomeᚋcinemaᚋgraphᚋauthᚐPageInfo(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_AuditConnection_pageInfo(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "AuditConnection",
+		Field:      field,
+		IsMethod:   false,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return childFields_PageInfo(ctx, ec, field)
+		},
+	}
+	return fc, nil
+}
+
+func _AuditEdge_cursor(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *AuditEdge) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_AuditEdge_cursor(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Cursor, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v string) graphql.Marshaler {
+			return marshalNString2string(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_AuditEdge_cursor(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("AuditEdge", field, false, false, "String")
+}
+
+func _AuditEdge_node(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *AuditEdge) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_AuditEdge_node(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Node, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *auth.AuditEntry) graphql.Marshaler {
+			return marshalNAuditEntry2ᚖgithubᚗcomᚋnetflixathomeᚋcinemaᚋsubgraphsᚋauthᚐAuditEntry(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_AuditEdge_node(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "AuditEdge",
+		Field:      field,
+		IsMethod:   false,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return childFields_AuditEntry(ctx, ec, field)
+		},
+	}
+	return fc, nil
+}
+
+func _AuditEntry_id(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *auth.AuditEntry) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_AuditEntry_id(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.ID, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v gid.ID) graphql.Marshaler {
+			return marshalNID2githubᚗcomᚋnetflixathomeᚋcinemaᚋinternalᚋgidᚐID(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_AuditEntry_id(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("AuditEntry", field, false, false, "ID")
+}
+
+func _AuditEntry_at(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *auth.AuditEntry) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_AuditEntry_at(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.At, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v time.Time) graphql.Marshaler {
+			return marshalNDateTime2timeᚐTime(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_AuditEntry_at(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("AuditEntry", field, false, false, "DateTime")
+}
+
+func _AuditEntry_actor(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *auth.AuditEntry) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_AuditEntry_actor(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return ec.Resolvers.AuditEntry().Actor(ctx, obj)
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *AuditPerson) graphql.Marshaler {
+			return marshalOAuditPerson2ᚖgithubᚗcomᚋnetflixathomeᚋcinemaᚋgraphᚋauthᚐAuditPerson(ctx, ec, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func fieldContext_AuditEntry_actor(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "AuditEntry",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return childFields_AuditPerson(ctx, ec, field)
+		},
+	}
+	return fc, nil
+}
+
+func _AuditEntry_action(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *auth.AuditEntry) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_AuditEntry_action(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Action, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v string) graphql.Marshaler {
+			return marshalNString2string(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_AuditEntry_action(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("AuditEntry", field, false, false, "String")
+}
+
+func _AuditEntry_target(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *auth.AuditEntry) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_AuditEntry_target(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Target, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v string) graphql.Marshaler {
+			return marshalNString2string(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_AuditEntry_target(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("AuditEntry", field, false, false, "String")
+}
+
+func _AuditEntry_person(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *auth.AuditEntry) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_AuditEntry_person(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return ec.Resolvers.AuditEntry().Person(ctx, obj)
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *AuditPerson) graphql.Marshaler {
+			return marshalOAuditPerson2ᚖgithubᚗcomᚋnetflixathomeᚋcinemaᚋgraphᚋauthᚐAuditPerson(ctx, ec, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func fieldContext_AuditEntry_person(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "AuditEntry",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return childFields_AuditPerson(ctx, ec, field)
+		},
+	}
+	return fc, nil
+}
+
+func _AuditEntry_before(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *auth.AuditEntry) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_AuditEntry_before(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Before, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *string) graphql.Marshaler {
+			return marshalOString2ᚖstring(ctx, ec, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func fieldContext_AuditEntry_before(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("AuditEntry", field, false, false, "String")
+}
+
+func _AuditEntry_after(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *auth.AuditEntry) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_AuditEntry_after(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.After, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *string) graphql.Marshaler {
+			return marshalOString2ᚖstring(ctx, ec, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func fieldContext_AuditEntry_after(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("AuditEntry", field, false, false, "String")
+}
+
+func _AuditEntry_client(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *auth.AuditEntry) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_AuditEntry_client(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Client, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v auth.Client) graphql.Marshaler {
+			return marshalNClient2githubᚗcomᚋnetflixathomeᚋcinemaᚋsubgraphsᚋauthᚐClient(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_AuditEntry_client(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "AuditEntry",
+		Field:      field,
+		IsMethod:   false,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return childFields_Client(ctx, ec, field)
+		},
+	}
+	return fc, nil
+}
+
+func _AuditPerson_id(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *AuditPerson) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_AuditPerson_id(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.ID, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v gid.ID) graphql.Marshaler {
+			return marshalNID2githubᚗcomᚋnetflixathomeᚋcinemaᚋinternalᚋgidᚐID(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_AuditPerson_id(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("AuditPerson", field, false, false, "ID")
+}
+
+func _AuditPerson_login(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *AuditPerson) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_AuditPerson_login(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Login, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *string) graphql.Marshaler {
+			return marshalOString2ᚖstring(ctx, ec, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func fieldContext_AuditPerson_login(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("AuditPerson", field, false, false, "String")
+}
+
+func _AuditPerson_name(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *AuditPerson) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_AuditPerson_name(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Name, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *string) graphql.Marshaler {
+			return marshalOString2ᚖstring(ctx, ec, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func fieldContext_AuditPerson_name(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("AuditPerson", field, false, false, "String")
+}
 
 func _ChangePasswordPayload_ended(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ChangePasswordPayload) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
@@ -2326,6 +3545,75 @@ func fieldContext_DeleteProfilePayload_user(_ context.Context, ec *executionCont
 		},
 	}
 	return fc, nil
+}
+
+func _DeleteRolePayload_deletedName(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *DeleteRolePayload) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_DeleteRolePayload_deletedName(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.DeletedName, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v auth.RoleName) graphql.Marshaler {
+			return marshalNRoleName2githubᚗcomᚋnetflixathomeᚋcinemaᚋsubgraphsᚋauthᚐRoleName(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_DeleteRolePayload_deletedName(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("DeleteRolePayload", field, false, false, "RoleName")
+}
+
+func _DeleteRolePayload_moved(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *DeleteRolePayload) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_DeleteRolePayload_moved(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Moved, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v int) graphql.Marshaler {
+			return marshalNInt2int(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_DeleteRolePayload_moved(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("DeleteRolePayload", field, false, false, "Int")
+}
+
+func _DeleteUserPayload_deletedId(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *DeleteUserPayload) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_DeleteUserPayload_deletedId(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.DeletedID, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v gid.ID) graphql.Marshaler {
+			return marshalNID2githubᚗcomᚋnetflixathomeᚋcinemaᚋinternalᚋgidᚐID(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_DeleteUserPayload_deletedId(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("DeleteUserPayload", field, false, false, "ID")
 }
 
 func _EndSessionsPayload_ended(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *EndSessionsPayload) (ret graphql.Marshaler) {
@@ -2975,6 +4263,182 @@ func fieldContext_Mutation_updateUser(ctx context.Context, ec *executionContext,
 	return fc, nil
 }
 
+func _Mutation_deleteUser(ctx context.Context, ec *executionContext, field graphql.CollectedField) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_Mutation_deleteUser(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			fc := graphql.GetFieldContext(ctx)
+			return ec.Resolvers.Mutation().DeleteUser(ctx, fc.Args["input"].(DeleteUserInput))
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *DeleteUserPayload) graphql.Marshaler {
+			return marshalNDeleteUserPayload2ᚖgithubᚗcomᚋnetflixathomeᚋcinemaᚋgraphᚋauthᚐDeleteUserPayload(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_Mutation_deleteUser(ctx context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Mutation",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return childFields_DeleteUserPayload(ctx, ec, field)
+		},
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = ec.Recover(ctx, r)
+			ec.Error(ctx, err)
+		}
+	}()
+	ctx = graphql.WithFieldContext(ctx, fc)
+	if fc.Args, err = field_Mutation_deleteUser_args(ctx, ec, field.ArgumentMap(ec.Variables)); err != nil {
+		ec.Error(ctx, err)
+		return fc, err
+	}
+	return fc, nil
+}
+
+func _Mutation_createRole(ctx context.Context, ec *executionContext, field graphql.CollectedField) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_Mutation_createRole(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			fc := graphql.GetFieldContext(ctx)
+			return ec.Resolvers.Mutation().CreateRole(ctx, fc.Args["input"].(CreateRoleInput))
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *RolePayload) graphql.Marshaler {
+			return marshalNRolePayload2ᚖgithubᚗcomᚋnetflixathomeᚋcinemaᚋgraphᚋauthᚐRolePayload(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_Mutation_createRole(ctx context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Mutation",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return childFields_RolePayload(ctx, ec, field)
+		},
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = ec.Recover(ctx, r)
+			ec.Error(ctx, err)
+		}
+	}()
+	ctx = graphql.WithFieldContext(ctx, fc)
+	if fc.Args, err = field_Mutation_createRole_args(ctx, ec, field.ArgumentMap(ec.Variables)); err != nil {
+		ec.Error(ctx, err)
+		return fc, err
+	}
+	return fc, nil
+}
+
+func _Mutation_updateRole(ctx context.Context, ec *executionContext, field graphql.CollectedField) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_Mutation_updateRole(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			fc := graphql.GetFieldContext(ctx)
+			return ec.Resolvers.Mutation().UpdateRole(ctx, fc.Args["input"].(UpdateRoleInput))
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *RolePayload) graphql.Marshaler {
+			return marshalNRolePayload2ᚖgithubᚗcomᚋnetflixathomeᚋcinemaᚋgraphᚋauthᚐRolePayload(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_Mutation_updateRole(ctx context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Mutation",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return childFields_RolePayload(ctx, ec, field)
+		},
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = ec.Recover(ctx, r)
+			ec.Error(ctx, err)
+		}
+	}()
+	ctx = graphql.WithFieldContext(ctx, fc)
+	if fc.Args, err = field_Mutation_updateRole_args(ctx, ec, field.ArgumentMap(ec.Variables)); err != nil {
+		ec.Error(ctx, err)
+		return fc, err
+	}
+	return fc, nil
+}
+
+func _Mutation_deleteRole(ctx context.Context, ec *executionContext, field graphql.CollectedField) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_Mutation_deleteRole(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			fc := graphql.GetFieldContext(ctx)
+			return ec.Resolvers.Mutation().DeleteRole(ctx, fc.Args["input"].(DeleteRoleInput))
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *DeleteRolePayload) graphql.Marshaler {
+			return marshalNDeleteRolePayload2ᚖgithubᚗcomᚋnetflixathomeᚋcinemaᚋgraphᚋauthᚐDeleteRolePayload(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_Mutation_deleteRole(ctx context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Mutation",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return childFields_DeleteRolePayload(ctx, ec, field)
+		},
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = ec.Recover(ctx, r)
+			ec.Error(ctx, err)
+		}
+	}()
+	ctx = graphql.WithFieldContext(ctx, fc)
+	if fc.Args, err = field_Mutation_deleteRole_args(ctx, ec, field.ArgumentMap(ec.Variables)); err != nil {
+		ec.Error(ctx, err)
+		return fc, err
+	}
+	return fc, nil
+}
+
 func _Mutation_deleteDemoUsers(ctx context.Context, ec *executionContext, field graphql.CollectedField) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
@@ -3109,6 +4573,52 @@ func _PageInfo_endCursor(ctx context.Context, ec *executionContext, field graphq
 }
 func fieldContext_PageInfo_endCursor(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	return graphql.NewScalarFieldContext("PageInfo", field, false, false, "String")
+}
+
+func _Permission_name(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *auth.Permission) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_Permission_name(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Name, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v string) graphql.Marshaler {
+			return marshalNString2string(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_Permission_name(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("Permission", field, false, false, "String")
+}
+
+func _Permission_description(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *auth.Permission) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_Permission_description(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Description, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v string) graphql.Marshaler {
+			return marshalNString2string(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_Permission_description(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("Permission", field, false, false, "String")
 }
 
 func _Profile_id(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *auth.Profile) (ret graphql.Marshaler) {
@@ -3332,7 +4842,7 @@ func _Query_users(ctx context.Context, ec *executionContext, field graphql.Colle
 		},
 		func(ctx context.Context) (any, error) {
 			fc := graphql.GetFieldContext(ctx)
-			return ec.Resolvers.Query().Users(ctx, fc.Args["first"].(*int), fc.Args["after"].(*string), fc.Args["query"].(*string))
+			return ec.Resolvers.Query().Users(ctx, fc.Args["first"].(*int), fc.Args["after"].(*string), fc.Args["query"].(*string), fc.Args["role"].(*auth.RoleName), fc.Args["blocked"].(*bool), fc.Args["sort"].(*auth.UserSort))
 		},
 		nil,
 		func(ctx context.Context, selections ast.SelectionSet, v *UserConnection) graphql.Marshaler {
@@ -3360,6 +4870,158 @@ func fieldContext_Query_users(ctx context.Context, ec *executionContext, field g
 	}()
 	ctx = graphql.WithFieldContext(ctx, fc)
 	if fc.Args, err = field_Query_users_args(ctx, ec, field.ArgumentMap(ec.Variables)); err != nil {
+		ec.Error(ctx, err)
+		return fc, err
+	}
+	return fc, nil
+}
+
+func _Query_user(ctx context.Context, ec *executionContext, field graphql.CollectedField) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_Query_user(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			fc := graphql.GetFieldContext(ctx)
+			return ec.Resolvers.Query().User(ctx, fc.Args["id"].(gid.ID))
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *auth.User) graphql.Marshaler {
+			return marshalOUser2ᚖgithubᚗcomᚋnetflixathomeᚋcinemaᚋsubgraphsᚋauthᚐUser(ctx, ec, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func fieldContext_Query_user(ctx context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Query",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return childFields_User(ctx, ec, field)
+		},
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = ec.Recover(ctx, r)
+			ec.Error(ctx, err)
+		}
+	}()
+	ctx = graphql.WithFieldContext(ctx, fc)
+	if fc.Args, err = field_Query_user_args(ctx, ec, field.ArgumentMap(ec.Variables)); err != nil {
+		ec.Error(ctx, err)
+		return fc, err
+	}
+	return fc, nil
+}
+
+func _Query_roles(ctx context.Context, ec *executionContext, field graphql.CollectedField) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_Query_roles(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return ec.Resolvers.Query().Roles(ctx)
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v []*auth.Role) graphql.Marshaler {
+			return marshalNRole2ᚕᚖgithubᚗcomᚋnetflixathomeᚋcinemaᚋsubgraphsᚋauthᚐRoleᚄ(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_Query_roles(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Query",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return childFields_Role(ctx, ec, field)
+		},
+	}
+	return fc, nil
+}
+
+func _Query_permissions(ctx context.Context, ec *executionContext, field graphql.CollectedField) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_Query_permissions(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return ec.Resolvers.Query().Permissions(ctx)
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v []*auth.Permission) graphql.Marshaler {
+			return marshalNPermission2ᚕᚖgithubᚗcomᚋnetflixathomeᚋcinemaᚋsubgraphsᚋauthᚐPermissionᚄ(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_Query_permissions(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Query",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return childFields_Permission(ctx, ec, field)
+		},
+	}
+	return fc, nil
+}
+
+func _Query_audit(ctx context.Context, ec *executionContext, field graphql.CollectedField) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_Query_audit(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			fc := graphql.GetFieldContext(ctx)
+			return ec.Resolvers.Query().Audit(ctx, fc.Args["first"].(*int), fc.Args["after"].(*string), fc.Args["filter"].(*AuditFilter))
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *AuditConnection) graphql.Marshaler {
+			return marshalNAuditConnection2ᚖgithubᚗcomᚋnetflixathomeᚋcinemaᚋgraphᚋauthᚐAuditConnection(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_Query_audit(ctx context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Query",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return childFields_AuditConnection(ctx, ec, field)
+		},
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = ec.Recover(ctx, r)
+			ec.Error(ctx, err)
+		}
+	}()
+	ctx = graphql.WithFieldContext(ctx, fc)
+	if fc.Args, err = field_Query_audit_args(ctx, ec, field.ArgumentMap(ec.Variables)); err != nil {
 		ec.Error(ctx, err)
 		return fc, err
 	}
@@ -3513,6 +5175,245 @@ func fieldContext_Query___schema(_ context.Context, ec *executionContext, field 
 		IsResolver: false,
 		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 			return childFields___Schema(ctx, ec, field)
+		},
+	}
+	return fc, nil
+}
+
+func _Role_name(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *auth.Role) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_Role_name(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Name, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v auth.RoleName) graphql.Marshaler {
+			return marshalNRoleName2githubᚗcomᚋnetflixathomeᚋcinemaᚋsubgraphsᚋauthᚐRoleName(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_Role_name(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("Role", field, false, false, "RoleName")
+}
+
+func _Role_title(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *auth.Role) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_Role_title(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Title, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v string) graphql.Marshaler {
+			return marshalNString2string(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_Role_title(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("Role", field, false, false, "String")
+}
+
+func _Role_description(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *auth.Role) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_Role_description(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Description, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v string) graphql.Marshaler {
+			return marshalNString2string(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_Role_description(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("Role", field, false, false, "String")
+}
+
+func _Role_permissions(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *auth.Role) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_Role_permissions(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Permissions(), nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v []string) graphql.Marshaler {
+			return marshalNString2ᚕstringᚄ(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_Role_permissions(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("Role", field, true, false, "String")
+}
+
+func _Role_builtIn(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *auth.Role) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_Role_builtIn(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.BuiltIn, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v bool) graphql.Marshaler {
+			return marshalNBoolean2bool(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_Role_builtIn(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("Role", field, false, false, "Boolean")
+}
+
+func _Role_fixed(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *auth.Role) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_Role_fixed(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Fixed(), nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v bool) graphql.Marshaler {
+			return marshalNBoolean2bool(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_Role_fixed(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("Role", field, true, false, "Boolean")
+}
+
+func _Role_holders(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *auth.Role) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_Role_holders(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return ec.Resolvers.Role().Holders(ctx, obj)
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v int) graphql.Marshaler {
+			return marshalNInt2int(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_Role_holders(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("Role", field, true, true, "Int")
+}
+
+func _Role_createdAt(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *auth.Role) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_Role_createdAt(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.CreatedAt, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v time.Time) graphql.Marshaler {
+			return marshalNDateTime2timeᚐTime(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_Role_createdAt(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("Role", field, false, false, "DateTime")
+}
+
+func _Role_updatedAt(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *auth.Role) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_Role_updatedAt(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.UpdatedAt, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v time.Time) graphql.Marshaler {
+			return marshalNDateTime2timeᚐTime(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_Role_updatedAt(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("Role", field, false, false, "DateTime")
+}
+
+func _RolePayload_role(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *RolePayload) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_RolePayload_role(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Role, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *auth.Role) graphql.Marshaler {
+			return marshalNRole2ᚖgithubᚗcomᚋnetflixathomeᚋcinemaᚋsubgraphsᚋauthᚐRole(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_RolePayload_role(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "RolePayload",
+		Field:      field,
+		IsMethod:   false,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return childFields_Role(ctx, ec, field)
 		},
 	}
 	return fc, nil
@@ -4099,15 +6000,15 @@ func _User_roles(ctx context.Context, ec *executionContext, field graphql.Collec
 			return obj.Roles, nil
 		},
 		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v []auth.Role) graphql.Marshaler {
-			return marshalNRole2ᚕgithubᚗcomᚋnetflixathomeᚋcinemaᚋsubgraphsᚋauthᚐRoleᚄ(ctx, ec, selections, v)
+		func(ctx context.Context, selections ast.SelectionSet, v []auth.RoleName) graphql.Marshaler {
+			return marshalNRoleName2ᚕgithubᚗcomᚋnetflixathomeᚋcinemaᚋsubgraphsᚋauthᚐRoleNameᚄ(ctx, ec, selections, v)
 		},
 		true,
 		true,
 	)
 }
 func fieldContext_User_roles(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
-	return graphql.NewScalarFieldContext("User", field, false, false, "Role")
+	return graphql.NewScalarFieldContext("User", field, false, false, "RoleName")
 }
 
 func _User_permissions(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *auth.User) (ret graphql.Marshaler) {
@@ -4176,6 +6077,29 @@ func _User_createdAt(ctx context.Context, ec *executionContext, field graphql.Co
 	)
 }
 func fieldContext_User_createdAt(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("User", field, false, false, "DateTime")
+}
+
+func _User_lastSeenAt(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *auth.User) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_User_lastSeenAt(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.LastSeenAt, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *time.Time) graphql.Marshaler {
+			return marshalODateTime2ᚖtimeᚐTime(ctx, ec, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func fieldContext_User_lastSeenAt(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	return graphql.NewScalarFieldContext("User", field, false, false, "DateTime")
 }
 
@@ -5557,6 +7481,76 @@ func fieldContext___Type_isOneOf(_ context.Context, ec *executionContext, field 
 
 // region    **************************** input.gotpl *****************************
 
+func unmarshalInputAuditFilter(ctx context.Context, ec *executionContext, obj any) (AuditFilter, error) {
+	var it AuditFilter
+	if obj == nil {
+		return it, nil
+	}
+
+	asMap := map[string]any{}
+	for k, v := range obj.(map[string]any) {
+		asMap[k] = v
+	}
+
+	fieldsInOrder := [...]string{"actor", "action", "target", "from", "to"}
+	for _, k := range fieldsInOrder {
+		v, ok := asMap[k]
+		if !ok {
+			continue
+		}
+		switch k {
+		case "actor":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("actor"))
+			data, err := unmarshalOString2ᚖstring(ctx, ec, v)
+			if err != nil {
+				return it, err
+			}
+			it.Actor = graphql.OmittableOf(data)
+		case "action":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("action"))
+			data, err := unmarshalOString2ᚖstring(ctx, ec, v)
+			if err != nil {
+				return it, err
+			}
+			it.Action = graphql.OmittableOf(data)
+		case "target":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("target"))
+			data, err := unmarshalOString2ᚖstring(ctx, ec, v)
+			if err != nil {
+				return it, err
+			}
+			it.Target = graphql.OmittableOf(data)
+		case "from":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("from"))
+			data, err := unmarshalODateTime2ᚖtimeᚐTime(ctx, ec, v)
+			if err != nil {
+				return it, err
+			}
+			it.From = graphql.OmittableOf(data)
+		case "to":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("to"))
+			data, err := unmarshalODateTime2ᚖtimeᚐTime(ctx, ec, v)
+			if err != nil {
+				return it, err
+			}
+			it.To = graphql.OmittableOf(data)
+		}
+	}
+	return it, nil
+}
+
+// UnmarshalAuditFilter unmarshals raw into the AuditFilter input type, using the
+// unmarshaler bound to ctx's request. Call it from a resolver to decode an input
+// object that was not passed as a field argument.
+//
+// ctx must come from a gqlgen request; outside one there is no unmarshaler to use
+// and the returned error says so.
+func UnmarshalAuditFilter(ctx context.Context, raw any) (AuditFilter, error) {
+	var out AuditFilter
+	err := graphql.UnmarshalNamedInputFromContext(ctx, "AuditFilter", raw, &out)
+	return out, err
+}
+
 func unmarshalInputChangePasswordInput(ctx context.Context, ec *executionContext, obj any) (ChangePasswordInput, error) {
 	var it ChangePasswordInput
 	if obj == nil {
@@ -5673,6 +7667,69 @@ func UnmarshalCreateProfileInput(ctx context.Context, raw any) (CreateProfileInp
 	return out, err
 }
 
+func unmarshalInputCreateRoleInput(ctx context.Context, ec *executionContext, obj any) (CreateRoleInput, error) {
+	var it CreateRoleInput
+	if obj == nil {
+		return it, nil
+	}
+
+	asMap := map[string]any{}
+	for k, v := range obj.(map[string]any) {
+		asMap[k] = v
+	}
+
+	fieldsInOrder := [...]string{"name", "title", "description", "permissions"}
+	for _, k := range fieldsInOrder {
+		v, ok := asMap[k]
+		if !ok {
+			continue
+		}
+		switch k {
+		case "name":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("name"))
+			data, err := unmarshalNRoleName2githubᚗcomᚋnetflixathomeᚋcinemaᚋsubgraphsᚋauthᚐRoleName(ctx, ec, v)
+			if err != nil {
+				return it, err
+			}
+			it.Name = data
+		case "title":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("title"))
+			data, err := unmarshalOString2ᚖstring(ctx, ec, v)
+			if err != nil {
+				return it, err
+			}
+			it.Title = graphql.OmittableOf(data)
+		case "description":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("description"))
+			data, err := unmarshalOString2ᚖstring(ctx, ec, v)
+			if err != nil {
+				return it, err
+			}
+			it.Description = graphql.OmittableOf(data)
+		case "permissions":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("permissions"))
+			data, err := unmarshalNString2ᚕstringᚄ(ctx, ec, v)
+			if err != nil {
+				return it, err
+			}
+			it.Permissions = data
+		}
+	}
+	return it, nil
+}
+
+// UnmarshalCreateRoleInput unmarshals raw into the CreateRoleInput input type, using the
+// unmarshaler bound to ctx's request. Call it from a resolver to decode an input
+// object that was not passed as a field argument.
+//
+// ctx must come from a gqlgen request; outside one there is no unmarshaler to use
+// and the returned error says so.
+func UnmarshalCreateRoleInput(ctx context.Context, raw any) (CreateRoleInput, error) {
+	var out CreateRoleInput
+	err := graphql.UnmarshalNamedInputFromContext(ctx, "CreateRoleInput", raw, &out)
+	return out, err
+}
+
 func unmarshalInputDeleteDemoUsersInput(ctx context.Context, ec *executionContext, obj any) (DeleteDemoUsersInput, error) {
 	var it DeleteDemoUsersInput
 	if obj == nil {
@@ -5754,6 +7811,97 @@ func unmarshalInputDeleteProfileInput(ctx context.Context, ec *executionContext,
 func UnmarshalDeleteProfileInput(ctx context.Context, raw any) (DeleteProfileInput, error) {
 	var out DeleteProfileInput
 	err := graphql.UnmarshalNamedInputFromContext(ctx, "DeleteProfileInput", raw, &out)
+	return out, err
+}
+
+func unmarshalInputDeleteRoleInput(ctx context.Context, ec *executionContext, obj any) (DeleteRoleInput, error) {
+	var it DeleteRoleInput
+	if obj == nil {
+		return it, nil
+	}
+
+	asMap := map[string]any{}
+	for k, v := range obj.(map[string]any) {
+		asMap[k] = v
+	}
+
+	fieldsInOrder := [...]string{"name", "moveTo"}
+	for _, k := range fieldsInOrder {
+		v, ok := asMap[k]
+		if !ok {
+			continue
+		}
+		switch k {
+		case "name":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("name"))
+			data, err := unmarshalNRoleName2githubᚗcomᚋnetflixathomeᚋcinemaᚋsubgraphsᚋauthᚐRoleName(ctx, ec, v)
+			if err != nil {
+				return it, err
+			}
+			it.Name = data
+		case "moveTo":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("moveTo"))
+			data, err := unmarshalORoleName2ᚖgithubᚗcomᚋnetflixathomeᚋcinemaᚋsubgraphsᚋauthᚐRoleName(ctx, ec, v)
+			if err != nil {
+				return it, err
+			}
+			it.MoveTo = graphql.OmittableOf(data)
+		}
+	}
+	return it, nil
+}
+
+// UnmarshalDeleteRoleInput unmarshals raw into the DeleteRoleInput input type, using the
+// unmarshaler bound to ctx's request. Call it from a resolver to decode an input
+// object that was not passed as a field argument.
+//
+// ctx must come from a gqlgen request; outside one there is no unmarshaler to use
+// and the returned error says so.
+func UnmarshalDeleteRoleInput(ctx context.Context, raw any) (DeleteRoleInput, error) {
+	var out DeleteRoleInput
+	err := graphql.UnmarshalNamedInputFromContext(ctx, "DeleteRoleInput", raw, &out)
+	return out, err
+}
+
+func unmarshalInputDeleteUserInput(ctx context.Context, ec *executionContext, obj any) (DeleteUserInput, error) {
+	var it DeleteUserInput
+	if obj == nil {
+		return it, nil
+	}
+
+	asMap := map[string]any{}
+	for k, v := range obj.(map[string]any) {
+		asMap[k] = v
+	}
+
+	fieldsInOrder := [...]string{"id"}
+	for _, k := range fieldsInOrder {
+		v, ok := asMap[k]
+		if !ok {
+			continue
+		}
+		switch k {
+		case "id":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("id"))
+			data, err := unmarshalNID2githubᚗcomᚋnetflixathomeᚋcinemaᚋinternalᚋgidᚐID(ctx, ec, v)
+			if err != nil {
+				return it, err
+			}
+			it.ID = data
+		}
+	}
+	return it, nil
+}
+
+// UnmarshalDeleteUserInput unmarshals raw into the DeleteUserInput input type, using the
+// unmarshaler bound to ctx's request. Call it from a resolver to decode an input
+// object that was not passed as a field argument.
+//
+// ctx must come from a gqlgen request; outside one there is no unmarshaler to use
+// and the returned error says so.
+func UnmarshalDeleteUserInput(ctx context.Context, raw any) (DeleteUserInput, error) {
+	var out DeleteUserInput
+	err := graphql.UnmarshalNamedInputFromContext(ctx, "DeleteUserInput", raw, &out)
 	return out, err
 }
 
@@ -6118,6 +8266,69 @@ func UnmarshalUpdateProfileInput(ctx context.Context, raw any) (UpdateProfileInp
 	return out, err
 }
 
+func unmarshalInputUpdateRoleInput(ctx context.Context, ec *executionContext, obj any) (UpdateRoleInput, error) {
+	var it UpdateRoleInput
+	if obj == nil {
+		return it, nil
+	}
+
+	asMap := map[string]any{}
+	for k, v := range obj.(map[string]any) {
+		asMap[k] = v
+	}
+
+	fieldsInOrder := [...]string{"name", "title", "description", "permissions"}
+	for _, k := range fieldsInOrder {
+		v, ok := asMap[k]
+		if !ok {
+			continue
+		}
+		switch k {
+		case "name":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("name"))
+			data, err := unmarshalNRoleName2githubᚗcomᚋnetflixathomeᚋcinemaᚋsubgraphsᚋauthᚐRoleName(ctx, ec, v)
+			if err != nil {
+				return it, err
+			}
+			it.Name = data
+		case "title":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("title"))
+			data, err := unmarshalOString2ᚖstring(ctx, ec, v)
+			if err != nil {
+				return it, err
+			}
+			it.Title = graphql.OmittableOf(data)
+		case "description":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("description"))
+			data, err := unmarshalOString2ᚖstring(ctx, ec, v)
+			if err != nil {
+				return it, err
+			}
+			it.Description = graphql.OmittableOf(data)
+		case "permissions":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("permissions"))
+			data, err := unmarshalOString2ᚕstringᚄ(ctx, ec, v)
+			if err != nil {
+				return it, err
+			}
+			it.Permissions = graphql.OmittableOf(data)
+		}
+	}
+	return it, nil
+}
+
+// UnmarshalUpdateRoleInput unmarshals raw into the UpdateRoleInput input type, using the
+// unmarshaler bound to ctx's request. Call it from a resolver to decode an input
+// object that was not passed as a field argument.
+//
+// ctx must come from a gqlgen request; outside one there is no unmarshaler to use
+// and the returned error says so.
+func UnmarshalUpdateRoleInput(ctx context.Context, raw any) (UpdateRoleInput, error) {
+	var out UpdateRoleInput
+	err := graphql.UnmarshalNamedInputFromContext(ctx, "UpdateRoleInput", raw, &out)
+	return out, err
+}
+
 func unmarshalInputUpdateUserInput(ctx context.Context, ec *executionContext, obj any) (UpdateUserInput, error) {
 	var it UpdateUserInput
 	if obj == nil {
@@ -6145,7 +8356,7 @@ func unmarshalInputUpdateUserInput(ctx context.Context, ec *executionContext, ob
 			it.ID = data
 		case "roles":
 			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("roles"))
-			data, err := unmarshalORole2ᚕgithubᚗcomᚋnetflixathomeᚋcinemaᚋsubgraphsᚋauthᚐRoleᚄ(ctx, ec, v)
+			data, err := unmarshalORoleName2ᚕgithubᚗcomᚋnetflixathomeᚋcinemaᚋsubgraphsᚋauthᚐRoleNameᚄ(ctx, ec, v)
 			if err != nil {
 				return it, err
 			}
@@ -6250,6 +8461,200 @@ func __Entity(ctx context.Context, ec *executionContext, sel ast.SelectionSet, o
 // endregion ************************** interface.gotpl ***************************
 
 // region    **************************** object.gotpl ****************************
+
+var auditConnectionImplementors = []string{"AuditConnection"}
+
+func _AuditConnection(ctx context.Context, ec *executionContext, sel ast.SelectionSet, obj *AuditConnection) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, auditConnectionImplementors)
+
+	out := graphql.NewFieldSet(fields)
+	deferred := graphql.NewDeferredGroup(ctx)
+	for i, field := range fields {
+		switch field.Name {
+		case "__typename":
+			out.Values[i] = graphql.MarshalString("AuditConnection")
+		case "edges":
+			out.Values[i] = _AuditConnection_edges(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "pageInfo":
+			out.Values[i] = _AuditConnection_pageInfo(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	out.Dispatch(ctx)
+	if out.Invalids > 0 {
+		return graphql.Null
+	}
+
+	if n := len(deferred.Defers); n > 0 {
+		atomic.AddInt32(&ec.Deferred, int32(min(n, math.MaxInt32)))
+		ec.ProcessDeferredGroup(deferred)
+	}
+
+	return out
+}
+
+var auditEdgeImplementors = []string{"AuditEdge"}
+
+func _AuditEdge(ctx context.Context, ec *executionContext, sel ast.SelectionSet, obj *AuditEdge) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, auditEdgeImplementors)
+
+	out := graphql.NewFieldSet(fields)
+	deferred := graphql.NewDeferredGroup(ctx)
+	for i, field := range fields {
+		switch field.Name {
+		case "__typename":
+			out.Values[i] = graphql.MarshalString("AuditEdge")
+		case "cursor":
+			out.Values[i] = _AuditEdge_cursor(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "node":
+			out.Values[i] = _AuditEdge_node(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	out.Dispatch(ctx)
+	if out.Invalids > 0 {
+		return graphql.Null
+	}
+
+	if n := len(deferred.Defers); n > 0 {
+		atomic.AddInt32(&ec.Deferred, int32(min(n, math.MaxInt32)))
+		ec.ProcessDeferredGroup(deferred)
+	}
+
+	return out
+}
+
+var auditEntryImplementors = []string{"AuditEntry"}
+
+func _AuditEntry(ctx context.Context, ec *executionContext, sel ast.SelectionSet, obj *auth.AuditEntry) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, auditEntryImplementors)
+
+	out := graphql.NewFieldSet(fields)
+	deferred := graphql.NewDeferredGroup(ctx)
+	for i, field := range fields {
+		switch field.Name {
+		case "__typename":
+			out.Values[i] = graphql.MarshalString("AuditEntry")
+		case "id":
+			out.Values[i] = _AuditEntry_id(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "at":
+			out.Values[i] = _AuditEntry_at(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "actor":
+			out.ResolveConcurrently(ec.OperationContext, &deferred, i,
+				true, false,
+				func(ctx context.Context) graphql.Marshaler {
+					return _AuditEntry_actor(ctx, ec, field, obj)
+				})
+		case "action":
+			out.Values[i] = _AuditEntry_action(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "target":
+			out.Values[i] = _AuditEntry_target(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "person":
+			out.ResolveConcurrently(ec.OperationContext, &deferred, i,
+				true, false,
+				func(ctx context.Context) graphql.Marshaler {
+					return _AuditEntry_person(ctx, ec, field, obj)
+				})
+		case "before":
+			out.Values[i] = _AuditEntry_before(ctx, ec, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "after":
+			out.Values[i] = _AuditEntry_after(ctx, ec, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "client":
+			out.Values[i] = _AuditEntry_client(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	out.Dispatch(ctx)
+	if out.Invalids > 0 {
+		return graphql.Null
+	}
+
+	if n := len(deferred.Defers); n > 0 {
+		atomic.AddInt32(&ec.Deferred, int32(min(n, math.MaxInt32)))
+		ec.ProcessDeferredGroup(deferred)
+	}
+
+	return out
+}
+
+var auditPersonImplementors = []string{"AuditPerson"}
+
+func _AuditPerson(ctx context.Context, ec *executionContext, sel ast.SelectionSet, obj *AuditPerson) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, auditPersonImplementors)
+
+	out := graphql.NewFieldSet(fields)
+	deferred := graphql.NewDeferredGroup(ctx)
+	for i, field := range fields {
+		switch field.Name {
+		case "__typename":
+			out.Values[i] = graphql.MarshalString("AuditPerson")
+		case "id":
+			out.Values[i] = _AuditPerson_id(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "login":
+			out.Values[i] = _AuditPerson_login(ctx, ec, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				out.Invalids++
+			}
+		case "name":
+			out.Values[i] = _AuditPerson_name(ctx, ec, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				out.Invalids++
+			}
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	out.Dispatch(ctx)
+	if out.Invalids > 0 {
+		return graphql.Null
+	}
+
+	if n := len(deferred.Defers); n > 0 {
+		atomic.AddInt32(&ec.Deferred, int32(min(n, math.MaxInt32)))
+		ec.ProcessDeferredGroup(deferred)
+	}
+
+	return out
+}
 
 var changePasswordPayloadImplementors = []string{"ChangePasswordPayload"}
 
@@ -6393,6 +8798,77 @@ func _DeleteProfilePayload(ctx context.Context, ec *executionContext, sel ast.Se
 			}
 		case "user":
 			out.Values[i] = _DeleteProfilePayload_user(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	out.Dispatch(ctx)
+	if out.Invalids > 0 {
+		return graphql.Null
+	}
+
+	if n := len(deferred.Defers); n > 0 {
+		atomic.AddInt32(&ec.Deferred, int32(min(n, math.MaxInt32)))
+		ec.ProcessDeferredGroup(deferred)
+	}
+
+	return out
+}
+
+var deleteRolePayloadImplementors = []string{"DeleteRolePayload"}
+
+func _DeleteRolePayload(ctx context.Context, ec *executionContext, sel ast.SelectionSet, obj *DeleteRolePayload) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, deleteRolePayloadImplementors)
+
+	out := graphql.NewFieldSet(fields)
+	deferred := graphql.NewDeferredGroup(ctx)
+	for i, field := range fields {
+		switch field.Name {
+		case "__typename":
+			out.Values[i] = graphql.MarshalString("DeleteRolePayload")
+		case "deletedName":
+			out.Values[i] = _DeleteRolePayload_deletedName(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "moved":
+			out.Values[i] = _DeleteRolePayload_moved(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	out.Dispatch(ctx)
+	if out.Invalids > 0 {
+		return graphql.Null
+	}
+
+	if n := len(deferred.Defers); n > 0 {
+		atomic.AddInt32(&ec.Deferred, int32(min(n, math.MaxInt32)))
+		ec.ProcessDeferredGroup(deferred)
+	}
+
+	return out
+}
+
+var deleteUserPayloadImplementors = []string{"DeleteUserPayload"}
+
+func _DeleteUserPayload(ctx context.Context, ec *executionContext, sel ast.SelectionSet, obj *DeleteUserPayload) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, deleteUserPayloadImplementors)
+
+	out := graphql.NewFieldSet(fields)
+	deferred := graphql.NewDeferredGroup(ctx)
+	for i, field := range fields {
+		switch field.Name {
+		case "__typename":
+			out.Values[i] = graphql.MarshalString("DeleteUserPayload")
+		case "deletedId":
+			out.Values[i] = _DeleteUserPayload_deletedId(ctx, ec, field, obj)
 			if out.Values[i] == graphql.Null {
 				out.Invalids++
 			}
@@ -6602,6 +9078,34 @@ func _Mutation(ctx context.Context, ec *executionContext, sel ast.SelectionSet) 
 			if out.Values[i] == graphql.Null {
 				out.Invalids++
 			}
+		case "deleteUser":
+			out.Values[i] = ec.OperationContext.RootResolverMiddleware(innerCtx, func(ctx context.Context) (res graphql.Marshaler) {
+				return _Mutation_deleteUser(ctx, ec, field)
+			})
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "createRole":
+			out.Values[i] = ec.OperationContext.RootResolverMiddleware(innerCtx, func(ctx context.Context) (res graphql.Marshaler) {
+				return _Mutation_createRole(ctx, ec, field)
+			})
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "updateRole":
+			out.Values[i] = ec.OperationContext.RootResolverMiddleware(innerCtx, func(ctx context.Context) (res graphql.Marshaler) {
+				return _Mutation_updateRole(ctx, ec, field)
+			})
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "deleteRole":
+			out.Values[i] = ec.OperationContext.RootResolverMiddleware(innerCtx, func(ctx context.Context) (res graphql.Marshaler) {
+				return _Mutation_deleteRole(ctx, ec, field)
+			})
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
 		case "deleteDemoUsers":
 			out.Values[i] = ec.OperationContext.RootResolverMiddleware(innerCtx, func(ctx context.Context) (res graphql.Marshaler) {
 				return _Mutation_deleteDemoUsers(ctx, ec, field)
@@ -6655,6 +9159,44 @@ func _PageInfo(ctx context.Context, ec *executionContext, sel ast.SelectionSet, 
 		case "endCursor":
 			out.Values[i] = _PageInfo_endCursor(ctx, ec, field, obj)
 			if out.Values[i] == graphql.RequiredNull {
+				out.Invalids++
+			}
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	out.Dispatch(ctx)
+	if out.Invalids > 0 {
+		return graphql.Null
+	}
+
+	if n := len(deferred.Defers); n > 0 {
+		atomic.AddInt32(&ec.Deferred, int32(min(n, math.MaxInt32)))
+		ec.ProcessDeferredGroup(deferred)
+	}
+
+	return out
+}
+
+var permissionImplementors = []string{"Permission"}
+
+func _Permission(ctx context.Context, ec *executionContext, sel ast.SelectionSet, obj *auth.Permission) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, permissionImplementors)
+
+	out := graphql.NewFieldSet(fields)
+	deferred := graphql.NewDeferredGroup(ctx)
+	for i, field := range fields {
+		switch field.Name {
+		case "__typename":
+			out.Values[i] = graphql.MarshalString("Permission")
+		case "name":
+			out.Values[i] = _Permission_name(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "description":
+			out.Values[i] = _Permission_description(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
 				out.Invalids++
 			}
 		default:
@@ -6796,6 +9338,30 @@ func _Query(ctx context.Context, ec *executionContext, sel ast.SelectionSet) gra
 				func(ctx context.Context) graphql.Marshaler {
 					return _Query_users(ctx, ec, field)
 				})
+		case "user":
+			out.ResolveRootConcurrently(innerCtx, ec.OperationContext, i,
+				true, false,
+				func(ctx context.Context) graphql.Marshaler {
+					return _Query_user(ctx, ec, field)
+				})
+		case "roles":
+			out.ResolveRootConcurrently(innerCtx, ec.OperationContext, i,
+				true, true,
+				func(ctx context.Context) graphql.Marshaler {
+					return _Query_roles(ctx, ec, field)
+				})
+		case "permissions":
+			out.ResolveRootConcurrently(innerCtx, ec.OperationContext, i,
+				true, true,
+				func(ctx context.Context) graphql.Marshaler {
+					return _Query_permissions(ctx, ec, field)
+				})
+		case "audit":
+			out.ResolveRootConcurrently(innerCtx, ec.OperationContext, i,
+				true, true,
+				func(ctx context.Context) graphql.Marshaler {
+					return _Query_audit(ctx, ec, field)
+				})
 		case "_entities":
 			out.ResolveRootConcurrently(innerCtx, ec.OperationContext, i,
 				true, true,
@@ -6821,6 +9387,113 @@ func _Query(ctx context.Context, ec *executionContext, sel ast.SelectionSet) gra
 			})
 			if out.Values[i] == graphql.Null {
 				atomic.AddUint32(&out.Invalids, 1)
+			}
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	out.Dispatch(ctx)
+	if out.Invalids > 0 {
+		return graphql.Null
+	}
+
+	if n := len(deferred.Defers); n > 0 {
+		atomic.AddInt32(&ec.Deferred, int32(min(n, math.MaxInt32)))
+		ec.ProcessDeferredGroup(deferred)
+	}
+
+	return out
+}
+
+var roleImplementors = []string{"Role"}
+
+func _Role(ctx context.Context, ec *executionContext, sel ast.SelectionSet, obj *auth.Role) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, roleImplementors)
+
+	out := graphql.NewFieldSet(fields)
+	deferred := graphql.NewDeferredGroup(ctx)
+	for i, field := range fields {
+		switch field.Name {
+		case "__typename":
+			out.Values[i] = graphql.MarshalString("Role")
+		case "name":
+			out.Values[i] = _Role_name(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "title":
+			out.Values[i] = _Role_title(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "description":
+			out.Values[i] = _Role_description(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "permissions":
+			out.Values[i] = _Role_permissions(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "builtIn":
+			out.Values[i] = _Role_builtIn(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "fixed":
+			out.Values[i] = _Role_fixed(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "holders":
+			out.ResolveConcurrently(ec.OperationContext, &deferred, i,
+				true, true,
+				func(ctx context.Context) graphql.Marshaler {
+					return _Role_holders(ctx, ec, field, obj)
+				})
+		case "createdAt":
+			out.Values[i] = _Role_createdAt(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "updatedAt":
+			out.Values[i] = _Role_updatedAt(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	out.Dispatch(ctx)
+	if out.Invalids > 0 {
+		return graphql.Null
+	}
+
+	if n := len(deferred.Defers); n > 0 {
+		atomic.AddInt32(&ec.Deferred, int32(min(n, math.MaxInt32)))
+		ec.ProcessDeferredGroup(deferred)
+	}
+
+	return out
+}
+
+var rolePayloadImplementors = []string{"RolePayload"}
+
+func _RolePayload(ctx context.Context, ec *executionContext, sel ast.SelectionSet, obj *RolePayload) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, rolePayloadImplementors)
+
+	out := graphql.NewFieldSet(fields)
+	deferred := graphql.NewDeferredGroup(ctx)
+	for i, field := range fields {
+		switch field.Name {
+		case "__typename":
+			out.Values[i] = graphql.MarshalString("RolePayload")
+		case "role":
+			out.Values[i] = _RolePayload_role(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
 			}
 		default:
 			panic("unknown field " + strconv.Quote(field.Name))
@@ -7146,6 +9819,11 @@ func _User(ctx context.Context, ec *executionContext, sel ast.SelectionSet, obj 
 		case "createdAt":
 			out.Values[i] = _User_createdAt(ctx, ec, field, obj)
 			if out.Values[i] == graphql.Null {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "lastSeenAt":
+			out.Values[i] = _User_lastSeenAt(ctx, ec, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
 				atomic.AddUint32(&out.Invalids, 1)
 			}
 		case "profiles":
@@ -7692,6 +10370,46 @@ func ___Type(ctx context.Context, ec *executionContext, sel ast.SelectionSet, ob
 
 // region    ***************************** type.gotpl *****************************
 
+func marshalNAuditConnection2ᚖgithubᚗcomᚋnetflixathomeᚋcinemaᚋgraphᚋauthᚐAuditConnection(ctx context.Context, ec *executionContext, sel ast.SelectionSet, v *AuditConnection) graphql.Marshaler {
+	if v == nil {
+		graphql.AddInvalidNullError(ctx, "AuditConnection!")
+		return graphql.Null
+	}
+	return _AuditConnection(ctx, ec, sel, v)
+}
+
+func marshalNAuditEdge2ᚕᚖgithubᚗcomᚋnetflixathomeᚋcinemaᚋgraphᚋauthᚐAuditEdgeᚄ(ctx context.Context, ec *executionContext, sel ast.SelectionSet, v []*AuditEdge) graphql.Marshaler {
+	ret := graphql.MarshalSliceConcurrently(ctx, len(v), 0, false, func(ctx context.Context, i int) graphql.Marshaler {
+		fc := graphql.GetFieldContext(ctx)
+		fc.Result = &v[i]
+		return marshalNAuditEdge2ᚖgithubᚗcomᚋnetflixathomeᚋcinemaᚋgraphᚋauthᚐAuditEdge(ctx, ec, sel, v[i])
+	})
+
+	for _, e := range ret {
+		if e == graphql.Null {
+			return graphql.Null
+		}
+	}
+
+	return ret
+}
+
+func marshalNAuditEdge2ᚖgithubᚗcomᚋnetflixathomeᚋcinemaᚋgraphᚋauthᚐAuditEdge(ctx context.Context, ec *executionContext, sel ast.SelectionSet, v *AuditEdge) graphql.Marshaler {
+	if v == nil {
+		graphql.AddInvalidNullError(ctx, "AuditEdge!")
+		return graphql.Null
+	}
+	return _AuditEdge(ctx, ec, sel, v)
+}
+
+func marshalNAuditEntry2ᚖgithubᚗcomᚋnetflixathomeᚋcinemaᚋsubgraphsᚋauthᚐAuditEntry(ctx context.Context, ec *executionContext, sel ast.SelectionSet, v *auth.AuditEntry) graphql.Marshaler {
+	if v == nil {
+		graphql.AddInvalidNullError(ctx, "AuditEntry!")
+		return graphql.Null
+	}
+	return _AuditEntry(ctx, ec, sel, v)
+}
+
 func unmarshalNBoolean2bool(ctx context.Context, ec *executionContext, v any) (bool, error) {
 	res, err := graphql.UnmarshalBoolean(v)
 	return res, graphql.ErrorOnPath(ctx, err)
@@ -7725,6 +10443,11 @@ func marshalNClient2githubᚗcomᚋnetflixathomeᚋcinemaᚋsubgraphsᚋauthᚐC
 
 func unmarshalNCreateProfileInput2githubᚗcomᚋnetflixathomeᚋcinemaᚋgraphᚋauthᚐCreateProfileInput(ctx context.Context, ec *executionContext, v any) (CreateProfileInput, error) {
 	res, err := unmarshalInputCreateProfileInput(ctx, ec, v)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+func unmarshalNCreateRoleInput2githubᚗcomᚋnetflixathomeᚋcinemaᚋgraphᚋauthᚐCreateRoleInput(ctx context.Context, ec *executionContext, v any) (CreateRoleInput, error) {
+	res, err := unmarshalInputCreateRoleInput(ctx, ec, v)
 	return res, graphql.ErrorOnPath(ctx, err)
 }
 
@@ -7766,6 +10489,32 @@ func marshalNDeleteProfilePayload2ᚖgithubᚗcomᚋnetflixathomeᚋcinemaᚋgra
 		return graphql.Null
 	}
 	return _DeleteProfilePayload(ctx, ec, sel, v)
+}
+
+func unmarshalNDeleteRoleInput2githubᚗcomᚋnetflixathomeᚋcinemaᚋgraphᚋauthᚐDeleteRoleInput(ctx context.Context, ec *executionContext, v any) (DeleteRoleInput, error) {
+	res, err := unmarshalInputDeleteRoleInput(ctx, ec, v)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+func marshalNDeleteRolePayload2ᚖgithubᚗcomᚋnetflixathomeᚋcinemaᚋgraphᚋauthᚐDeleteRolePayload(ctx context.Context, ec *executionContext, sel ast.SelectionSet, v *DeleteRolePayload) graphql.Marshaler {
+	if v == nil {
+		graphql.AddInvalidNullError(ctx, "DeleteRolePayload!")
+		return graphql.Null
+	}
+	return _DeleteRolePayload(ctx, ec, sel, v)
+}
+
+func unmarshalNDeleteUserInput2githubᚗcomᚋnetflixathomeᚋcinemaᚋgraphᚋauthᚐDeleteUserInput(ctx context.Context, ec *executionContext, v any) (DeleteUserInput, error) {
+	res, err := unmarshalInputDeleteUserInput(ctx, ec, v)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+func marshalNDeleteUserPayload2ᚖgithubᚗcomᚋnetflixathomeᚋcinemaᚋgraphᚋauthᚐDeleteUserPayload(ctx context.Context, ec *executionContext, sel ast.SelectionSet, v *DeleteUserPayload) graphql.Marshaler {
+	if v == nil {
+		graphql.AddInvalidNullError(ctx, "DeleteUserPayload!")
+		return graphql.Null
+	}
+	return _DeleteUserPayload(ctx, ec, sel, v)
 }
 
 func unmarshalNDeviceKind2githubᚗcomᚋnetflixathomeᚋcinemaᚋsubgraphsᚋauthᚐDeviceKind(ctx context.Context, ec *executionContext, v any) (auth.DeviceKind, error) {
@@ -7852,6 +10601,30 @@ func marshalNPageInfo2ᚖgithubᚗcomᚋnetflixathomeᚋcinemaᚋgraphᚋauthᚐ
 	return _PageInfo(ctx, ec, sel, v)
 }
 
+func marshalNPermission2ᚕᚖgithubᚗcomᚋnetflixathomeᚋcinemaᚋsubgraphsᚋauthᚐPermissionᚄ(ctx context.Context, ec *executionContext, sel ast.SelectionSet, v []*auth.Permission) graphql.Marshaler {
+	ret := graphql.MarshalSliceConcurrently(ctx, len(v), 0, false, func(ctx context.Context, i int) graphql.Marshaler {
+		fc := graphql.GetFieldContext(ctx)
+		fc.Result = &v[i]
+		return marshalNPermission2ᚖgithubᚗcomᚋnetflixathomeᚋcinemaᚋsubgraphsᚋauthᚐPermission(ctx, ec, sel, v[i])
+	})
+
+	for _, e := range ret {
+		if e == graphql.Null {
+			return graphql.Null
+		}
+	}
+
+	return ret
+}
+
+func marshalNPermission2ᚖgithubᚗcomᚋnetflixathomeᚋcinemaᚋsubgraphsᚋauthᚐPermission(ctx context.Context, ec *executionContext, sel ast.SelectionSet, v *auth.Permission) graphql.Marshaler {
+	if v == nil {
+		graphql.AddInvalidNullError(ctx, "Permission!")
+		return graphql.Null
+	}
+	return _Permission(ctx, ec, sel, v)
+}
+
 func marshalNProfile2ᚕᚖgithubᚗcomᚋnetflixathomeᚋcinemaᚋsubgraphsᚋauthᚐProfileᚄ(ctx context.Context, ec *executionContext, sel ast.SelectionSet, v []*auth.Profile) graphql.Marshaler {
 	ret := graphql.MarshalSliceConcurrently(ctx, len(v), 0, false, func(ctx context.Context, i int) graphql.Marshaler {
 		fc := graphql.GetFieldContext(ctx)
@@ -7898,35 +10671,11 @@ func marshalNProfilePayload2ᚖgithubᚗcomᚋnetflixathomeᚋcinemaᚋgraphᚋa
 	return _ProfilePayload(ctx, ec, sel, v)
 }
 
-func unmarshalNRole2githubᚗcomᚋnetflixathomeᚋcinemaᚋsubgraphsᚋauthᚐRole(ctx context.Context, ec *executionContext, v any) (auth.Role, error) {
-	var res auth.Role
-	err := res.UnmarshalGQL(v)
-	return res, graphql.ErrorOnPath(ctx, err)
-}
-
-func marshalNRole2githubᚗcomᚋnetflixathomeᚋcinemaᚋsubgraphsᚋauthᚐRole(ctx context.Context, ec *executionContext, sel ast.SelectionSet, v auth.Role) graphql.Marshaler {
-	return v
-}
-
-func unmarshalNRole2ᚕgithubᚗcomᚋnetflixathomeᚋcinemaᚋsubgraphsᚋauthᚐRoleᚄ(ctx context.Context, ec *executionContext, v any) ([]auth.Role, error) {
-	vSlice := graphql.CoerceList(v)
-	var err error
-	res := make([]auth.Role, len(vSlice))
-	for i := range vSlice {
-		ctx := graphql.WithPathContext(ctx, graphql.NewPathWithIndex(i))
-		res[i], err = unmarshalNRole2githubᚗcomᚋnetflixathomeᚋcinemaᚋsubgraphsᚋauthᚐRole(ctx, ec, vSlice[i])
-		if err != nil {
-			return nil, err
-		}
-	}
-	return res, nil
-}
-
-func marshalNRole2ᚕgithubᚗcomᚋnetflixathomeᚋcinemaᚋsubgraphsᚋauthᚐRoleᚄ(ctx context.Context, ec *executionContext, sel ast.SelectionSet, v []auth.Role) graphql.Marshaler {
+func marshalNRole2ᚕᚖgithubᚗcomᚋnetflixathomeᚋcinemaᚋsubgraphsᚋauthᚐRoleᚄ(ctx context.Context, ec *executionContext, sel ast.SelectionSet, v []*auth.Role) graphql.Marshaler {
 	ret := graphql.MarshalSliceConcurrently(ctx, len(v), 0, false, func(ctx context.Context, i int) graphql.Marshaler {
 		fc := graphql.GetFieldContext(ctx)
 		fc.Result = &v[i]
-		return marshalNRole2githubᚗcomᚋnetflixathomeᚋcinemaᚋsubgraphsᚋauthᚐRole(ctx, ec, sel, v[i])
+		return marshalNRole2ᚖgithubᚗcomᚋnetflixathomeᚋcinemaᚋsubgraphsᚋauthᚐRole(ctx, ec, sel, v[i])
 	})
 
 	for _, e := range ret {
@@ -7936,6 +10685,61 @@ func marshalNRole2ᚕgithubᚗcomᚋnetflixathomeᚋcinemaᚋsubgraphsᚋauthᚐ
 	}
 
 	return ret
+}
+
+func marshalNRole2ᚖgithubᚗcomᚋnetflixathomeᚋcinemaᚋsubgraphsᚋauthᚐRole(ctx context.Context, ec *executionContext, sel ast.SelectionSet, v *auth.Role) graphql.Marshaler {
+	if v == nil {
+		graphql.AddInvalidNullError(ctx, "Role!")
+		return graphql.Null
+	}
+	return _Role(ctx, ec, sel, v)
+}
+
+func unmarshalNRoleName2githubᚗcomᚋnetflixathomeᚋcinemaᚋsubgraphsᚋauthᚐRoleName(ctx context.Context, ec *executionContext, v any) (auth.RoleName, error) {
+	var res auth.RoleName
+	err := res.UnmarshalGQL(v)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+func marshalNRoleName2githubᚗcomᚋnetflixathomeᚋcinemaᚋsubgraphsᚋauthᚐRoleName(ctx context.Context, ec *executionContext, sel ast.SelectionSet, v auth.RoleName) graphql.Marshaler {
+	return v
+}
+
+func unmarshalNRoleName2ᚕgithubᚗcomᚋnetflixathomeᚋcinemaᚋsubgraphsᚋauthᚐRoleNameᚄ(ctx context.Context, ec *executionContext, v any) ([]auth.RoleName, error) {
+	vSlice := graphql.CoerceList(v)
+	var err error
+	res := make([]auth.RoleName, len(vSlice))
+	for i := range vSlice {
+		ctx := graphql.WithPathContext(ctx, graphql.NewPathWithIndex(i))
+		res[i], err = unmarshalNRoleName2githubᚗcomᚋnetflixathomeᚋcinemaᚋsubgraphsᚋauthᚐRoleName(ctx, ec, vSlice[i])
+		if err != nil {
+			return nil, err
+		}
+	}
+	return res, nil
+}
+
+func marshalNRoleName2ᚕgithubᚗcomᚋnetflixathomeᚋcinemaᚋsubgraphsᚋauthᚐRoleNameᚄ(ctx context.Context, ec *executionContext, sel ast.SelectionSet, v []auth.RoleName) graphql.Marshaler {
+	ret := make(graphql.Array, len(v))
+	for i := range v {
+		ret[i] = marshalNRoleName2githubᚗcomᚋnetflixathomeᚋcinemaᚋsubgraphsᚋauthᚐRoleName(ctx, ec, sel, v[i])
+	}
+
+	for _, e := range ret {
+		if e == graphql.Null {
+			return graphql.Null
+		}
+	}
+
+	return ret
+}
+
+func marshalNRolePayload2ᚖgithubᚗcomᚋnetflixathomeᚋcinemaᚋgraphᚋauthᚐRolePayload(ctx context.Context, ec *executionContext, sel ast.SelectionSet, v *RolePayload) graphql.Marshaler {
+	if v == nil {
+		graphql.AddInvalidNullError(ctx, "RolePayload!")
+		return graphql.Null
+	}
+	return _RolePayload(ctx, ec, sel, v)
 }
 
 func marshalNSession2ᚕᚖgithubᚗcomᚋnetflixathomeᚋcinemaᚋsubgraphsᚋauthᚐSessionᚄ(ctx context.Context, ec *executionContext, sel ast.SelectionSet, v []*auth.Session) graphql.Marshaler {
@@ -8098,6 +10902,11 @@ func unmarshalNSwitchProfileInput2githubᚗcomᚋnetflixathomeᚋcinemaᚋgraph�
 
 func unmarshalNUpdateProfileInput2githubᚗcomᚋnetflixathomeᚋcinemaᚋgraphᚋauthᚐUpdateProfileInput(ctx context.Context, ec *executionContext, v any) (UpdateProfileInput, error) {
 	res, err := unmarshalInputUpdateProfileInput(ctx, ec, v)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+func unmarshalNUpdateRoleInput2githubᚗcomᚋnetflixathomeᚋcinemaᚋgraphᚋauthᚐUpdateRoleInput(ctx context.Context, ec *executionContext, v any) (UpdateRoleInput, error) {
+	res, err := unmarshalInputUpdateRoleInput(ctx, ec, v)
 	return res, graphql.ErrorOnPath(ctx, err)
 }
 
@@ -8515,6 +11324,21 @@ func marshalNfederation__Scope2ᚕᚕstringᚄ(ctx context.Context, ec *executio
 	return ret
 }
 
+func unmarshalOAuditFilter2ᚖgithubᚗcomᚋnetflixathomeᚋcinemaᚋgraphᚋauthᚐAuditFilter(ctx context.Context, ec *executionContext, v any) (*AuditFilter, error) {
+	if v == nil {
+		return nil, nil
+	}
+	res, err := unmarshalInputAuditFilter(ctx, ec, v)
+	return &res, graphql.ErrorOnPath(ctx, err)
+}
+
+func marshalOAuditPerson2ᚖgithubᚗcomᚋnetflixathomeᚋcinemaᚋgraphᚋauthᚐAuditPerson(ctx context.Context, ec *executionContext, sel ast.SelectionSet, v *AuditPerson) graphql.Marshaler {
+	if v == nil {
+		return graphql.Null
+	}
+	return _AuditPerson(ctx, ec, sel, v)
+}
+
 func unmarshalOBoolean2bool(ctx context.Context, ec *executionContext, v any) (bool, error) {
 	res, err := graphql.UnmarshalBoolean(v)
 	return res, graphql.ErrorOnPath(ctx, err)
@@ -8542,6 +11366,24 @@ func marshalOBoolean2ᚖbool(ctx context.Context, ec *executionContext, sel ast.
 	_ = sel
 	_ = ctx
 	res := graphql.MarshalBoolean(*v)
+	return res
+}
+
+func unmarshalODateTime2ᚖtimeᚐTime(ctx context.Context, ec *executionContext, v any) (*time.Time, error) {
+	if v == nil {
+		return nil, nil
+	}
+	res, err := scalar.UnmarshalDateTime(v)
+	return &res, graphql.ErrorOnPath(ctx, err)
+}
+
+func marshalODateTime2ᚖtimeᚐTime(ctx context.Context, ec *executionContext, sel ast.SelectionSet, v *time.Time) graphql.Marshaler {
+	if v == nil {
+		return graphql.Null
+	}
+	_ = sel
+	_ = ctx
+	res := scalar.MarshalDateTime(*v)
 	return res
 }
 
@@ -8625,16 +11467,16 @@ func unmarshalOProfileByIDsInput2ᚖgithubᚗcomᚋnetflixathomeᚋcinemaᚋgrap
 	return &res, graphql.ErrorOnPath(ctx, err)
 }
 
-func unmarshalORole2ᚕgithubᚗcomᚋnetflixathomeᚋcinemaᚋsubgraphsᚋauthᚐRoleᚄ(ctx context.Context, ec *executionContext, v any) ([]auth.Role, error) {
+func unmarshalORoleName2ᚕgithubᚗcomᚋnetflixathomeᚋcinemaᚋsubgraphsᚋauthᚐRoleNameᚄ(ctx context.Context, ec *executionContext, v any) ([]auth.RoleName, error) {
 	if v == nil {
 		return nil, nil
 	}
 	vSlice := graphql.CoerceList(v)
 	var err error
-	res := make([]auth.Role, len(vSlice))
+	res := make([]auth.RoleName, len(vSlice))
 	for i := range vSlice {
 		ctx := graphql.WithPathContext(ctx, graphql.NewPathWithIndex(i))
-		res[i], err = unmarshalNRole2githubᚗcomᚋnetflixathomeᚋcinemaᚋsubgraphsᚋauthᚐRole(ctx, ec, vSlice[i])
+		res[i], err = unmarshalNRoleName2githubᚗcomᚋnetflixathomeᚋcinemaᚋsubgraphsᚋauthᚐRoleName(ctx, ec, vSlice[i])
 		if err != nil {
 			return nil, err
 		}
@@ -8642,15 +11484,14 @@ func unmarshalORole2ᚕgithubᚗcomᚋnetflixathomeᚋcinemaᚋsubgraphsᚋauth�
 	return res, nil
 }
 
-func marshalORole2ᚕgithubᚗcomᚋnetflixathomeᚋcinemaᚋsubgraphsᚋauthᚐRoleᚄ(ctx context.Context, ec *executionContext, sel ast.SelectionSet, v []auth.Role) graphql.Marshaler {
+func marshalORoleName2ᚕgithubᚗcomᚋnetflixathomeᚋcinemaᚋsubgraphsᚋauthᚐRoleNameᚄ(ctx context.Context, ec *executionContext, sel ast.SelectionSet, v []auth.RoleName) graphql.Marshaler {
 	if v == nil {
 		return graphql.Null
 	}
-	ret := graphql.MarshalSliceConcurrently(ctx, len(v), 0, false, func(ctx context.Context, i int) graphql.Marshaler {
-		fc := graphql.GetFieldContext(ctx)
-		fc.Result = &v[i]
-		return marshalNRole2githubᚗcomᚋnetflixathomeᚋcinemaᚋsubgraphsᚋauthᚐRole(ctx, ec, sel, v[i])
-	})
+	ret := make(graphql.Array, len(v))
+	for i := range v {
+		ret[i] = marshalNRoleName2githubᚗcomᚋnetflixathomeᚋcinemaᚋsubgraphsᚋauthᚐRoleName(ctx, ec, sel, v[i])
+	}
 
 	for _, e := range ret {
 		if e == graphql.Null {
@@ -8659,6 +11500,22 @@ func marshalORole2ᚕgithubᚗcomᚋnetflixathomeᚋcinemaᚋsubgraphsᚋauthᚐ
 	}
 
 	return ret
+}
+
+func unmarshalORoleName2ᚖgithubᚗcomᚋnetflixathomeᚋcinemaᚋsubgraphsᚋauthᚐRoleName(ctx context.Context, ec *executionContext, v any) (*auth.RoleName, error) {
+	if v == nil {
+		return nil, nil
+	}
+	var res = new(auth.RoleName)
+	err := res.UnmarshalGQL(v)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+func marshalORoleName2ᚖgithubᚗcomᚋnetflixathomeᚋcinemaᚋsubgraphsᚋauthᚐRoleName(ctx context.Context, ec *executionContext, sel ast.SelectionSet, v *auth.RoleName) graphql.Marshaler {
+	if v == nil {
+		return graphql.Null
+	}
+	return v
 }
 
 func unmarshalOString2string(ctx context.Context, ec *executionContext, v any) (string, error) {
@@ -8752,6 +11609,22 @@ func unmarshalOUserByIDsInput2ᚖgithubᚗcomᚋnetflixathomeᚋcinemaᚋgraph�
 	}
 	res, err := unmarshalInputUserByIDsInput(ctx, ec, v)
 	return &res, graphql.ErrorOnPath(ctx, err)
+}
+
+func unmarshalOUserSort2ᚖgithubᚗcomᚋnetflixathomeᚋcinemaᚋsubgraphsᚋauthᚐUserSort(ctx context.Context, ec *executionContext, v any) (*auth.UserSort, error) {
+	if v == nil {
+		return nil, nil
+	}
+	var res = new(auth.UserSort)
+	err := res.UnmarshalGQL(v)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+func marshalOUserSort2ᚖgithubᚗcomᚋnetflixathomeᚋcinemaᚋsubgraphsᚋauthᚐUserSort(ctx context.Context, ec *executionContext, sel ast.SelectionSet, v *auth.UserSort) graphql.Marshaler {
+	if v == nil {
+		return graphql.Null
+	}
+	return v
 }
 
 func marshalO_Entity2githubᚗcomᚋ99designsᚋgqlgenᚋpluginᚋfederationᚋfedruntimeᚐEntity(ctx context.Context, ec *executionContext, sel ast.SelectionSet, v fedruntime.Entity) graphql.Marshaler {

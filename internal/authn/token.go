@@ -72,6 +72,8 @@ type payload struct {
 	Scopes    []string         `json:"scopes"`
 	Child     bool             `json:"child"`
 	Demo      bool             `json:"demo,omitempty"`
+	Roles     []string         `json:"roles,omitempty"`
+	Rights    int64            `json:"rights,omitempty"`
 }
 
 // These make payload a jwt.Claims.
@@ -156,6 +158,7 @@ func (s *Signer) Sign(c *Claims) (string, error) {
 		Issuer: Issuer, Audience: jwt.ClaimStrings{Audience},
 		IssuedAt: jwt.NewNumericDate(now), NotBefore: jwt.NewNumericDate(now), Expires: jwt.NewNumericDate(c.ExpiresAt),
 		ID: uuid.NewString(), Scopes: scopes, Child: c.Child, Demo: c.Demo,
+		Roles: c.Roles, Rights: c.Rights,
 	})
 	t.Header["kid"] = key.ID
 	t.Header["typ"] = tokenType
@@ -343,7 +346,7 @@ func (v *TokenVerifier) Verify(ctx context.Context, token string) (*Claims, erro
 	if set := v.current(ctx); set != nil {
 		if g, ok := set.verified.get(hash); ok {
 			now := v.now()
-			if now.Before(g.from) || !now.Before(g.until) || v.revoked.Revoked(g.claims.SessionID) {
+			if now.Before(g.from) || !now.Before(g.until) || v.revoked.Refuses(&g.claims) {
 				return nil, ErrUnauthenticated
 			}
 			return &g.claims, nil
@@ -374,9 +377,6 @@ func (v *TokenVerifier) Verify(ctx context.Context, token string) (*Claims, erro
 	if p.Subject == uuid.Nil || p.Session == uuid.Nil || p.ID == "" || p.IssuedAt == nil || len(p.Audience) != 1 {
 		return nil, ErrUnauthenticated
 	}
-	if v.revoked.Revoked(p.Session) {
-		return nil, ErrUnauthenticated
-	}
 	scopes := make(map[string]bool, len(p.Scopes))
 	for _, scope := range p.Scopes {
 		scopes[scope] = true
@@ -385,11 +385,15 @@ func (v *TokenVerifier) Verify(ctx context.Context, token string) (*Claims, erro
 		claims: Claims{
 			UserID: p.Subject, ProfileID: p.Profile, SessionID: p.Session,
 			Scopes: scopes, Child: p.Child, Demo: p.Demo, ExpiresAt: p.Expires.UTC(),
+			Roles: p.Roles, Rights: p.Rights,
 		},
 		from: p.NotBefore.Add(-Leeway), until: p.Expires.Add(Leeway),
 	}
 	if p.IssuedAt.After(p.NotBefore.Time) {
 		g.from = p.IssuedAt.Add(-Leeway)
+	}
+	if v.revoked.Refuses(&g.claims) {
+		return nil, ErrUnauthenticated
 	}
 	by.verified.put(hash, g)
 	return &g.claims, nil

@@ -117,3 +117,23 @@ func revocations(a *auth.Accounts, log *slog.Logger) http.Handler {
 		_ = json.NewEncoder(w).Encode(list)
 	})
 }
+
+// erasures answers with those after the number that is asked for.
+func erasures(a *auth.Accounts, log *slog.Logger) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		after, err := strconv.ParseInt(r.URL.Query().Get("after"), 10, 64)
+		if err != nil {
+			http.Error(w, "want after=NUMBER", http.StatusBadRequest)
+			return
+		}
+		list, err := a.Erasures(r.Context(), after)
+		if err != nil {
+			log.ErrorContext(r.Context(), "auth: erasures", "error", err)
+			http.Error(w, "not at the moment", http.StatusServiceUnavailable)
+			return
+		}
+		w.Header().Set("Content-Type", "application/json")
+		w.Header().Set("Cache-Control", "no-store")
+		_ = json.NewEncoder(w).Encode(list)
+	})
+}

@@ -56,7 +56,8 @@ type Options struct {
 }
 
 // Handler serves /graphql, /jwks.json, which is also /.well-known/jwks.json,
-// and /revocations.json, which other services ask for what the bus has lost.
+// /revocations.json, which other services ask for what the bus has lost, and
+// /erasures.json, from which they learn whose traces to erase.
 func Handler(o Options) (http.Handler, error) {
 	if o.Accounts == nil || o.Verifier == nil || o.Logger == nil {
 		return nil, errors.New("auth/resolver: Accounts, Verifier and Logger are required")
@@ -77,6 +78,7 @@ func Handler(o Options) (http.Handler, error) {
 	mux.Handle("GET /jwks.json", o.Accounts.Signer())
 	mux.Handle("GET /.well-known/jwks.json", o.Accounts.Signer())
 	mux.Handle("GET /revocations.json", revocations(o.Accounts, o.Logger))
+	mux.Handle("GET /erasures.json", erasures(o.Accounts, o.Logger))
 	return mux, nil
 }
 
@@ -97,6 +99,22 @@ func client(ctx context.Context) auth.Client {
 		address, _, _ = net.SplitHostPort(e.r.RemoteAddr)
 	}
 	return auth.Client{Address: address, UserAgent: e.r.UserAgent()}
+}
+
+// actor is who administers. The schema's rule has let it in.
+func actor(ctx context.Context) (auth.Actor, error) {
+	c, err := authn.Require(ctx)
+	return auth.Actor{Claims: c, From: client(ctx)}, err
+}
+
+// person is an account as the audit log names it; its name is gone with it.
+func person(ctx context.Context, id gid.ID) (*graph.AuditPerson, error) {
+	p := &graph.AuditPerson{ID: id}
+	u, err := loadersOf(ctx).users.Load(ctx, id.UUID)()
+	if u != nil {
+		p.Login, p.Name = &u.Login, &u.Name
+	}
+	return p, err
 }
 
 // payload hands out a session: the refresh token by cookie only.

@@ -19,6 +19,7 @@ type Documents = {
     "\n  mutation CreateProfile($input: CreateProfileInput!) { createProfile(input: $input) { user { ...Account } } }\n": typeof types.CreateProfileDocument,
     "\n  mutation UpdateProfile($input: UpdateProfileInput!) { updateProfile(input: $input) { user { ...Account } } }\n": typeof types.UpdateProfileDocument,
     "\n  mutation DeleteProfile($input: DeleteProfileInput!) { deleteProfile(input: $input) { user { ...Account } } }\n": typeof types.DeleteProfileDocument,
+    "\n  query AdminAudit($filter: AuditFilter, $first: Int!, $after: String) {\n    audit(filter: $filter, first: $first, after: $after) {\n      pageInfo { hasNextPage endCursor }\n      edges { cursor node { id at action target before after actor { id login name } person { id login name } client { browser system address } } }\n    }\n  }\n": typeof types.AdminAuditDocument,
     "\n  query AdminChanges($id: ID!) {\n    titleRecord(id: $id) { id changes(first: 20) { at version fields user { id name } } }\n  }\n": typeof types.AdminChangesDocument,
     "\n  query AdminPeopleChoices($query: String) {\n    personRecords(query: $query, first: 12) { edges { cursor node { id name titleCount translations { locale name } } } }\n  }\n": typeof types.AdminPeopleChoicesDocument,
     "\n  mutation CreatePerson($input: CreatePersonInput!) {\n    createPerson(input: $input) { record { id version name titleCount updatedAt translations { locale name } } }\n  }\n": typeof types.CreatePersonDocument,
@@ -44,6 +45,10 @@ type Documents = {
     "\n  mutation DeletePerson($input: DeletePersonInput!) { deletePerson(input: $input) { deletedId titlesChanged } }\n": typeof types.DeletePersonDocument,
     "\n  query AdminGenrePicker { genreRecords { id slug titleCount translations { locale name } } }\n": typeof types.AdminGenrePickerDocument,
     "\n  mutation CreateGenre($input: CreateGenreInput!) {\n    createGenre(input: $input) { record { id version slug titleCount updatedAt translations { locale name } } }\n  }\n": typeof types.CreateGenreDocument,
+    "\n  query AdminRoles {\n    roles { name title description permissions builtIn fixed holders }\n    permissions { name description }\n  }\n": typeof types.AdminRolesDocument,
+    "\n  mutation CreateRole($input: CreateRoleInput!) { createRole(input: $input) { role { name } } }\n": typeof types.CreateRoleDocument,
+    "\n  mutation UpdateRole($input: UpdateRoleInput!) { updateRole(input: $input) { role { name } } }\n": typeof types.UpdateRoleDocument,
+    "\n  mutation DeleteRole($input: DeleteRoleInput!) { deleteRole(input: $input) { deletedName moved } }\n": typeof types.DeleteRoleDocument,
     "\n  mutation CreateEpisode($input: CreateEpisodeInput!) {\n    createEpisode(input: $input) { episode { ...AdminEpisode } record { id version updatedAt seasons { id number episodes { ...AdminEpisode } } } }\n  }\n": typeof types.CreateEpisodeDocument,
     "\n  mutation UpdateEpisode($input: UpdateEpisodeInput!) {\n    updateEpisode(input: $input) { episode { ...AdminEpisode } record { id version updatedAt seasons { id number episodes { ...AdminEpisode } } } }\n  }\n": typeof types.UpdateEpisodeDocument,
     "\n  mutation DeleteEpisode($input: DeleteEpisodeInput!) {\n    deleteEpisode(input: $input) { record { id version updatedAt seasons { id number episodes { ...AdminEpisode } } } }\n  }\n": typeof types.DeleteEpisodeDocument,
@@ -67,8 +72,14 @@ type Documents = {
     "\n  mutation RestoreTitles($input: TitleIdsInput!) { restoreTitles(input: $input) { records { id version status updatedAt } } }\n": typeof types.RestoreTitlesDocument,
     "\n  mutation OpenUpload($input: OpenUploadInput!) { openUpload(input: $input) { uploadUrl asset { ...AdminAsset } } }\n": typeof types.OpenUploadDocument,
     "\n  mutation CancelUpload($input: CancelUploadInput!) { cancelUpload(input: $input) { asset { ...AdminAsset } } }\n": typeof types.CancelUploadDocument,
-    "\n  query AdminUsers($query: String, $first: Int!, $after: String) {\n    users(query: $query, first: $first, after: $after) {\n      totalCount\n      pageInfo { hasNextPage endCursor }\n      edges { cursor node { id login name roles blocked createdAt profiles { id name colour } } }\n    }\n  }\n": typeof types.AdminUsersDocument,
-    "\n  mutation UpdateUser($input: UpdateUserInput!) { updateUser(input: $input) { user { id roles permissions blocked } } }\n": typeof types.UpdateUserDocument,
+    "\n  query AdminUser($id: ID!) {\n    user(id: $id) {\n      id login name roles permissions blocked createdAt lastSeenAt\n      profiles { id name colour }\n      sessions { id current createdAt usedAt client { kind browser system address network } }\n    }\n    roles { name title description permissions builtIn }\n  }\n": typeof types.AdminUserDocument,
+    "\n  query AdminUserSignIns($id: ID!, $first: Int!, $after: String) {\n    user(id: $id) {\n      id\n      signIns(first: $first, after: $after) {\n        pageInfo { hasNextPage endCursor }\n        edges { cursor node { at method outcome client { kind browser system address network } } }\n      }\n    }\n  }\n": typeof types.AdminUserSignInsDocument,
+    "\n  mutation UpdateUser($input: UpdateUserInput!) {\n    updateUser(input: $input) { user { id roles permissions blocked sessions { id current createdAt usedAt client { kind browser system address network } } } }\n  }\n": typeof types.UpdateUserDocument,
+    "\n  mutation DeleteUser($input: DeleteUserInput!) { deleteUser(input: $input) { deletedId } }\n": typeof types.DeleteUserDocument,
+    "\n  mutation EndUserSession($input: EndSessionInput!) { endSession(input: $input) { ended user { id sessions { id } } } }\n": typeof types.EndUserSessionDocument,
+    "\n  mutation EndUserSessions($input: EndSessionsInput!) { endSessions(input: $input) { ended user { id sessions { id } } } }\n": typeof types.EndUserSessionsDocument,
+    "\n  query AdminUsers($query: String, $role: RoleName, $blocked: Boolean, $sort: UserSort, $first: Int!, $after: String) {\n    users(query: $query, role: $role, blocked: $blocked, sort: $sort, first: $first, after: $after) {\n      totalCount\n      pageInfo { hasNextPage endCursor }\n      edges { cursor node { id login name roles blocked createdAt lastSeenAt profiles { id name colour } } }\n    }\n  }\n": typeof types.AdminUsersDocument,
+    "\n  query AdminRoleNames { roles { name title } }\n": typeof types.AdminRoleNamesDocument,
     "\n  mutation ChangePassword($input: ChangePasswordInput!) { changePassword(input: $input) { ended user { id sessions { id } } } }\n": typeof types.ChangePasswordDocument,
     "\n  query Devices {\n    me { id sessions { id current createdAt usedAt client { kind browser system address network } } }\n  }\n": typeof types.DevicesDocument,
     "\n  query SignIns($first: Int!, $after: String) {\n    me {\n      id\n      signIns(first: $first, after: $after) {\n        pageInfo { hasNextPage endCursor }\n        edges { cursor node { at method outcome client { kind browser system address network } } }\n      }\n    }\n  }\n": typeof types.SignInsDocument,
@@ -108,6 +119,7 @@ const documents: Documents = {
     "\n  mutation CreateProfile($input: CreateProfileInput!) { createProfile(input: $input) { user { ...Account } } }\n": types.CreateProfileDocument,
     "\n  mutation UpdateProfile($input: UpdateProfileInput!) { updateProfile(input: $input) { user { ...Account } } }\n": types.UpdateProfileDocument,
     "\n  mutation DeleteProfile($input: DeleteProfileInput!) { deleteProfile(input: $input) { user { ...Account } } }\n": types.DeleteProfileDocument,
+    "\n  query AdminAudit($filter: AuditFilter, $first: Int!, $after: String) {\n    audit(filter: $filter, first: $first, after: $after) {\n      pageInfo { hasNextPage endCursor }\n      edges { cursor node { id at action target before after actor { id login name } person { id login name } client { browser system address } } }\n    }\n  }\n": types.AdminAuditDocument,
     "\n  query AdminChanges($id: ID!) {\n    titleRecord(id: $id) { id changes(first: 20) { at version fields user { id name } } }\n  }\n": types.AdminChangesDocument,
     "\n  query AdminPeopleChoices($query: String) {\n    personRecords(query: $query, first: 12) { edges { cursor node { id name titleCount translations { locale name } } } }\n  }\n": types.AdminPeopleChoicesDocument,
     "\n  mutation CreatePerson($input: CreatePersonInput!) {\n    createPerson(input: $input) { record { id version name titleCount updatedAt translations { locale name } } }\n  }\n": types.CreatePersonDocument,
@@ -133,6 +145,10 @@ const documents: Documents = {
     "\n  mutation DeletePerson($input: DeletePersonInput!) { deletePerson(input: $input) { deletedId titlesChanged } }\n": types.DeletePersonDocument,
     "\n  query AdminGenrePicker { genreRecords { id slug titleCount translations { locale name } } }\n": types.AdminGenrePickerDocument,
     "\n  mutation CreateGenre($input: CreateGenreInput!) {\n    createGenre(input: $input) { record { id version slug titleCount updatedAt translations { locale name } } }\n  }\n": types.CreateGenreDocument,
+    "\n  query AdminRoles {\n    roles { name title description permissions builtIn fixed holders }\n    permissions { name description }\n  }\n": types.AdminRolesDocument,
+    "\n  mutation CreateRole($input: CreateRoleInput!) { createRole(input: $input) { role { name } } }\n": types.CreateRoleDocument,
+    "\n  mutation UpdateRole($input: UpdateRoleInput!) { updateRole(input: $input) { role { name } } }\n": types.UpdateRoleDocument,
+    "\n  mutation DeleteRole($input: DeleteRoleInput!) { deleteRole(input: $input) { deletedName moved } }\n": types.DeleteRoleDocument,
     "\n  mutation CreateEpisode($input: CreateEpisodeInput!) {\n    createEpisode(input: $input) { episode { ...AdminEpisode } record { id version updatedAt seasons { id number episodes { ...AdminEpisode } } } }\n  }\n": types.CreateEpisodeDocument,
     "\n  mutation UpdateEpisode($input: UpdateEpisodeInput!) {\n    updateEpisode(input: $input) { episode { ...AdminEpisode } record { id version updatedAt seasons { id number episodes { ...AdminEpisode } } } }\n  }\n": types.UpdateEpisodeDocument,
     "\n  mutation DeleteEpisode($input: DeleteEpisodeInput!) {\n    deleteEpisode(input: $input) { record { id version updatedAt seasons { id number episodes { ...AdminEpisode } } } }\n  }\n": types.DeleteEpisodeDocument,
@@ -156,8 +172,14 @@ const documents: Documents = {
     "\n  mutation RestoreTitles($input: TitleIdsInput!) { restoreTitles(input: $input) { records { id version status updatedAt } } }\n": types.RestoreTitlesDocument,
     "\n  mutation OpenUpload($input: OpenUploadInput!) { openUpload(input: $input) { uploadUrl asset { ...AdminAsset } } }\n": types.OpenUploadDocument,
     "\n  mutation CancelUpload($input: CancelUploadInput!) { cancelUpload(input: $input) { asset { ...AdminAsset } } }\n": types.CancelUploadDocument,
-    "\n  query AdminUsers($query: String, $first: Int!, $after: String) {\n    users(query: $query, first: $first, after: $after) {\n      totalCount\n      pageInfo { hasNextPage endCursor }\n      edges { cursor node { id login name roles blocked createdAt profiles { id name colour } } }\n    }\n  }\n": types.AdminUsersDocument,
-    "\n  mutation UpdateUser($input: UpdateUserInput!) { updateUser(input: $input) { user { id roles permissions blocked } } }\n": types.UpdateUserDocument,
+    "\n  query AdminUser($id: ID!) {\n    user(id: $id) {\n      id login name roles permissions blocked createdAt lastSeenAt\n      profiles { id name colour }\n      sessions { id current createdAt usedAt client { kind browser system address network } }\n    }\n    roles { name title description permissions builtIn }\n  }\n": types.AdminUserDocument,
+    "\n  query AdminUserSignIns($id: ID!, $first: Int!, $after: String) {\n    user(id: $id) {\n      id\n      signIns(first: $first, after: $after) {\n        pageInfo { hasNextPage endCursor }\n        edges { cursor node { at method outcome client { kind browser system address network } } }\n      }\n    }\n  }\n": types.AdminUserSignInsDocument,
+    "\n  mutation UpdateUser($input: UpdateUserInput!) {\n    updateUser(input: $input) { user { id roles permissions blocked sessions { id current createdAt usedAt client { kind browser system address network } } } }\n  }\n": types.UpdateUserDocument,
+    "\n  mutation DeleteUser($input: DeleteUserInput!) { deleteUser(input: $input) { deletedId } }\n": types.DeleteUserDocument,
+    "\n  mutation EndUserSession($input: EndSessionInput!) { endSession(input: $input) { ended user { id sessions { id } } } }\n": types.EndUserSessionDocument,
+    "\n  mutation EndUserSessions($input: EndSessionsInput!) { endSessions(input: $input) { ended user { id sessions { id } } } }\n": types.EndUserSessionsDocument,
+    "\n  query AdminUsers($query: String, $role: RoleName, $blocked: Boolean, $sort: UserSort, $first: Int!, $after: String) {\n    users(query: $query, role: $role, blocked: $blocked, sort: $sort, first: $first, after: $after) {\n      totalCount\n      pageInfo { hasNextPage endCursor }\n      edges { cursor node { id login name roles blocked createdAt lastSeenAt profiles { id name colour } } }\n    }\n  }\n": types.AdminUsersDocument,
+    "\n  query AdminRoleNames { roles { name title } }\n": types.AdminRoleNamesDocument,
     "\n  mutation ChangePassword($input: ChangePasswordInput!) { changePassword(input: $input) { ended user { id sessions { id } } } }\n": types.ChangePasswordDocument,
     "\n  query Devices {\n    me { id sessions { id current createdAt usedAt client { kind browser system address network } } }\n  }\n": types.DevicesDocument,
     "\n  query SignIns($first: Int!, $after: String) {\n    me {\n      id\n      signIns(first: $first, after: $after) {\n        pageInfo { hasNextPage endCursor }\n        edges { cursor node { at method outcome client { kind browser system address network } } }\n      }\n    }\n  }\n": types.SignInsDocument,
@@ -223,6 +245,10 @@ export function graphql(source: "\n  mutation UpdateProfile($input: UpdateProfil
  * The graphql function is used to parse GraphQL queries into a document that can be used by GraphQL clients.
  */
 export function graphql(source: "\n  mutation DeleteProfile($input: DeleteProfileInput!) { deleteProfile(input: $input) { user { ...Account } } }\n"): (typeof documents)["\n  mutation DeleteProfile($input: DeleteProfileInput!) { deleteProfile(input: $input) { user { ...Account } } }\n"];
+/**
+ * The graphql function is used to parse GraphQL queries into a document that can be used by GraphQL clients.
+ */
+export function graphql(source: "\n  query AdminAudit($filter: AuditFilter, $first: Int!, $after: String) {\n    audit(filter: $filter, first: $first, after: $after) {\n      pageInfo { hasNextPage endCursor }\n      edges { cursor node { id at action target before after actor { id login name } person { id login name } client { browser system address } } }\n    }\n  }\n"): (typeof documents)["\n  query AdminAudit($filter: AuditFilter, $first: Int!, $after: String) {\n    audit(filter: $filter, first: $first, after: $after) {\n      pageInfo { hasNextPage endCursor }\n      edges { cursor node { id at action target before after actor { id login name } person { id login name } client { browser system address } } }\n    }\n  }\n"];
 /**
  * The graphql function is used to parse GraphQL queries into a document that can be used by GraphQL clients.
  */
@@ -326,6 +352,22 @@ export function graphql(source: "\n  mutation CreateGenre($input: CreateGenreInp
 /**
  * The graphql function is used to parse GraphQL queries into a document that can be used by GraphQL clients.
  */
+export function graphql(source: "\n  query AdminRoles {\n    roles { name title description permissions builtIn fixed holders }\n    permissions { name description }\n  }\n"): (typeof documents)["\n  query AdminRoles {\n    roles { name title description permissions builtIn fixed holders }\n    permissions { name description }\n  }\n"];
+/**
+ * The graphql function is used to parse GraphQL queries into a document that can be used by GraphQL clients.
+ */
+export function graphql(source: "\n  mutation CreateRole($input: CreateRoleInput!) { createRole(input: $input) { role { name } } }\n"): (typeof documents)["\n  mutation CreateRole($input: CreateRoleInput!) { createRole(input: $input) { role { name } } }\n"];
+/**
+ * The graphql function is used to parse GraphQL queries into a document that can be used by GraphQL clients.
+ */
+export function graphql(source: "\n  mutation UpdateRole($input: UpdateRoleInput!) { updateRole(input: $input) { role { name } } }\n"): (typeof documents)["\n  mutation UpdateRole($input: UpdateRoleInput!) { updateRole(input: $input) { role { name } } }\n"];
+/**
+ * The graphql function is used to parse GraphQL queries into a document that can be used by GraphQL clients.
+ */
+export function graphql(source: "\n  mutation DeleteRole($input: DeleteRoleInput!) { deleteRole(input: $input) { deletedName moved } }\n"): (typeof documents)["\n  mutation DeleteRole($input: DeleteRoleInput!) { deleteRole(input: $input) { deletedName moved } }\n"];
+/**
+ * The graphql function is used to parse GraphQL queries into a document that can be used by GraphQL clients.
+ */
 export function graphql(source: "\n  mutation CreateEpisode($input: CreateEpisodeInput!) {\n    createEpisode(input: $input) { episode { ...AdminEpisode } record { id version updatedAt seasons { id number episodes { ...AdminEpisode } } } }\n  }\n"): (typeof documents)["\n  mutation CreateEpisode($input: CreateEpisodeInput!) {\n    createEpisode(input: $input) { episode { ...AdminEpisode } record { id version updatedAt seasons { id number episodes { ...AdminEpisode } } } }\n  }\n"];
 /**
  * The graphql function is used to parse GraphQL queries into a document that can be used by GraphQL clients.
@@ -418,11 +460,35 @@ export function graphql(source: "\n  mutation CancelUpload($input: CancelUploadI
 /**
  * The graphql function is used to parse GraphQL queries into a document that can be used by GraphQL clients.
  */
-export function graphql(source: "\n  query AdminUsers($query: String, $first: Int!, $after: String) {\n    users(query: $query, first: $first, after: $after) {\n      totalCount\n      pageInfo { hasNextPage endCursor }\n      edges { cursor node { id login name roles blocked createdAt profiles { id name colour } } }\n    }\n  }\n"): (typeof documents)["\n  query AdminUsers($query: String, $first: Int!, $after: String) {\n    users(query: $query, first: $first, after: $after) {\n      totalCount\n      pageInfo { hasNextPage endCursor }\n      edges { cursor node { id login name roles blocked createdAt profiles { id name colour } } }\n    }\n  }\n"];
+export function graphql(source: "\n  query AdminUser($id: ID!) {\n    user(id: $id) {\n      id login name roles permissions blocked createdAt lastSeenAt\n      profiles { id name colour }\n      sessions { id current createdAt usedAt client { kind browser system address network } }\n    }\n    roles { name title description permissions builtIn }\n  }\n"): (typeof documents)["\n  query AdminUser($id: ID!) {\n    user(id: $id) {\n      id login name roles permissions blocked createdAt lastSeenAt\n      profiles { id name colour }\n      sessions { id current createdAt usedAt client { kind browser system address network } }\n    }\n    roles { name title description permissions builtIn }\n  }\n"];
 /**
  * The graphql function is used to parse GraphQL queries into a document that can be used by GraphQL clients.
  */
-export function graphql(source: "\n  mutation UpdateUser($input: UpdateUserInput!) { updateUser(input: $input) { user { id roles permissions blocked } } }\n"): (typeof documents)["\n  mutation UpdateUser($input: UpdateUserInput!) { updateUser(input: $input) { user { id roles permissions blocked } } }\n"];
+export function graphql(source: "\n  query AdminUserSignIns($id: ID!, $first: Int!, $after: String) {\n    user(id: $id) {\n      id\n      signIns(first: $first, after: $after) {\n        pageInfo { hasNextPage endCursor }\n        edges { cursor node { at method outcome client { kind browser system address network } } }\n      }\n    }\n  }\n"): (typeof documents)["\n  query AdminUserSignIns($id: ID!, $first: Int!, $after: String) {\n    user(id: $id) {\n      id\n      signIns(first: $first, after: $after) {\n        pageInfo { hasNextPage endCursor }\n        edges { cursor node { at method outcome client { kind browser system address network } } }\n      }\n    }\n  }\n"];
+/**
+ * The graphql function is used to parse GraphQL queries into a document that can be used by GraphQL clients.
+ */
+export function graphql(source: "\n  mutation UpdateUser($input: UpdateUserInput!) {\n    updateUser(input: $input) { user { id roles permissions blocked sessions { id current createdAt usedAt client { kind browser system address network } } } }\n  }\n"): (typeof documents)["\n  mutation UpdateUser($input: UpdateUserInput!) {\n    updateUser(input: $input) { user { id roles permissions blocked sessions { id current createdAt usedAt client { kind browser system address network } } } }\n  }\n"];
+/**
+ * The graphql function is used to parse GraphQL queries into a document that can be used by GraphQL clients.
+ */
+export function graphql(source: "\n  mutation DeleteUser($input: DeleteUserInput!) { deleteUser(input: $input) { deletedId } }\n"): (typeof documents)["\n  mutation DeleteUser($input: DeleteUserInput!) { deleteUser(input: $input) { deletedId } }\n"];
+/**
+ * The graphql function is used to parse GraphQL queries into a document that can be used by GraphQL clients.
+ */
+export function graphql(source: "\n  mutation EndUserSession($input: EndSessionInput!) { endSession(input: $input) { ended user { id sessions { id } } } }\n"): (typeof documents)["\n  mutation EndUserSession($input: EndSessionInput!) { endSession(input: $input) { ended user { id sessions { id } } } }\n"];
+/**
+ * The graphql function is used to parse GraphQL queries into a document that can be used by GraphQL clients.
+ */
+export function graphql(source: "\n  mutation EndUserSessions($input: EndSessionsInput!) { endSessions(input: $input) { ended user { id sessions { id } } } }\n"): (typeof documents)["\n  mutation EndUserSessions($input: EndSessionsInput!) { endSessions(input: $input) { ended user { id sessions { id } } } }\n"];
+/**
+ * The graphql function is used to parse GraphQL queries into a document that can be used by GraphQL clients.
+ */
+export function graphql(source: "\n  query AdminUsers($query: String, $role: RoleName, $blocked: Boolean, $sort: UserSort, $first: Int!, $after: String) {\n    users(query: $query, role: $role, blocked: $blocked, sort: $sort, first: $first, after: $after) {\n      totalCount\n      pageInfo { hasNextPage endCursor }\n      edges { cursor node { id login name roles blocked createdAt lastSeenAt profiles { id name colour } } }\n    }\n  }\n"): (typeof documents)["\n  query AdminUsers($query: String, $role: RoleName, $blocked: Boolean, $sort: UserSort, $first: Int!, $after: String) {\n    users(query: $query, role: $role, blocked: $blocked, sort: $sort, first: $first, after: $after) {\n      totalCount\n      pageInfo { hasNextPage endCursor }\n      edges { cursor node { id login name roles blocked createdAt lastSeenAt profiles { id name colour } } }\n    }\n  }\n"];
+/**
+ * The graphql function is used to parse GraphQL queries into a document that can be used by GraphQL clients.
+ */
+export function graphql(source: "\n  query AdminRoleNames { roles { name title } }\n"): (typeof documents)["\n  query AdminRoleNames { roles { name title } }\n"];
 /**
  * The graphql function is used to parse GraphQL queries into a document that can be used by GraphQL clients.
  */

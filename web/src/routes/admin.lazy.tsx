@@ -1,15 +1,20 @@
 import { createLazyRoute } from '@tanstack/react-router';
 import { AdminFrame } from '~/features/admin/frame';
+import { can } from '~/lib/session';
 
 export const Route = createLazyRoute('/in/admin')({ component: AdminFrame });
 
 /** The panel's pages, a chunk each. */
 export const pages = {
-  dashboard: () => import('./admin-dashboard.lazy').then((m) => m.Route),
+  // Who may not see the statistics begins where they may be.
+  dashboard: () => (can('stats:read') ? import('./admin-dashboard.lazy').then((m) => m.Route) : import('./admin-first.lazy').then((m) => m.Route)),
   titles: () => import('./admin-titles.lazy').then((m) => m.Route),
   title: () => import('./admin-title.lazy').then((m) => m.Route),
   genres: () => import('./admin-genres.lazy').then((m) => m.Route),
   people: () => import('./admin-people.lazy').then((m) => m.Route),
   jobs: () => import('./admin-jobs.lazy').then((m) => m.Route),
   users: () => import('./admin-users.lazy').then((m) => m.Route),
+  user: () => import('./admin-user.lazy').then((m) => m.Route),
+  roles: () => import('./admin-roles.lazy').then((m) => m.Route),
+  audit: () => import('./admin-audit.lazy').then((m) => m.Route),
 };
