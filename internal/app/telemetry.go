@@ -3,6 +3,7 @@ package app
 import (
 	"context"
 	"log/slog"
+	"net/http"
 	"slices"
 	"strings"
 	"time"
@@ -117,6 +118,9 @@ func (a *app) wireTelemetry(ctx context.Context) error {
 		return err
 	}
 	a.run("telemetry", sub.Run)
+	if err := a.wireEraser(log); err != nil {
+		return err
+	}
 	a.partings = append(a.partings, sub.Part)
 	r, err := telemetryresolver.New(sub)
 	if err != nil {
@@ -128,6 +132,35 @@ func (a *app) wireTelemetry(ctx context.Context) error {
 		Verifier: a.verifier, Logger: log, Prepare: r.Prepare,
 	})
 	return err
+}
+
+// wireEraser erases what deleted people watched, by the auth service's list.
+func (a *app) wireEraser(log *slog.Logger) error {
+	load := telemetry.LoadErasuresHTTP(&http.Client{Timeout: 5 * time.Second}, a.cfg.Subgraphs["auth"])
+	if a.auth != nil {
+		load = func(ctx context.Context, after int64) ([]telemetry.Erasure, error) {
+			list, err := a.auth.Erasures(ctx, after)
+			out := make([]telemetry.Erasure, len(list))
+			for i, e := range list {
+				out[i] = telemetry.Erasure{Number: e.Number, AccountID: e.AccountID, ProfileID: e.ProfileID, At: e.At}
+			}
+			return out, err
+		}
+	}
+	var events telemetry.EventEraser
+	if a.clickhouse != nil {
+		roller, err := collectors.NewRoller(a.clickhouse, log)
+		if err != nil {
+			return err
+		}
+		events = roller
+	}
+	eraser, err := telemetry.NewEraser(load, a.watching, events, log, time.Now)
+	if err != nil {
+		return err
+	}
+	a.run("erasures", eraser.Run)
+	return nil
 }
 
 // openClickHouse opens the analytics store. A machine that cannot run the
