@@ -1,13 +1,11 @@
 import { createLazyRoute } from '@tanstack/react-router';
 import { AdminFrame } from '~/features/admin/frame';
-import { can } from '~/lib/session';
 
 export const Route = createLazyRoute('/in/admin')({ component: AdminFrame });
 
 /** The panel's pages, a chunk each. */
 export const pages = {
-  // Who may not see the statistics begins where they may be.
-  dashboard: () => (can('stats:read') ? import('./admin-dashboard.lazy').then((m) => m.Route) : import('./admin-first.lazy').then((m) => m.Route)),
+  dashboard: () => import('./admin-dashboard.lazy').then((m) => m.Route),
   titles: () => import('./admin-titles.lazy').then((m) => m.Route),
   title: () => import('./admin-title.lazy').then((m) => m.Route),
   genres: () => import('./admin-genres.lazy').then((m) => m.Route),

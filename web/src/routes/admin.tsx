@@ -1,9 +1,9 @@
-import { createRoute, notFound } from '@tanstack/react-router';
+import { createRoute, notFound, redirect } from '@tanstack/react-router';
 import { NotFound } from '~/features/shell/not-found';
 import { RouteError } from '~/features/shell/route-error';
 import type { AuditSearch, DashboardSearch, JobsSearch, PeopleSearch, TitlesSearch, UsersSearch } from '~/features/admin/search';
 import { withWords } from '~/lib/i18n';
-import { sessionStore } from '~/lib/session';
+import { can, sessionStore } from '~/lib/session';
 import type { pages } from './admin.lazy';
 import { signedInRoute } from './signed-in';
 
@@ -35,6 +35,12 @@ export const adminPages = [
     ...at,
     path: '/',
     validateSearch: as<DashboardSearch>(),
+    // Who may not see the statistics begins where they may be.
+    beforeLoad: () => {
+      if (!can('stats:read')) {
+        throw redirect({ to: can('title:read') ? '/admin/titles' : can('user:read') ? '/admin/users' : '/admin/audit', search: {}, replace: true });
+      }
+    },
   }).lazy(load('dashboard')),
   createRoute({ ...at, path: 'titles', validateSearch: as<TitlesSearch>() }).lazy(load('titles')),
   createRoute({ ...at, path: 'titles/$id' }).lazy(load('title')),
