@@ -15,7 +15,7 @@ import type { TypedDocumentNode as DocumentNode } from '@graphql-typed-document-
  * Learn more about it here: https://the-guild.dev/graphql/codegen/plugins/presets/preset-client#reducing-bundle-size
  */
 type Documents = {
-    "\n  fragment Account on User {\n    id\n    login\n    name\n    permissions\n    roles\n    profiles { id name colour locale child }\n  }\n": typeof types.AccountFragmentDoc,
+    "\n  fragment Account on User {\n    id\n    login\n    name\n    permissions\n    profiles { id name colour locale child }\n  }\n": typeof types.AccountFragmentDoc,
     "\n  mutation CreateProfile($input: CreateProfileInput!) { createProfile(input: $input) { user { ...Account } } }\n": typeof types.CreateProfileDocument,
     "\n  mutation UpdateProfile($input: UpdateProfileInput!) { updateProfile(input: $input) { user { ...Account } } }\n": typeof types.UpdateProfileDocument,
     "\n  mutation DeleteProfile($input: DeleteProfileInput!) { deleteProfile(input: $input) { user { ...Account } } }\n": typeof types.DeleteProfileDocument,
@@ -102,7 +102,7 @@ type Documents = {
     "\n  query TitlePage($id: ID!, $locale: Locale) {\n    title(id: $id) {\n      id\n      name(locale: $locale)\n      originalName\n      originalLanguage\n      tagline(locale: $locale)\n      description(locale: $locale)\n      year\n      ageRating\n      countries\n      listed\n      myRating\n      genres { id name(locale: $locale) }\n      poster { colour placeholder w200: url(width: 200) w400: url(width: 400) w800: url(width: 800) }\n      still { colour placeholder w640: url(width: 640) w1280: url(width: 1280) w1920: url(width: 1920) }\n      credits(first: 40) { kind character(locale: $locale) person { id name(locale: $locale) } }\n      similar(first: 16) {\n        reason\n        genre { id name(locale: $locale) }\n        person { id name(locale: $locale) }\n        title { ...TitleCard }\n      }\n      ... on Film {\n        durationMs\n        watchState { positionMs durationMs finished }\n        playback { durationMs complete }\n      }\n      ... on Series {\n        endYear\n        seasons { id number episodes { ...EpisodeLine } }\n      }\n    }\n  }\n": typeof types.TitlePageDocument,
     "\n  mutation SetListed($input: SetListedInput!) {\n    setListed(input: $input) { title { id listed } }\n  }\n": typeof types.SetListedDocument,
     "\n  mutation RecordEvents($input: RecordEventsInput!) {\n    recordEvents(input: $input) {\n      accepted\n      rejected { index code message }\n    }\n  }\n": typeof types.RecordEventsDocument,
-    "\n  fragment SessionFields on SessionPayload {\n    accessToken\n    expiresAt\n    profile { id name colour locale child }\n    user {\n      id\n      login\n      name\n      permissions\n      roles\n      profiles { id name colour locale child }\n    }\n  }\n": typeof types.SessionFieldsFragmentDoc,
+    "\n  fragment SessionFields on SessionPayload {\n    accessToken\n    expiresAt\n    profile { id name colour locale child }\n    user {\n      id\n      login\n      name\n      permissions\n      profiles { id name colour locale child }\n    }\n  }\n": typeof types.SessionFieldsFragmentDoc,
     "\n  mutation RefreshSession { refreshSession { ...SessionFields } }\n": typeof types.RefreshSessionDocument,
     "\n  mutation SignIn($input: SignInInput!) { signIn(input: $input) { ...SessionFields } }\n": typeof types.SignInDocument,
     "\n  mutation SignUp($input: SignUpInput!) { signUp(input: $input) { ...SessionFields } }\n": typeof types.SignUpDocument,
@@ -115,7 +115,7 @@ type Documents = {
     "\n  fragment TitleCard on Title {\n    id\n    name(locale: $locale)\n    year\n    poster { colour placeholder w200: url(width: 200) w400: url(width: 400) w800: url(width: 800) }\n  }\n": typeof types.TitleCardFragmentDoc,
 };
 const documents: Documents = {
-    "\n  fragment Account on User {\n    id\n    login\n    name\n    permissions\n    roles\n    profiles { id name colour locale child }\n  }\n": types.AccountFragmentDoc,
+    "\n  fragment Account on User {\n    id\n    login\n    name\n    permissions\n    profiles { id name colour locale child }\n  }\n": types.AccountFragmentDoc,
     "\n  mutation CreateProfile($input: CreateProfileInput!) { createProfile(input: $input) { user { ...Account } } }\n": types.CreateProfileDocument,
     "\n  mutation UpdateProfile($input: UpdateProfileInput!) { updateProfile(input: $input) { user { ...Account } } }\n": types.UpdateProfileDocument,
     "\n  mutation DeleteProfile($input: DeleteProfileInput!) { deleteProfile(input: $input) { user { ...Account } } }\n": types.DeleteProfileDocument,
@@ -202,7 +202,7 @@ const documents: Documents = {
     "\n  query TitlePage($id: ID!, $locale: Locale) {\n    title(id: $id) {\n      id\n      name(locale: $locale)\n      originalName\n      originalLanguage\n      tagline(locale: $locale)\n      description(locale: $locale)\n      year\n      ageRating\n      countries\n      listed\n      myRating\n      genres { id name(locale: $locale) }\n      poster { colour placeholder w200: url(width: 200) w400: url(width: 400) w800: url(width: 800) }\n      still { colour placeholder w640: url(width: 640) w1280: url(width: 1280) w1920: url(width: 1920) }\n      credits(first: 40) { kind character(locale: $locale) person { id name(locale: $locale) } }\n      similar(first: 16) {\n        reason\n        genre { id name(locale: $locale) }\n        person { id name(locale: $locale) }\n        title { ...TitleCard }\n      }\n      ... on Film {\n        durationMs\n        watchState { positionMs durationMs finished }\n        playback { durationMs complete }\n      }\n      ... on Series {\n        endYear\n        seasons { id number episodes { ...EpisodeLine } }\n      }\n    }\n  }\n": types.TitlePageDocument,
     "\n  mutation SetListed($input: SetListedInput!) {\n    setListed(input: $input) { title { id listed } }\n  }\n": types.SetListedDocument,
     "\n  mutation RecordEvents($input: RecordEventsInput!) {\n    recordEvents(input: $input) {\n      accepted\n      rejected { index code message }\n    }\n  }\n": types.RecordEventsDocument,
-    "\n  fragment SessionFields on SessionPayload {\n    accessToken\n    expiresAt\n    profile { id name colour locale child }\n    user {\n      id\n      login\n      name\n      permissions\n      roles\n      profiles { id name colour locale child }\n    }\n  }\n": types.SessionFieldsFragmentDoc,
+    "\n  fragment SessionFields on SessionPayload {\n    accessToken\n    expiresAt\n    profile { id name colour locale child }\n    user {\n      id\n      login\n      name\n      permissions\n      profiles { id name colour locale child }\n    }\n  }\n": types.SessionFieldsFragmentDoc,
     "\n  mutation RefreshSession { refreshSession { ...SessionFields } }\n": types.RefreshSessionDocument,
     "\n  mutation SignIn($input: SignInInput!) { signIn(input: $input) { ...SessionFields } }\n": types.SignInDocument,
     "\n  mutation SignUp($input: SignUpInput!) { signUp(input: $input) { ...SessionFields } }\n": types.SignUpDocument,
@@ -232,7 +232,7 @@ export function graphql(source: string): unknown;
 /**
  * The graphql function is used to parse GraphQL queries into a document that can be used by GraphQL clients.
  */
-export function graphql(source: "\n  fragment Account on User {\n    id\n    login\n    name\n    permissions\n    roles\n    profiles { id name colour locale child }\n  }\n"): (typeof documents)["\n  fragment Account on User {\n    id\n    login\n    name\n    permissions\n    roles\n    profiles { id name colour locale child }\n  }\n"];
+export function graphql(source: "\n  fragment Account on User {\n    id\n    login\n    name\n    permissions\n    profiles { id name colour locale child }\n  }\n"): (typeof documents)["\n  fragment Account on User {\n    id\n    login\n    name\n    permissions\n    profiles { id name colour locale child }\n  }\n"];
 /**
  * The graphql function is used to parse GraphQL queries into a document that can be used by GraphQL clients.
  */
@@ -580,7 +580,7 @@ export function graphql(source: "\n  mutation RecordEvents($input: RecordEventsI
 /**
  * The graphql function is used to parse GraphQL queries into a document that can be used by GraphQL clients.
  */
-export function graphql(source: "\n  fragment SessionFields on SessionPayload {\n    accessToken\n    expiresAt\n    profile { id name colour locale child }\n    user {\n      id\n      login\n      name\n      permissions\n      roles\n      profiles { id name colour locale child }\n    }\n  }\n"): (typeof documents)["\n  fragment SessionFields on SessionPayload {\n    accessToken\n    expiresAt\n    profile { id name colour locale child }\n    user {\n      id\n      login\n      name\n      permissions\n      roles\n      profiles { id name colour locale child }\n    }\n  }\n"];
+export function graphql(source: "\n  fragment SessionFields on SessionPayload {\n    accessToken\n    expiresAt\n    profile { id name colour locale child }\n    user {\n      id\n      login\n      name\n      permissions\n      profiles { id name colour locale child }\n    }\n  }\n"): (typeof documents)["\n  fragment SessionFields on SessionPayload {\n    accessToken\n    expiresAt\n    profile { id name colour locale child }\n    user {\n      id\n      login\n      name\n      permissions\n      profiles { id name colour locale child }\n    }\n  }\n"];
 /**
  * The graphql function is used to parse GraphQL queries into a document that can be used by GraphQL clients.
  */

@@ -38,7 +38,7 @@ export const adminPages = [
     // Who may not see the statistics begins where they may be.
     beforeLoad: () => {
       if (!can('stats:read')) {
-        throw redirect({ to: can('title:read') ? '/admin/titles' : can('user:read') ? '/admin/users' : '/admin/audit', search: {}, replace: true });
+        throw redirect({ to: can('title:read') ? '/admin/titles' : '/admin/users', search: {}, replace: true });
       }
     },
   }).lazy(load('dashboard')),

@@ -18,7 +18,6 @@ export const AccountFields = graphql(/* GraphQL */ `
     login
     name
     permissions
-    roles
     profiles { id name colour locale child }
   }
 `);
