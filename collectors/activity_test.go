@@ -294,6 +294,18 @@ func TestEachEventCountsOnceWhateverTheReplays(t *testing.T) {
 		}
 	}
 	require.Equal(t, expect(real), rollup(t, db))
+
+	// Who is erased was somebody else: the figures stay, the identifiers go.
+	gone := real[0]
+	require.NoError(t, roller.Anonymise(t.Context(),
+		map[uuid.UUID]uuid.UUID{gone.ProfileID: uuid.New()}, map[uuid.UUID]uuid.UUID{gone.UserID: uuid.New()}))
+	var left uint64
+	require.NoError(t, db.Row(t.Context(), []any{&left}, "SELECT count() FROM activity_event WHERE profile_id = $1 OR user_id = $2", gone.ProfileID, gone.UserID))
+	require.Zero(t, left)
+	days, err := roller.Roll(t.Context())
+	require.NoError(t, err)
+	require.Positive(t, days, "the rollups knew the identifier")
+	require.Equal(t, expect(real), rollup(t, db))
 }
 
 func TestPoisonGoesToTheDeadLetters(t *testing.T) {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
@@ -247,6 +248,41 @@ func (r *Roller) RemoveDemo(ctx context.Context) error {
 	}
 	if _, err := r.Roll(ctx); err != nil {
 		return fmt.Errorf("remove demo: %w", err)
+	}
+	return nil
+}
+
+// Anonymise gives the events of profiles and accounts that are gone the
+// identifiers of the maps: what was watched stays, and no longer by whom. The
+// days are rolled up anew, for their rollups count viewers by identifier. Events
+// of synthetic viewers stay; they go by their mark.
+func (r *Roller) Anonymise(ctx context.Context, profiles, accounts map[uuid.UUID]uuid.UUID) error {
+	for column, ids := range map[string]map[uuid.UUID]uuid.UUID{"profile_id": profiles, "user_id": accounts} {
+		if len(ids) == 0 {
+			continue
+		}
+		// Written out, for they are ours and in hexadecimal; transform knows no UUIDs.
+		var old, fresh []string
+		for from, to := range ids {
+			old, fresh = append(old, "'"+from.String()+"'"), append(fresh, "'"+to.String()+"'")
+		}
+		from, to := strings.Join(old, ", "), strings.Join(fresh, ", ")
+		value := fmt.Sprintf("toUUID(transform(toString(%s), [%s], [%s], toString(%s)))", column, from, to, column)
+		var there uint64
+		if err := r.db.Row(ctx, []any{&there}, fmt.Sprintf("SELECT count() FROM activity_event WHERE NOT demo AND %s IN (%s)", column, from)); err != nil {
+			return fmt.Errorf("anonymise: %w", err)
+		}
+		if there == 0 {
+			continue
+		}
+		if err := r.db.Everywhere(ctx, fmt.Sprintf("ALTER TABLE %s UPDATE user_id = %s, profile_id = %s WHERE NOT demo AND %s IN (%s) SETTINGS mutations_sync = 2",
+			r.db.Local("activity_event"), value, value, column, from)); err != nil {
+			return fmt.Errorf("anonymise: events: %w", err)
+		}
+		if err := r.db.Exec(ctx, fmt.Sprintf(`INSERT INTO dirty_day (day, token, sign)
+			SELECT day, generateUUIDv7(), 1 FROM (SELECT DISTINCT day FROM activity_event WHERE profile_id IN (%s))`, to)); err != nil {
+			return fmt.Errorf("anonymise: mark days: %w", err)
+		}
 	}
 	return nil
 }

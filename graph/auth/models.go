@@ -10,6 +10,46 @@ import (
 	"github.com/netflixathome/cinema/subgraphs/auth"
 )
 
+// A page of the audit log.
+type AuditConnection struct {
+	// The entries with their cursors.
+	Edges []*AuditEdge `json:"edges"`
+	// Where the page stands in the list.
+	PageInfo *PageInfo `json:"pageInfo"`
+}
+
+// A line of the audit log in a list.
+type AuditEdge struct {
+	// Place in the list; opaque.
+	Cursor string `json:"cursor"`
+	// The entry.
+	Node *auth.AuditEntry `json:"node"`
+}
+
+// Which lines of the audit log; what is absent does not matter.
+type AuditFilter struct {
+	// Who did it: a login or an account's identifier, or operator.
+	Actor graphql.Omittable[*string] `json:"actor,omitempty"`
+	// What was done, such as user.block; user. is all that is done to accounts.
+	Action graphql.Omittable[*string] `json:"action,omitempty"`
+	// On what: a login, an account's identifier, or a role's name in capitals.
+	Target graphql.Omittable[*string] `json:"target,omitempty"`
+	// Not before this moment.
+	From graphql.Omittable[*time.Time] `json:"from,omitempty"`
+	// Before this moment.
+	To graphql.Omittable[*time.Time] `json:"to,omitempty"`
+}
+
+// An account as the audit log names it.
+type AuditPerson struct {
+	// Its identifier.
+	ID gid.ID `json:"id"`
+	// Its login; null if the account is gone.
+	Login *string `json:"login,omitempty"`
+	// Its name; null if the account is gone.
+	Name *string `json:"name,omitempty"`
+}
+
 // The present and the new password.
 type ChangePasswordInput struct {
 	// The password until now.
@@ -42,6 +82,18 @@ type CreateProfileInput struct {
 	AgeLimit graphql.Omittable[*int] `json:"ageLimit,omitempty"`
 }
 
+// What a new role needs.
+type CreateRoleInput struct {
+	// Its name for ever.
+	Name auth.RoleName `json:"name"`
+	// The name shown to people, 1 to 40 characters; the name if absent.
+	Title graphql.Omittable[*string] `json:"title,omitempty"`
+	// What it is for, up to 200 characters.
+	Description graphql.Omittable[*string] `json:"description,omitempty"`
+	// What its holders may do.
+	Permissions []string `json:"permissions"`
+}
+
 // Which synthetic viewers to delete.
 type DeleteDemoUsersInput struct {
 	// How their logins begin; 3 characters or more.
@@ -66,6 +118,34 @@ type DeleteProfilePayload struct {
 	DeletedID gid.ID `json:"deletedId"`
 	// Its account.
 	User *auth.User `json:"user"`
+}
+
+// The role to delete.
+type DeleteRoleInput struct {
+	// The role.
+	Name auth.RoleName `json:"name"`
+	// What its holders get in its place.
+	MoveTo graphql.Omittable[*auth.RoleName] `json:"moveTo,omitempty"`
+}
+
+// The role that is gone.
+type DeleteRolePayload struct {
+	// Its name.
+	DeletedName auth.RoleName `json:"deletedName"`
+	// How many accounts got another in its place.
+	Moved int `json:"moved"`
+}
+
+// The account to delete.
+type DeleteUserInput struct {
+	// The account.
+	ID gid.ID `json:"id"`
+}
+
+// The account that is gone.
+type DeleteUserPayload struct {
+	// Identifier of the deleted account.
+	DeletedID gid.ID `json:"deletedId"`
 }
 
 // The session to end.
@@ -110,6 +190,12 @@ type ProfilePayload struct {
 	Profile *auth.Profile `json:"profile"`
 	// Its account.
 	User *auth.User `json:"user"`
+}
+
+// The role after the change.
+type RolePayload struct {
+	// The role.
+	Role *auth.Role `json:"role"`
 }
 
 // A session that was opened or renewed. The refresh token travels in a cookie only.
@@ -205,12 +291,24 @@ type UpdateProfileInput struct {
 	AgeLimit graphql.Omittable[*int] `json:"ageLimit,omitempty"`
 }
 
+// Changes to a role; what is absent stays.
+type UpdateRoleInput struct {
+	// The role.
+	Name auth.RoleName `json:"name"`
+	// The name shown to people, 1 to 40 characters; not of a built-in role.
+	Title graphql.Omittable[*string] `json:"title,omitempty"`
+	// What it is for, up to 200 characters; not of a built-in role.
+	Description graphql.Omittable[*string] `json:"description,omitempty"`
+	// What its holders may do from now on.
+	Permissions graphql.Omittable[[]string] `json:"permissions,omitempty"`
+}
+
 // Changes to an account; what is absent stays.
 type UpdateUserInput struct {
 	// The account.
 	ID gid.ID `json:"id"`
-	// All its roles from now on.
-	Roles graphql.Omittable[[]auth.Role] `json:"roles,omitempty"`
+	// All its roles from now on; 1 to 8.
+	Roles graphql.Omittable[[]auth.RoleName] `json:"roles,omitempty"`
 	// Whether sign-in is refused.
 	Blocked graphql.Omittable[*bool] `json:"blocked,omitempty"`
 }

@@ -40,6 +40,10 @@ type Claims struct {
 	// statistics can leave it out.
 	Demo      bool
 	ExpiresAt time.Time
+	// Roles are those of the account, and Rights is the state of all rights at
+	// which the scopes were read: what a Revocation of rights is compared with.
+	Roles  []string
+	Rights int64
 }
 
 // Has reports whether the claims hold the permission. Nil claims hold none.

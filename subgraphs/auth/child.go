@@ -47,7 +47,7 @@ func checkLimit(child bool, limit *int) error {
 // closed there.
 func (u *User) asChild() *User {
 	c := *u
-	c.Roles = []Role{RoleViewer}
+	c.Roles, c.Allowed = []RoleName{RoleViewer}, nil
 	return &c
 }
 

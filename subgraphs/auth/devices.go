@@ -154,27 +154,28 @@ func moved(err error, field string) error {
 
 // EndSession ends one session of the account of the claims, or of any account
 // with user:write, and returns whose it was.
-func (s *Accounts) EndSession(ctx context.Context, claims *authn.Claims, id gid.ID) (user uuid.UUID, ended int, err error) {
+func (s *Accounts) EndSession(ctx context.Context, by Actor, id gid.ID) (user uuid.UUID, ended int, err error) {
 	if !id.Is(gid.Session) {
 		return uuid.Nil, 0, errNoSuchSession
 	}
 	now := s.now()
 	var seat uuid.UUID
 	err = s.store.ChangeSession(ctx, id.UUID, func(se *SessionRow, _ *User) error {
-		if se.UserID != claims.UserID && !claims.Has(UserWrite) {
-			return ErrNotFound // whether it exists is nobody's business
-		}
 		user = se.UserID
-		if se.EndedAt == nil {
+		if user == by.Claims.UserID && se.EndedAt == nil {
 			seat = se.Seat
 			se.EndedAt, se.EndReason, ended = &now, EndByHand, 1
 		}
 		return nil
 	})
-	if errors.Is(err, ErrNotFound) {
-		return uuid.Nil, 0, errNoSuchSession
+	if errors.Is(err, ErrNotFound) || err == nil && user != by.Claims.UserID && !by.Claims.Has(UserWrite) {
+		return uuid.Nil, 0, errNoSuchSession // whether it exists is nobody's business
 	} else if err != nil {
 		return uuid.Nil, 0, fmt.Errorf("auth: end a session: %w", err)
+	}
+	if user != by.Claims.UserID {
+		ended, err = s.endSessionsOf(ctx, by, gid.Of(gid.User, user), id.UUID, "input.id")
+		return user, ended, err
 	}
 	if ended > 0 {
 		s.announce(ctx, seat)
@@ -184,20 +185,14 @@ func (s *Accounts) EndSession(ctx context.Context, claims *authn.Claims, id gid.
 
 // EndSessions ends all sessions of an account but the one that asks. Another's
 // account needs user:write.
-func (s *Accounts) EndSessions(ctx context.Context, claims *authn.Claims, id gid.ID) (ended int, err error) {
-	if id.UUID != claims.UserID {
-		if !claims.Has(UserWrite) {
+func (s *Accounts) EndSessions(ctx context.Context, by Actor, id gid.ID) (ended int, err error) {
+	if id.UUID != by.Claims.UserID {
+		if !by.Claims.Has(UserWrite) {
 			return 0, errNotYours
 		}
-		there, err := s.store.Users(ctx, []uuid.UUID{id.UUID})
-		if err != nil {
-			return 0, fmt.Errorf("auth: end sessions: %w", err)
-		}
-		if len(there) == 0 || !id.Is(gid.User) {
-			return 0, fault.New(fault.NotFound, "There is no such account.").At("input.userId")
-		}
+		return s.endSessionsOf(ctx, by, id, uuid.Nil, "input.userId")
 	}
-	gone, err := s.store.EndSessions(ctx, id.UUID, claims.SessionID, EndByHand, s.now())
+	gone, err := s.store.EndSessions(ctx, id.UUID, by.Claims.SessionID, EndByHand, s.now())
 	if err != nil {
 		return 0, fmt.Errorf("auth: end sessions: %w", err)
 	}

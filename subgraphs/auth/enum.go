@@ -97,3 +97,11 @@ func (o SignInOutcome) MarshalGQL(w io.Writer) { marshal(w, o) }
 func (o *SignInOutcome) UnmarshalGQL(v any) error {
 	return unmarshal(o, v, "SignInOutcome", SignInSucceeded, SignInWrongPassword, SignInBlocked)
 }
+
+// MarshalGQL implements graphql.Marshaler.
+func (o UserSort) MarshalGQL(w io.Writer) { marshal(w, o) }
+
+// UnmarshalGQL implements graphql.Unmarshaler.
+func (o *UserSort) UnmarshalGQL(v any) error {
+	return unmarshal(o, v, "UserSort", UsersNewest, UsersLastSeen)
+}

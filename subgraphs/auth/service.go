@@ -36,13 +36,23 @@ type Store interface {
 	SetPassword(ctx context.Context, user uuid.UUID, old, hash string) error
 	// Users finds accounts; those that are not there are left out.
 	Users(ctx context.Context, ids []uuid.UUID) ([]User, error)
-	// ListUsers returns up to limit accounts after a place, newest first, and
-	// how many match in all.
-	ListUsers(ctx context.Context, query string, after *Place, limit int) ([]User, int, error)
-	// ChangeUser locks an account, lets change judge and alter it, writes its
-	// roles and block and, if change gives a reason, ends its sessions and
-	// returns their ids. otherAdmin says whether another account is an admin.
-	ChangeUser(ctx context.Context, id uuid.UUID, at time.Time, change func(u *User, otherAdmin bool) (endReason string, err error)) (ended []uuid.UUID, err error)
+	// ListUsers returns up to limit accounts of a filter after a place, and how
+	// many match in all.
+	ListUsers(ctx context.Context, f UserFilter, after *Place, limit int) ([]User, int, error)
+	// Administer runs do in a transaction, beside which no other runs.
+	Administer(ctx context.Context, do func(ctx context.Context, a Administration) error) error
+	// Roles are all roles, the built-in ones first.
+	Roles(ctx context.Context) ([]Role, error)
+	// RoleHolders counts the holders of each role that has any.
+	RoleHolders(ctx context.Context) (map[RoleName]int, error)
+	// RightsSince returns the changes of rights since a moment.
+	RightsSince(ctx context.Context, since time.Time) ([]RightsChange, error)
+	// PruneRights deletes up to limit changes of rights from before a moment, but
+	// the last, and says how many.
+	PruneRights(ctx context.Context, before time.Time, limit int) (int, error)
+	// Audit returns up to limit entries of the audit log after a place, newest
+	// first.
+	Audit(ctx context.Context, f AuditMatch, after *Place, limit int) ([]AuditEntry, error)
 
 	// Profiles finds profiles; those that are not there are left out.
 	Profiles(ctx context.Context, ids []uuid.UUID) ([]Profile, error)
@@ -108,9 +118,6 @@ type Store interface {
 	// CreateDemo adds demo accounts with their profiles; a login that has an
 	// account is passed over.
 	CreateDemo(ctx context.Context, users []User, profiles []Profile) error
-	// DeleteDemo deletes the demo accounts whose login begins with a prefix and
-	// says how many.
-	DeleteDemo(ctx context.Context, prefix string) (int, error)
 }
 
 // Place is where a page of a list begins, newest first: after this one.
@@ -323,7 +330,9 @@ func (s *Accounts) Run(ctx context.Context) error {
 }
 
 func (s *Accounts) prune(ctx context.Context) error {
-	for _, some := range []func(context.Context, time.Time, int) (int, error){s.store.PruneSessions, s.store.PruneSignIns, s.store.PruneGone} {
+	for _, some := range []func(context.Context, time.Time, int) (int, error){
+		s.store.PruneSessions, s.store.PruneSignIns, s.store.PruneGone, s.store.PruneRights,
+	} {
 		for n := pruneBatch; n == pruneBatch; {
 			var err error
 			if n, err = some(ctx, s.now().Add(-s.keep), pruneBatch); err != nil {
@@ -334,16 +343,23 @@ func (s *Accounts) prune(ctx context.Context) error {
 	return nil
 }
 
-// Revocations lists the sessions whose tokens may still be about, for
-// authn.NewRevocations.
+// Revocations lists the sessions whose tokens may still be about, and the rights
+// that changed while tokens were, for authn.NewRevocations.
 func (s *Accounts) Revocations(ctx context.Context) ([]authn.Revocation, error) {
 	ended, err := s.store.EndedSince(ctx, s.now().Add(-authn.RevocationTTL))
 	if err != nil {
 		return nil, err
 	}
-	list := make([]authn.Revocation, 0, len(ended))
+	rights, err := s.store.RightsSince(ctx, s.now().Add(-authn.RevocationTTL))
+	if err != nil {
+		return nil, err
+	}
+	list := make([]authn.Revocation, 0, len(ended)+len(rights))
 	for _, e := range ended {
 		list = append(list, authn.Revocation{SessionID: e.ID, Until: e.At.Add(authn.RevocationTTL)})
+	}
+	for _, r := range rights {
+		list = append(list, r.revocation())
 	}
 	return list, nil
 }

@@ -61,7 +61,7 @@ func (s *Accounts) SignUpDemo(ctx context.Context, login, password, name string,
 }
 
 func (s *Accounts) signUp(ctx context.Context, login, password, name string, locale *string, demo bool, from Client) (*SignedInSession, error) {
-	u, p, err := s.newAccount(login, name, locale, []Role{RoleViewer})
+	u, p, err := s.newAccount(login, name, locale, []RoleName{RoleViewer})
 	if err != nil {
 		return nil, err
 	}
@@ -83,11 +83,19 @@ func (s *Accounts) signUp(ctx context.Context, login, password, name string, loc
 	} else if err != nil {
 		return nil, fmt.Errorf("auth: sign up: %w", err)
 	}
-	return s.open(ctx, &u, hash, &p, from, SignInBySignUp)
+	// With what its role may do at this moment.
+	made, err := s.store.Users(ctx, []uuid.UUID{u.ID.UUID})
+	if err != nil {
+		return nil, fmt.Errorf("auth: sign up: %w", err)
+	}
+	if len(made) == 0 {
+		return nil, errCredentials // deleted at the same moment
+	}
+	return s.open(ctx, &made[0], hash, &p, from, SignInBySignUp)
 }
 
 // newAccount builds a checked account and its first profile.
-func (s *Accounts) newAccount(login, name string, locale *string, roles []Role) (User, Profile, error) {
+func (s *Accounts) newAccount(login, name string, locale *string, roles []RoleName) (User, Profile, error) {
 	normal, err := NormalizeLogin(login)
 	if err != nil {
 		var f *fault.Error
@@ -245,7 +253,7 @@ func (s *Accounts) open(ctx context.Context, u *User, hash string, p *Profile, f
 func (s *Accounts) signedIn(session *SessionRow, u *User, p *Profile) (*SignedInSession, error) {
 	c := &authn.Claims{
 		UserID: u.ID.UUID, ProfileID: p.ID.UUID, SessionID: session.ID,
-		Child: p.IsChild, AgeLimit: p.Limit, Demo: u.Demo, Scopes: map[string]bool{},
+		Child: p.IsChild, AgeLimit: p.Limit, Demo: u.Demo, Scopes: map[string]bool{}, Rights: u.Rights,
 	}
 	if session.Seat != session.ID {
 		c.SeatID = session.Seat
@@ -256,6 +264,9 @@ func (s *Accounts) signedIn(session *SessionRow, u *User, p *Profile) (*SignedIn
 	} else {
 		for _, scope := range u.Permissions() {
 			c.Scopes[scope] = true
+		}
+		for _, r := range u.Roles {
+			c.Roles = append(c.Roles, string(r))
 		}
 	}
 	token, err := s.signer.Sign(c)

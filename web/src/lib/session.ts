@@ -13,7 +13,6 @@ export const SessionFields = graphql(/* GraphQL */ `
       login
       name
       permissions
-      roles
       profiles { id name colour avatar locale child ageLimit hasPin }
     }
   }

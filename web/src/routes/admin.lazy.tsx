@@ -12,4 +12,7 @@ export const pages = {
   people: () => import('./admin-people.lazy').then((m) => m.Route),
   jobs: () => import('./admin-jobs.lazy').then((m) => m.Route),
   users: () => import('./admin-users.lazy').then((m) => m.Route),
+  user: () => import('./admin-user.lazy').then((m) => m.Route),
+  roles: () => import('./admin-roles.lazy').then((m) => m.Route),
+  audit: () => import('./admin-audit.lazy').then((m) => m.Route),
 };
