@@ -74,20 +74,47 @@ type ComplexityRoot struct {
 		FindManyUserByIDs    func(childComplexity int, reps []*UserByIDsInput) int
 	}
 
+	Factors struct {
+		Passkeys      func(childComplexity int) int
+		RecoveryCodes func(childComplexity int) int
+		Required      func(childComplexity int) int
+		Totp          func(childComplexity int) int
+	}
+
+	FactorsPayload struct {
+		Factors       func(childComplexity int) int
+		RecoveryCodes func(childComplexity int) int
+		Session       func(childComplexity int) int
+		User          func(childComplexity int) int
+	}
+
 	Mutation struct {
-		ChangePassword  func(childComplexity int, input ChangePasswordInput) int
-		CreateProfile   func(childComplexity int, input CreateProfileInput) int
-		DeleteDemoUsers func(childComplexity int, input DeleteDemoUsersInput) int
-		DeleteProfile   func(childComplexity int, input DeleteProfileInput) int
-		EndSession      func(childComplexity int, input EndSessionInput) int
-		EndSessions     func(childComplexity int, input EndSessionsInput) int
-		RefreshSession  func(childComplexity int) int
-		SignIn          func(childComplexity int, input SignInInput) int
-		SignOut         func(childComplexity int) int
-		SignUp          func(childComplexity int, input SignUpInput) int
-		SwitchProfile   func(childComplexity int, input SwitchProfileInput) int
-		UpdateProfile   func(childComplexity int, input UpdateProfileInput) int
-		UpdateUser      func(childComplexity int, input UpdateUserInput) int
+		AddPasskey               func(childComplexity int, input AddPasskeyInput) int
+		AddTotp                  func(childComplexity int, input AddTotpInput) int
+		BeginPasskey             func(childComplexity int, input SetUpInput) int
+		BeginPasskeyConfirmation func(childComplexity int) int
+		BeginPasskeySignIn       func(childComplexity int, input BeginPasskeySignInInput) int
+		BeginTotp                func(childComplexity int, input SetUpInput) int
+		ChangePassword           func(childComplexity int, input ChangePasswordInput) int
+		ConfirmSignIn            func(childComplexity int, input ConfirmSignInInput) int
+		CreateProfile            func(childComplexity int, input CreateProfileInput) int
+		DeleteDemoUsers          func(childComplexity int, input DeleteDemoUsersInput) int
+		DeletePasskey            func(childComplexity int, input DeletePasskeyInput) int
+		DeleteProfile            func(childComplexity int, input DeleteProfileInput) int
+		DeleteTotp               func(childComplexity int) int
+		EndSession               func(childComplexity int, input EndSessionInput) int
+		EndSessions              func(childComplexity int, input EndSessionsInput) int
+		FinishSignIn             func(childComplexity int, input FinishSignInInput) int
+		MakeRecoveryCodes        func(childComplexity int) int
+		RefreshSession           func(childComplexity int) int
+		RenamePasskey            func(childComplexity int, input RenamePasskeyInput) int
+		SignIn                   func(childComplexity int, input SignInInput) int
+		SignInWithPasskey        func(childComplexity int, input PasskeyAnswerInput) int
+		SignOut                  func(childComplexity int) int
+		SignUp                   func(childComplexity int, input SignUpInput) int
+		SwitchProfile            func(childComplexity int, input SwitchProfileInput) int
+		UpdateProfile            func(childComplexity int, input UpdateProfileInput) int
+		UpdateUser               func(childComplexity int, input UpdateUserInput) int
 	}
 
 	PageInfo struct {
@@ -95,6 +122,25 @@ type ComplexityRoot struct {
 		HasNextPage     func(childComplexity int) int
 		HasPreviousPage func(childComplexity int) int
 		StartCursor     func(childComplexity int) int
+	}
+
+	Passkey struct {
+		CreatedAt func(childComplexity int) int
+		Here      func(childComplexity int) int
+		ID        func(childComplexity int) int
+		Name      func(childComplexity int) int
+		Synced    func(childComplexity int) int
+		UsedAt    func(childComplexity int) int
+	}
+
+	PasskeyChallenge struct {
+		Challenge func(childComplexity int) int
+		Options   func(childComplexity int) int
+	}
+
+	PasskeySupport struct {
+		Address   func(childComplexity int) int
+		Available func(childComplexity int) int
 	}
 
 	Profile struct {
@@ -112,9 +158,18 @@ type ComplexityRoot struct {
 
 	Query struct {
 		Me                 func(childComplexity int) int
+		PasskeySupport     func(childComplexity int) int
 		Users              func(childComplexity int, first *int, after *string, query *string) int
 		__resolve__service func(childComplexity int) int
 		__resolve_entities func(childComplexity int, representations []map[string]any) int
+	}
+
+	SecondFactor struct {
+		Passkey      func(childComplexity int) int
+		RecoveryCode func(childComplexity int) int
+		SetUp        func(childComplexity int) int
+		Ticket       func(childComplexity int) int
+		Totp         func(childComplexity int) int
 	}
 
 	Session struct {
@@ -150,13 +205,29 @@ type ComplexityRoot struct {
 		Node   func(childComplexity int) int
 	}
 
+	SignInPayload struct {
+		AccessToken  func(childComplexity int) int
+		ExpiresAt    func(childComplexity int) int
+		Profile      func(childComplexity int) int
+		SecondFactor func(childComplexity int) int
+		User         func(childComplexity int) int
+	}
+
 	SignOutPayload struct {
 		SignedOut func(childComplexity int) int
+	}
+
+	TotpSetUp struct {
+		Key    func(childComplexity int) int
+		QRCode func(childComplexity int) int
+		SetUp  func(childComplexity int) int
+		URL    func(childComplexity int) int
 	}
 
 	User struct {
 		Blocked     func(childComplexity int) int
 		CreatedAt   func(childComplexity int) int
+		Factors     func(childComplexity int) int
 		ID          func(childComplexity int) int
 		Login       func(childComplexity int) int
 		Name        func(childComplexity int) int
@@ -197,7 +268,7 @@ type EntityResolver interface {
 }
 type MutationResolver interface {
 	SignUp(ctx context.Context, input SignUpInput) (*SessionPayload, error)
-	SignIn(ctx context.Context, input SignInInput) (*SessionPayload, error)
+	SignIn(ctx context.Context, input SignInInput) (*SignInPayload, error)
 	RefreshSession(ctx context.Context) (*SessionPayload, error)
 	SignOut(ctx context.Context) (*SignOutPayload, error)
 	SwitchProfile(ctx context.Context, input SwitchProfileInput) (*SessionPayload, error)
@@ -209,15 +280,30 @@ type MutationResolver interface {
 	EndSessions(ctx context.Context, input EndSessionsInput) (*EndSessionsPayload, error)
 	UpdateUser(ctx context.Context, input UpdateUserInput) (*UserPayload, error)
 	DeleteDemoUsers(ctx context.Context, input DeleteDemoUsersInput) (*DeleteDemoUsersPayload, error)
+	FinishSignIn(ctx context.Context, input FinishSignInInput) (*SessionPayload, error)
+	BeginPasskeySignIn(ctx context.Context, input BeginPasskeySignInInput) (*auth.PasskeyChallenge, error)
+	SignInWithPasskey(ctx context.Context, input PasskeyAnswerInput) (*SessionPayload, error)
+	BeginPasskeyConfirmation(ctx context.Context) (*auth.PasskeyChallenge, error)
+	ConfirmSignIn(ctx context.Context, input ConfirmSignInInput) (*SessionPayload, error)
+	BeginTotp(ctx context.Context, input SetUpInput) (*auth.TotpSetUp, error)
+	AddTotp(ctx context.Context, input AddTotpInput) (*FactorsPayload, error)
+	DeleteTotp(ctx context.Context) (*FactorsPayload, error)
+	BeginPasskey(ctx context.Context, input SetUpInput) (*auth.PasskeyChallenge, error)
+	AddPasskey(ctx context.Context, input AddPasskeyInput) (*FactorsPayload, error)
+	RenamePasskey(ctx context.Context, input RenamePasskeyInput) (*FactorsPayload, error)
+	DeletePasskey(ctx context.Context, input DeletePasskeyInput) (*FactorsPayload, error)
+	MakeRecoveryCodes(ctx context.Context) (*FactorsPayload, error)
 }
 type QueryResolver interface {
 	Me(ctx context.Context) (*auth.User, error)
 	Users(ctx context.Context, first *int, after *string, query *string) (*UserConnection, error)
+	PasskeySupport(ctx context.Context) (*auth.PasskeySupport, error)
 }
 type UserResolver interface {
 	Profiles(ctx context.Context, obj *auth.User) ([]*auth.Profile, error)
 	Sessions(ctx context.Context, obj *auth.User) ([]*auth.Session, error)
 	SignIns(ctx context.Context, obj *auth.User, first *int, after *string) (*SignInConnection, error)
+	Factors(ctx context.Context, obj *auth.User) (*auth.Factors, error)
 }
 
 // endregion ************************** generated!.gotpl **************************
@@ -338,6 +424,117 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 
 		return e.ComplexityRoot.Entity.FindManyUserByIDs(childComplexity, args["reps"].([]*UserByIDsInput)), true
 
+	case "Factors.passkeys":
+		if e.ComplexityRoot.Factors.Passkeys == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Factors.Passkeys(childComplexity), true
+	case "Factors.recoveryCodes":
+		if e.ComplexityRoot.Factors.RecoveryCodes == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Factors.RecoveryCodes(childComplexity), true
+	case "Factors.required":
+		if e.ComplexityRoot.Factors.Required == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Factors.Required(childComplexity), true
+	case "Factors.totp":
+		if e.ComplexityRoot.Factors.Totp == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Factors.Totp(childComplexity), true
+
+	case "FactorsPayload.factors":
+		if e.ComplexityRoot.FactorsPayload.Factors == nil {
+			break
+		}
+
+		return e.ComplexityRoot.FactorsPayload.Factors(childComplexity), true
+	case "FactorsPayload.recoveryCodes":
+		if e.ComplexityRoot.FactorsPayload.RecoveryCodes == nil {
+			break
+		}
+
+		return e.ComplexityRoot.FactorsPayload.RecoveryCodes(childComplexity), true
+	case "FactorsPayload.session":
+		if e.ComplexityRoot.FactorsPayload.Session == nil {
+			break
+		}
+
+		return e.ComplexityRoot.FactorsPayload.Session(childComplexity), true
+	case "FactorsPayload.user":
+		if e.ComplexityRoot.FactorsPayload.User == nil {
+			break
+		}
+
+		return e.ComplexityRoot.FactorsPayload.User(childComplexity), true
+
+	case "Mutation.addPasskey":
+		if e.ComplexityRoot.Mutation.AddPasskey == nil {
+			break
+		}
+
+		args, err := field_Mutation_addPasskey_args(ctx, ec, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.AddPasskey(childComplexity, args["input"].(AddPasskeyInput)), true
+	case "Mutation.addTotp":
+		if e.ComplexityRoot.Mutation.AddTotp == nil {
+			break
+		}
+
+		args, err := field_Mutation_addTotp_args(ctx, ec, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.AddTotp(childComplexity, args["input"].(AddTotpInput)), true
+	case "Mutation.beginPasskey":
+		if e.ComplexityRoot.Mutation.BeginPasskey == nil {
+			break
+		}
+
+		args, err := field_Mutation_beginPasskey_args(ctx, ec, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.BeginPasskey(childComplexity, args["input"].(SetUpInput)), true
+	case "Mutation.beginPasskeyConfirmation":
+		if e.ComplexityRoot.Mutation.BeginPasskeyConfirmation == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Mutation.BeginPasskeyConfirmation(childComplexity), true
+	case "Mutation.beginPasskeySignIn":
+		if e.ComplexityRoot.Mutation.BeginPasskeySignIn == nil {
+			break
+		}
+
+		args, err := field_Mutation_beginPasskeySignIn_args(ctx, ec, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.BeginPasskeySignIn(childComplexity, args["input"].(BeginPasskeySignInInput)), true
+	case "Mutation.beginTotp":
+		if e.ComplexityRoot.Mutation.BeginTotp == nil {
+			break
+		}
+
+		args, err := field_Mutation_beginTotp_args(ctx, ec, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.BeginTotp(childComplexity, args["input"].(SetUpInput)), true
 	case "Mutation.changePassword":
 		if e.ComplexityRoot.Mutation.ChangePassword == nil {
 			break
@@ -349,6 +546,17 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Mutation.ChangePassword(childComplexity, args["input"].(ChangePasswordInput)), true
+	case "Mutation.confirmSignIn":
+		if e.ComplexityRoot.Mutation.ConfirmSignIn == nil {
+			break
+		}
+
+		args, err := field_Mutation_confirmSignIn_args(ctx, ec, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.ConfirmSignIn(childComplexity, args["input"].(ConfirmSignInInput)), true
 	case "Mutation.createProfile":
 		if e.ComplexityRoot.Mutation.CreateProfile == nil {
 			break
@@ -371,6 +579,17 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Mutation.DeleteDemoUsers(childComplexity, args["input"].(DeleteDemoUsersInput)), true
+	case "Mutation.deletePasskey":
+		if e.ComplexityRoot.Mutation.DeletePasskey == nil {
+			break
+		}
+
+		args, err := field_Mutation_deletePasskey_args(ctx, ec, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.DeletePasskey(childComplexity, args["input"].(DeletePasskeyInput)), true
 	case "Mutation.deleteProfile":
 		if e.ComplexityRoot.Mutation.DeleteProfile == nil {
 			break
@@ -382,6 +601,12 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Mutation.DeleteProfile(childComplexity, args["input"].(DeleteProfileInput)), true
+	case "Mutation.deleteTotp":
+		if e.ComplexityRoot.Mutation.DeleteTotp == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Mutation.DeleteTotp(childComplexity), true
 	case "Mutation.endSession":
 		if e.ComplexityRoot.Mutation.EndSession == nil {
 			break
@@ -404,12 +629,40 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Mutation.EndSessions(childComplexity, args["input"].(EndSessionsInput)), true
+	case "Mutation.finishSignIn":
+		if e.ComplexityRoot.Mutation.FinishSignIn == nil {
+			break
+		}
+
+		args, err := field_Mutation_finishSignIn_args(ctx, ec, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.FinishSignIn(childComplexity, args["input"].(FinishSignInInput)), true
+	case "Mutation.makeRecoveryCodes":
+		if e.ComplexityRoot.Mutation.MakeRecoveryCodes == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Mutation.MakeRecoveryCodes(childComplexity), true
 	case "Mutation.refreshSession":
 		if e.ComplexityRoot.Mutation.RefreshSession == nil {
 			break
 		}
 
 		return e.ComplexityRoot.Mutation.RefreshSession(childComplexity), true
+	case "Mutation.renamePasskey":
+		if e.ComplexityRoot.Mutation.RenamePasskey == nil {
+			break
+		}
+
+		args, err := field_Mutation_renamePasskey_args(ctx, ec, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.RenamePasskey(childComplexity, args["input"].(RenamePasskeyInput)), true
 	case "Mutation.signIn":
 		if e.ComplexityRoot.Mutation.SignIn == nil {
 			break
@@ -421,6 +674,17 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Mutation.SignIn(childComplexity, args["input"].(SignInInput)), true
+	case "Mutation.signInWithPasskey":
+		if e.ComplexityRoot.Mutation.SignInWithPasskey == nil {
+			break
+		}
+
+		args, err := field_Mutation_signInWithPasskey_args(ctx, ec, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.SignInWithPasskey(childComplexity, args["input"].(PasskeyAnswerInput)), true
 	case "Mutation.signOut":
 		if e.ComplexityRoot.Mutation.SignOut == nil {
 			break
@@ -497,6 +761,69 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 
 		return e.ComplexityRoot.PageInfo.StartCursor(childComplexity), true
 
+	case "Passkey.createdAt":
+		if e.ComplexityRoot.Passkey.CreatedAt == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Passkey.CreatedAt(childComplexity), true
+	case "Passkey.here":
+		if e.ComplexityRoot.Passkey.Here == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Passkey.Here(childComplexity), true
+	case "Passkey.id":
+		if e.ComplexityRoot.Passkey.ID == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Passkey.ID(childComplexity), true
+	case "Passkey.name":
+		if e.ComplexityRoot.Passkey.Name == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Passkey.Name(childComplexity), true
+	case "Passkey.synced":
+		if e.ComplexityRoot.Passkey.Synced == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Passkey.Synced(childComplexity), true
+	case "Passkey.usedAt":
+		if e.ComplexityRoot.Passkey.UsedAt == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Passkey.UsedAt(childComplexity), true
+
+	case "PasskeyChallenge.challenge":
+		if e.ComplexityRoot.PasskeyChallenge.Challenge == nil {
+			break
+		}
+
+		return e.ComplexityRoot.PasskeyChallenge.Challenge(childComplexity), true
+	case "PasskeyChallenge.options":
+		if e.ComplexityRoot.PasskeyChallenge.Options == nil {
+			break
+		}
+
+		return e.ComplexityRoot.PasskeyChallenge.Options(childComplexity), true
+
+	case "PasskeySupport.address":
+		if e.ComplexityRoot.PasskeySupport.Address == nil {
+			break
+		}
+
+		return e.ComplexityRoot.PasskeySupport.Address(childComplexity), true
+	case "PasskeySupport.available":
+		if e.ComplexityRoot.PasskeySupport.Available == nil {
+			break
+		}
+
+		return e.ComplexityRoot.PasskeySupport.Available(childComplexity), true
+
 	case "Profile.child":
 		if e.ComplexityRoot.Profile.Child == nil {
 			break
@@ -547,6 +874,12 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Query.Me(childComplexity), true
+	case "Query.passkeySupport":
+		if e.ComplexityRoot.Query.PasskeySupport == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Query.PasskeySupport(childComplexity), true
 	case "Query.users":
 		if e.ComplexityRoot.Query.Users == nil {
 			break
@@ -575,6 +908,37 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Query.__resolve_entities(childComplexity, args["representations"].([]map[string]any)), true
+
+	case "SecondFactor.passkey":
+		if e.ComplexityRoot.SecondFactor.Passkey == nil {
+			break
+		}
+
+		return e.ComplexityRoot.SecondFactor.Passkey(childComplexity), true
+	case "SecondFactor.recoveryCode":
+		if e.ComplexityRoot.SecondFactor.RecoveryCode == nil {
+			break
+		}
+
+		return e.ComplexityRoot.SecondFactor.RecoveryCode(childComplexity), true
+	case "SecondFactor.setUp":
+		if e.ComplexityRoot.SecondFactor.SetUp == nil {
+			break
+		}
+
+		return e.ComplexityRoot.SecondFactor.SetUp(childComplexity), true
+	case "SecondFactor.ticket":
+		if e.ComplexityRoot.SecondFactor.Ticket == nil {
+			break
+		}
+
+		return e.ComplexityRoot.SecondFactor.Ticket(childComplexity), true
+	case "SecondFactor.totp":
+		if e.ComplexityRoot.SecondFactor.Totp == nil {
+			break
+		}
+
+		return e.ComplexityRoot.SecondFactor.Totp(childComplexity), true
 
 	case "Session.client":
 		if e.ComplexityRoot.Session.Client == nil {
@@ -689,12 +1053,68 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 
 		return e.ComplexityRoot.SignInEdge.Node(childComplexity), true
 
+	case "SignInPayload.accessToken":
+		if e.ComplexityRoot.SignInPayload.AccessToken == nil {
+			break
+		}
+
+		return e.ComplexityRoot.SignInPayload.AccessToken(childComplexity), true
+	case "SignInPayload.expiresAt":
+		if e.ComplexityRoot.SignInPayload.ExpiresAt == nil {
+			break
+		}
+
+		return e.ComplexityRoot.SignInPayload.ExpiresAt(childComplexity), true
+	case "SignInPayload.profile":
+		if e.ComplexityRoot.SignInPayload.Profile == nil {
+			break
+		}
+
+		return e.ComplexityRoot.SignInPayload.Profile(childComplexity), true
+	case "SignInPayload.secondFactor":
+		if e.ComplexityRoot.SignInPayload.SecondFactor == nil {
+			break
+		}
+
+		return e.ComplexityRoot.SignInPayload.SecondFactor(childComplexity), true
+	case "SignInPayload.user":
+		if e.ComplexityRoot.SignInPayload.User == nil {
+			break
+		}
+
+		return e.ComplexityRoot.SignInPayload.User(childComplexity), true
+
 	case "SignOutPayload.signedOut":
 		if e.ComplexityRoot.SignOutPayload.SignedOut == nil {
 			break
 		}
 
 		return e.ComplexityRoot.SignOutPayload.SignedOut(childComplexity), true
+
+	case "TotpSetUp.key":
+		if e.ComplexityRoot.TotpSetUp.Key == nil {
+			break
+		}
+
+		return e.ComplexityRoot.TotpSetUp.Key(childComplexity), true
+	case "TotpSetUp.qrCode":
+		if e.ComplexityRoot.TotpSetUp.QRCode == nil {
+			break
+		}
+
+		return e.ComplexityRoot.TotpSetUp.QRCode(childComplexity), true
+	case "TotpSetUp.setUp":
+		if e.ComplexityRoot.TotpSetUp.SetUp == nil {
+			break
+		}
+
+		return e.ComplexityRoot.TotpSetUp.SetUp(childComplexity), true
+	case "TotpSetUp.url":
+		if e.ComplexityRoot.TotpSetUp.URL == nil {
+			break
+		}
+
+		return e.ComplexityRoot.TotpSetUp.URL(childComplexity), true
 
 	case "User.blocked":
 		if e.ComplexityRoot.User.Blocked == nil {
@@ -708,6 +1128,12 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.User.CreatedAt(childComplexity), true
+	case "User.factors":
+		if e.ComplexityRoot.User.Factors == nil {
+			break
+		}
+
+		return e.ComplexityRoot.User.Factors(childComplexity), true
 	case "User.id":
 		if e.ComplexityRoot.User.ID == nil {
 			break
@@ -817,13 +1243,22 @@ func (e *executableSchema) Exec(ctx context.Context) graphql.ResponseHandler {
 	ec := newExecutionContext(opCtx, e, make(chan graphql.DeferredResult))
 	inputUnmarshalers := func() *graphql.InputUnmarshalerIndex {
 		return graphql.NewInputUnmarshalerIndex(
+			graphql.NewInputUnmarshaler("AddPasskeyInput", graphql.BindUnmarshaler(ec, unmarshalInputAddPasskeyInput)),
+			graphql.NewInputUnmarshaler("AddTotpInput", graphql.BindUnmarshaler(ec, unmarshalInputAddTotpInput)),
+			graphql.NewInputUnmarshaler("BeginPasskeySignInInput", graphql.BindUnmarshaler(ec, unmarshalInputBeginPasskeySignInInput)),
 			graphql.NewInputUnmarshaler("ChangePasswordInput", graphql.BindUnmarshaler(ec, unmarshalInputChangePasswordInput)),
+			graphql.NewInputUnmarshaler("ConfirmSignInInput", graphql.BindUnmarshaler(ec, unmarshalInputConfirmSignInInput)),
 			graphql.NewInputUnmarshaler("CreateProfileInput", graphql.BindUnmarshaler(ec, unmarshalInputCreateProfileInput)),
 			graphql.NewInputUnmarshaler("DeleteDemoUsersInput", graphql.BindUnmarshaler(ec, unmarshalInputDeleteDemoUsersInput)),
+			graphql.NewInputUnmarshaler("DeletePasskeyInput", graphql.BindUnmarshaler(ec, unmarshalInputDeletePasskeyInput)),
 			graphql.NewInputUnmarshaler("DeleteProfileInput", graphql.BindUnmarshaler(ec, unmarshalInputDeleteProfileInput)),
 			graphql.NewInputUnmarshaler("EndSessionInput", graphql.BindUnmarshaler(ec, unmarshalInputEndSessionInput)),
 			graphql.NewInputUnmarshaler("EndSessionsInput", graphql.BindUnmarshaler(ec, unmarshalInputEndSessionsInput)),
+			graphql.NewInputUnmarshaler("FinishSignInInput", graphql.BindUnmarshaler(ec, unmarshalInputFinishSignInInput)),
+			graphql.NewInputUnmarshaler("PasskeyAnswerInput", graphql.BindUnmarshaler(ec, unmarshalInputPasskeyAnswerInput)),
 			graphql.NewInputUnmarshaler("ProfileByIDsInput", graphql.BindUnmarshaler(ec, unmarshalInputProfileByIDsInput)),
+			graphql.NewInputUnmarshaler("RenamePasskeyInput", graphql.BindUnmarshaler(ec, unmarshalInputRenamePasskeyInput)),
+			graphql.NewInputUnmarshaler("SetUpInput", graphql.BindUnmarshaler(ec, unmarshalInputSetUpInput)),
 			graphql.NewInputUnmarshaler("SignInInput", graphql.BindUnmarshaler(ec, unmarshalInputSignInInput)),
 			graphql.NewInputUnmarshaler("SignUpInput", graphql.BindUnmarshaler(ec, unmarshalInputSignUpInput)),
 			graphql.NewInputUnmarshaler("SwitchProfileInput", graphql.BindUnmarshaler(ec, unmarshalInputSwitchProfileInput)),
@@ -936,7 +1371,7 @@ type Mutation {
   "Makes an account with a first profile and signs it in."
   signUp(input: SignUpInput!): SessionPayload! @public
   "Signs in. The answer and its time are the same whether or not the login exists."
-  signIn(input: SignInInput!): SessionPayload! @public
+  signIn(input: SignInInput!): SignInPayload! @public
   """
   Exchanges the refresh token in the cookie for a new access token; the cookie
   is rotated. Fails with UNAUTHENTICATED when there is nothing to refresh.
@@ -1081,6 +1516,16 @@ enum SignInMethod {
   PASSWORD
   "By making the account."
   SIGN_UP
+  "By a passkey alone."
+  PASSKEY
+  "By password and a code of an authenticator app."
+  PASSWORD_AND_CODE
+  "By password and a recovery code."
+  PASSWORD_AND_RECOVERY_CODE
+  "By password and a passkey."
+  PASSWORD_AND_PASSKEY
+  "By password, and by setting up a second factor, which administrators must have."
+  PASSWORD_AND_SET_UP
 }
 
 "What came of a sign-in."
@@ -1091,6 +1536,10 @@ enum SignInOutcome {
   WRONG_PASSWORD
   "The password was right, but the account is blocked."
   BLOCKED
+  "The password was right; no second factor was shown."
+  SECOND_FACTOR_DUE
+  "The code or the passkey was wrong."
+  WRONG_FACTOR
 }
 
 "A set of permissions."
@@ -1309,6 +1758,231 @@ type UserPayload {
   "The account after the change."
   user: User!
 }
+
+# ---- second factors, passkeys, fresh sign-ins ------------------------------
+
+extend type Query {
+  "Whether the cinema's address can have passkeys."
+  passkeySupport: PasskeySupport! @public
+}
+
+extend type Mutation {
+  """
+  The second step of a sign-in: the ticket of the first, with one of the
+  factors. INVALID with WRONG_CODE, WRONG_RECOVERY_CODE or WRONG_PASSKEY when it
+  is not right or was used before.
+  """
+  finishSignIn(input: FinishSignInInput!): SessionPayload! @public
+  "Asks for a passkey: anyone's, to sign in by it alone, or with a ticket one of its account."
+  beginPasskeySignIn(input: BeginPasskeySignInInput!): PasskeyChallenge! @public
+  "Signs in by a passkey alone, which has verified its owner."
+  signInWithPasskey(input: PasskeyAnswerInput!): SessionPayload! @public
+  "Asks for a passkey of the signed-in account, for confirmSignIn."
+  beginPasskeyConfirmation: PasskeyChallenge! @authenticated
+  """
+  Shows again who is there, by password or passkey. For ten minutes the new
+  access token then does what else is refused with REAUTHENTICATION_REQUIRED.
+  A wrong password counts as an attempt to sign in.
+  """
+  confirmSignIn(input: ConfirmSignInInput!): SessionPayload! @authenticated
+  """
+  Makes the key of an authenticator app. Needs a fresh sign-in, or the ticket of
+  one that has to set up a second factor; so do the others that set one up.
+  """
+  beginTotp(input: SetUpInput!): TotpSetUp! @public
+  "Sets the authenticator app up, with its first code."
+  addTotp(input: AddTotpInput!): FactorsPayload! @public
+  "Takes the authenticator app away. Needs a fresh sign-in."
+  deleteTotp: FactorsPayload! @authenticated
+  "Asks a browser to make a passkey."
+  beginPasskey(input: SetUpInput!): PasskeyChallenge! @public
+  "Keeps the passkey that a browser has made; at most 20."
+  addPasskey(input: AddPasskeyInput!): FactorsPayload! @public
+  "Gives a passkey another name."
+  renamePasskey(input: RenamePasskeyInput!): FactorsPayload! @authenticated
+  "Takes a passkey away; the last way to sign in stays. Needs a fresh sign-in."
+  deletePasskey(input: DeletePasskeyInput!): FactorsPayload! @authenticated
+  "Makes new recovery codes; those before are worth nothing then. Needs a fresh sign-in."
+  makeRecoveryCodes: FactorsPayload! @authenticated
+}
+
+extend type User {
+  "What it proves itself with beside its password; null for another's account."
+  factors: Factors
+}
+
+"Whether an address can have passkeys: they need https, or localhost, and a name."
+type PasskeySupport {
+  "Whether it can."
+  available: Boolean!
+  "The cinema's address, the only one at which they work."
+  address: String!
+}
+
+"What an account proves itself with beside its password."
+type Factors {
+  "Since when there is an authenticator app; null without one."
+  totp: DateTime
+  "The passkeys, oldest first."
+  passkeys: [Passkey!]!
+  "How many recovery codes are left."
+  recoveryCodes: Int!
+  "Whether the account must have a second factor."
+  required: Boolean!
+}
+
+"A passkey."
+type Passkey {
+  "Global identifier."
+  id: ID!
+  "The name that its owner gave it."
+  name: String!
+  "When it was made."
+  createdAt: DateTime!
+  "When it was last used; null if never."
+  usedAt: DateTime
+  "Whether it is kept on more than one device."
+  synced: Boolean!
+  "Whether it works at the cinema's present address."
+  here: Boolean!
+}
+
+"""
+What a right login and password lead to: a session, or, when only secondFactor
+is set, a second step.
+"""
+type SignInPayload {
+  "JWT for the Authorization header; keep it in memory only."
+  accessToken: String
+  "When the access token ends."
+  expiresAt: DateTime
+  "The account."
+  user: User
+  "The profile that watches in this session."
+  profile: Profile
+  "The second step that is due; null when a session was opened."
+  secondFactor: SecondFactor
+}
+
+"The second step of a sign-in."
+type SecondFactor {
+  "For finishSignIn, or with setUp for setting up a factor; good for ten minutes and one sign-in. It is no session."
+  ticket: String!
+  "Whether the account has none and must set one up before it can do anything else."
+  setUp: Boolean!
+  "Whether it has an authenticator app."
+  totp: Boolean!
+  "Whether it has a passkey that works at this address."
+  passkey: Boolean!
+  "Whether it has recovery codes left."
+  recoveryCode: Boolean!
+}
+
+"What a browser is asked for a passkey."
+type PasskeyChallenge {
+  "To be sent back with the answer; good for five minutes and one use."
+  challenge: String!
+  "JSON for PublicKeyCredential.parseRequestOptionsFromJSON or parseCreationOptionsFromJSON (WebAuthn)."
+  options: String!
+}
+
+"What an authenticator app must be told."
+type TotpSetUp {
+  "To be sent with the first code; good for ten minutes."
+  setUp: String!
+  "The key, in base32, for typing."
+  key: String!
+  "The otpauth address that holds it."
+  url: String!
+  "Its picture, as a data URL."
+  qrCode: String!
+}
+
+"The account's factors after a change."
+type FactorsPayload {
+  "What there is now."
+  factors: Factors!
+  "The account."
+  user: User!
+  "New recovery codes, shown this once; null when none were made."
+  recoveryCodes: [String!]
+  "The session that a ticket opened; null without one."
+  session: SessionPayload
+}
+
+"The second step of a sign-in: one of code, recoveryCode and passkey."
+input FinishSignInInput {
+  "The ticket of signIn."
+  ticket: String!
+  "The code that the authenticator app shows."
+  code: String
+  "A recovery code."
+  recoveryCode: String
+  "A passkey, asked for by beginPasskeySignIn with the ticket."
+  passkey: PasskeyAnswerInput
+}
+
+"Whose passkey is asked for."
+input BeginPasskeySignInInput {
+  "The ticket of signIn; without it anyone's."
+  ticket: String
+}
+
+"A browser's answer to a PasskeyChallenge."
+input PasskeyAnswerInput {
+  "The challenge as it came."
+  challenge: String!
+  "What PublicKeyCredential.toJSON gives, as text."
+  credential: String!
+}
+
+"Who is there: one of them."
+input ConfirmSignInInput {
+  "The account's password."
+  password: String
+  "A passkey, asked for by beginPasskeyConfirmation."
+  passkey: PasskeyAnswerInput
+}
+
+"Who sets a factor up."
+input SetUpInput {
+  "The ticket of a sign-in whose secondFactor says setUp; without it the signed-in account."
+  ticket: String
+}
+
+"The authenticator app's first code."
+input AddTotpInput {
+  "The ticket of a sign-in whose secondFactor says setUp; without it the signed-in account."
+  ticket: String
+  "What beginTotp gave for it."
+  setUp: String!
+  "The code that the app shows."
+  code: String!
+}
+
+"The passkey to keep."
+input AddPasskeyInput {
+  "The ticket of a sign-in whose secondFactor says setUp; without it the signed-in account."
+  ticket: String
+  "The browser's answer to beginPasskey."
+  answer: PasskeyAnswerInput!
+  "1 to 40 characters; the browser's name if absent."
+  name: String
+}
+
+"A passkey's new name."
+input RenamePasskeyInput {
+  "The passkey."
+  id: ID!
+  "1 to 40 characters."
+  name: String!
+}
+
+"The passkey to take away."
+input DeletePasskeyInput {
+  "The passkey."
+  id: ID!
+}
 `, BuiltIn: false},
 	{Name: "../../federation/directives.graphql", Input: `
 	directive @authenticated on FIELD_DEFINITION | OBJECT | INTERFACE | SCALAR | ENUM
@@ -1450,6 +2124,34 @@ func childFields_EndSessionsPayload(ctx context.Context, ec *executionContext, f
 	return nil, fmt.Errorf("no field named %q was found under type EndSessionsPayload", field.Name)
 }
 
+func childFields_Factors(ctx context.Context, ec *executionContext, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "totp":
+		return fieldContext_Factors_totp(ctx, ec, field)
+	case "passkeys":
+		return fieldContext_Factors_passkeys(ctx, ec, field)
+	case "recoveryCodes":
+		return fieldContext_Factors_recoveryCodes(ctx, ec, field)
+	case "required":
+		return fieldContext_Factors_required(ctx, ec, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type Factors", field.Name)
+}
+
+func childFields_FactorsPayload(ctx context.Context, ec *executionContext, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "factors":
+		return fieldContext_FactorsPayload_factors(ctx, ec, field)
+	case "user":
+		return fieldContext_FactorsPayload_user(ctx, ec, field)
+	case "recoveryCodes":
+		return fieldContext_FactorsPayload_recoveryCodes(ctx, ec, field)
+	case "session":
+		return fieldContext_FactorsPayload_session(ctx, ec, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type FactorsPayload", field.Name)
+}
+
 func childFields_PageInfo(ctx context.Context, ec *executionContext, field graphql.CollectedField) (*graphql.FieldContext, error) {
 	switch field.Name {
 	case "hasNextPage":
@@ -1462,6 +2164,44 @@ func childFields_PageInfo(ctx context.Context, ec *executionContext, field graph
 		return fieldContext_PageInfo_endCursor(ctx, ec, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type PageInfo", field.Name)
+}
+
+func childFields_Passkey(ctx context.Context, ec *executionContext, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "id":
+		return fieldContext_Passkey_id(ctx, ec, field)
+	case "name":
+		return fieldContext_Passkey_name(ctx, ec, field)
+	case "createdAt":
+		return fieldContext_Passkey_createdAt(ctx, ec, field)
+	case "usedAt":
+		return fieldContext_Passkey_usedAt(ctx, ec, field)
+	case "synced":
+		return fieldContext_Passkey_synced(ctx, ec, field)
+	case "here":
+		return fieldContext_Passkey_here(ctx, ec, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type Passkey", field.Name)
+}
+
+func childFields_PasskeyChallenge(ctx context.Context, ec *executionContext, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "challenge":
+		return fieldContext_PasskeyChallenge_challenge(ctx, ec, field)
+	case "options":
+		return fieldContext_PasskeyChallenge_options(ctx, ec, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type PasskeyChallenge", field.Name)
+}
+
+func childFields_PasskeySupport(ctx context.Context, ec *executionContext, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "available":
+		return fieldContext_PasskeySupport_available(ctx, ec, field)
+	case "address":
+		return fieldContext_PasskeySupport_address(ctx, ec, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type PasskeySupport", field.Name)
 }
 
 func childFields_Profile(ctx context.Context, ec *executionContext, field graphql.CollectedField) (*graphql.FieldContext, error) {
@@ -1488,6 +2228,22 @@ func childFields_ProfilePayload(ctx context.Context, ec *executionContext, field
 		return fieldContext_ProfilePayload_user(ctx, ec, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type ProfilePayload", field.Name)
+}
+
+func childFields_SecondFactor(ctx context.Context, ec *executionContext, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "ticket":
+		return fieldContext_SecondFactor_ticket(ctx, ec, field)
+	case "setUp":
+		return fieldContext_SecondFactor_setUp(ctx, ec, field)
+	case "totp":
+		return fieldContext_SecondFactor_totp(ctx, ec, field)
+	case "passkey":
+		return fieldContext_SecondFactor_passkey(ctx, ec, field)
+	case "recoveryCode":
+		return fieldContext_SecondFactor_recoveryCode(ctx, ec, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type SecondFactor", field.Name)
 }
 
 func childFields_Session(ctx context.Context, ec *executionContext, field graphql.CollectedField) (*graphql.FieldContext, error) {
@@ -1556,12 +2312,42 @@ func childFields_SignInEdge(ctx context.Context, ec *executionContext, field gra
 	return nil, fmt.Errorf("no field named %q was found under type SignInEdge", field.Name)
 }
 
+func childFields_SignInPayload(ctx context.Context, ec *executionContext, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "accessToken":
+		return fieldContext_SignInPayload_accessToken(ctx, ec, field)
+	case "expiresAt":
+		return fieldContext_SignInPayload_expiresAt(ctx, ec, field)
+	case "user":
+		return fieldContext_SignInPayload_user(ctx, ec, field)
+	case "profile":
+		return fieldContext_SignInPayload_profile(ctx, ec, field)
+	case "secondFactor":
+		return fieldContext_SignInPayload_secondFactor(ctx, ec, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type SignInPayload", field.Name)
+}
+
 func childFields_SignOutPayload(ctx context.Context, ec *executionContext, field graphql.CollectedField) (*graphql.FieldContext, error) {
 	switch field.Name {
 	case "signedOut":
 		return fieldContext_SignOutPayload_signedOut(ctx, ec, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type SignOutPayload", field.Name)
+}
+
+func childFields_TotpSetUp(ctx context.Context, ec *executionContext, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "setUp":
+		return fieldContext_TotpSetUp_setUp(ctx, ec, field)
+	case "key":
+		return fieldContext_TotpSetUp_key(ctx, ec, field)
+	case "url":
+		return fieldContext_TotpSetUp_url(ctx, ec, field)
+	case "qrCode":
+		return fieldContext_TotpSetUp_qrCode(ctx, ec, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type TotpSetUp", field.Name)
 }
 
 func childFields_User(ctx context.Context, ec *executionContext, field graphql.CollectedField) (*graphql.FieldContext, error) {
@@ -1586,6 +2372,8 @@ func childFields_User(ctx context.Context, ec *executionContext, field graphql.C
 		return fieldContext_User_sessions(ctx, ec, field)
 	case "signIns":
 		return fieldContext_User_signIns(ctx, ec, field)
+	case "factors":
+		return fieldContext_User_factors(ctx, ec, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type User", field.Name)
 }
@@ -1772,12 +2560,96 @@ func field_Entity_findManyUserByIDs_args(ctx context.Context, ec *executionConte
 	return args, nil
 }
 
+func field_Mutation_addPasskey_args(ctx context.Context, ec *executionContext, rawArgs map[string]any) (map[string]any, error) {
+	var err error
+	args := map[string]any{}
+	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "input",
+		func(ctx context.Context, v any) (AddPasskeyInput, error) {
+			return unmarshalNAddPasskeyInput2githubᚗcomᚋnetflixathomeᚋcinemaᚋgraphᚋauthᚐAddPasskeyInput(ctx, ec, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["input"] = arg0
+	return args, nil
+}
+
+func field_Mutation_addTotp_args(ctx context.Context, ec *executionContext, rawArgs map[string]any) (map[string]any, error) {
+	var err error
+	args := map[string]any{}
+	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "input",
+		func(ctx context.Context, v any) (AddTotpInput, error) {
+			return unmarshalNAddTotpInput2githubᚗcomᚋnetflixathomeᚋcinemaᚋgraphᚋauthᚐAddTotpInput(ctx, ec, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["input"] = arg0
+	return args, nil
+}
+
+func field_Mutation_beginPasskeySignIn_args(ctx context.Context, ec *executionContext, rawArgs map[string]any) (map[string]any, error) {
+	var err error
+	args := map[string]any{}
+	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "input",
+		func(ctx context.Context, v any) (BeginPasskeySignInInput, error) {
+			return unmarshalNBeginPasskeySignInInput2githubᚗcomᚋnetflixathomeᚋcinemaᚋgraphᚋauthᚐBeginPasskeySignInInput(ctx, ec, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["input"] = arg0
+	return args, nil
+}
+
+func field_Mutation_beginPasskey_args(ctx context.Context, ec *executionContext, rawArgs map[string]any) (map[string]any, error) {
+	var err error
+	args := map[string]any{}
+	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "input",
+		func(ctx context.Context, v any) (SetUpInput, error) {
+			return unmarshalNSetUpInput2githubᚗcomᚋnetflixathomeᚋcinemaᚋgraphᚋauthᚐSetUpInput(ctx, ec, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["input"] = arg0
+	return args, nil
+}
+
+func field_Mutation_beginTotp_args(ctx context.Context, ec *executionContext, rawArgs map[string]any) (map[string]any, error) {
+	var err error
+	args := map[string]any{}
+	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "input",
+		func(ctx context.Context, v any) (SetUpInput, error) {
+			return unmarshalNSetUpInput2githubᚗcomᚋnetflixathomeᚋcinemaᚋgraphᚋauthᚐSetUpInput(ctx, ec, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["input"] = arg0
+	return args, nil
+}
+
 func field_Mutation_changePassword_args(ctx context.Context, ec *executionContext, rawArgs map[string]any) (map[string]any, error) {
 	var err error
 	args := map[string]any{}
 	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "input",
 		func(ctx context.Context, v any) (ChangePasswordInput, error) {
 			return unmarshalNChangePasswordInput2githubᚗcomᚋnetflixathomeᚋcinemaᚋgraphᚋauthᚐChangePasswordInput(ctx, ec, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["input"] = arg0
+	return args, nil
+}
+
+func field_Mutation_confirmSignIn_args(ctx context.Context, ec *executionContext, rawArgs map[string]any) (map[string]any, error) {
+	var err error
+	args := map[string]any{}
+	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "input",
+		func(ctx context.Context, v any) (ConfirmSignInInput, error) {
+			return unmarshalNConfirmSignInInput2githubᚗcomᚋnetflixathomeᚋcinemaᚋgraphᚋauthᚐConfirmSignInInput(ctx, ec, v)
 		})
 	if err != nil {
 		return nil, err
@@ -1806,6 +2678,20 @@ func field_Mutation_deleteDemoUsers_args(ctx context.Context, ec *executionConte
 	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "input",
 		func(ctx context.Context, v any) (DeleteDemoUsersInput, error) {
 			return unmarshalNDeleteDemoUsersInput2githubᚗcomᚋnetflixathomeᚋcinemaᚋgraphᚋauthᚐDeleteDemoUsersInput(ctx, ec, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["input"] = arg0
+	return args, nil
+}
+
+func field_Mutation_deletePasskey_args(ctx context.Context, ec *executionContext, rawArgs map[string]any) (map[string]any, error) {
+	var err error
+	args := map[string]any{}
+	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "input",
+		func(ctx context.Context, v any) (DeletePasskeyInput, error) {
+			return unmarshalNDeletePasskeyInput2githubᚗcomᚋnetflixathomeᚋcinemaᚋgraphᚋauthᚐDeletePasskeyInput(ctx, ec, v)
 		})
 	if err != nil {
 		return nil, err
@@ -1848,6 +2734,48 @@ func field_Mutation_endSessions_args(ctx context.Context, ec *executionContext, 
 	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "input",
 		func(ctx context.Context, v any) (EndSessionsInput, error) {
 			return unmarshalNEndSessionsInput2githubᚗcomᚋnetflixathomeᚋcinemaᚋgraphᚋauthᚐEndSessionsInput(ctx, ec, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["input"] = arg0
+	return args, nil
+}
+
+func field_Mutation_finishSignIn_args(ctx context.Context, ec *executionContext, rawArgs map[string]any) (map[string]any, error) {
+	var err error
+	args := map[string]any{}
+	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "input",
+		func(ctx context.Context, v any) (FinishSignInInput, error) {
+			return unmarshalNFinishSignInInput2githubᚗcomᚋnetflixathomeᚋcinemaᚋgraphᚋauthᚐFinishSignInInput(ctx, ec, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["input"] = arg0
+	return args, nil
+}
+
+func field_Mutation_renamePasskey_args(ctx context.Context, ec *executionContext, rawArgs map[string]any) (map[string]any, error) {
+	var err error
+	args := map[string]any{}
+	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "input",
+		func(ctx context.Context, v any) (RenamePasskeyInput, error) {
+			return unmarshalNRenamePasskeyInput2githubᚗcomᚋnetflixathomeᚋcinemaᚋgraphᚋauthᚐRenamePasskeyInput(ctx, ec, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["input"] = arg0
+	return args, nil
+}
+
+func field_Mutation_signInWithPasskey_args(ctx context.Context, ec *executionContext, rawArgs map[string]any) (map[string]any, error) {
+	var err error
+	args := map[string]any{}
+	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "input",
+		func(ctx context.Context, v any) (PasskeyAnswerInput, error) {
+			return unmarshalNPasskeyAnswerInput2githubᚗcomᚋnetflixathomeᚋcinemaᚋgraphᚋauthᚐPasskeyAnswerInput(ctx, ec, v)
 		})
 	if err != nil {
 		return nil, err
@@ -2471,6 +3399,226 @@ func fieldContext_Entity_findManyUserByIDs(ctx context.Context, ec *executionCon
 	return fc, nil
 }
 
+func _Factors_totp(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *auth.Factors) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_Factors_totp(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Totp, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *time.Time) graphql.Marshaler {
+			return marshalODateTime2ᚖtimeᚐTime(ctx, ec, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func fieldContext_Factors_totp(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("Factors", field, false, false, "DateTime")
+}
+
+func _Factors_passkeys(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *auth.Factors) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_Factors_passkeys(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Passkeys, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v []auth.Passkey) graphql.Marshaler {
+			return marshalNPasskey2ᚕgithubᚗcomᚋnetflixathomeᚋcinemaᚋsubgraphsᚋauthᚐPasskeyᚄ(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_Factors_passkeys(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Factors",
+		Field:      field,
+		IsMethod:   false,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return childFields_Passkey(ctx, ec, field)
+		},
+	}
+	return fc, nil
+}
+
+func _Factors_recoveryCodes(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *auth.Factors) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_Factors_recoveryCodes(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.RecoveryCodes, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v int) graphql.Marshaler {
+			return marshalNInt2int(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_Factors_recoveryCodes(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("Factors", field, false, false, "Int")
+}
+
+func _Factors_required(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *auth.Factors) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_Factors_required(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Required, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v bool) graphql.Marshaler {
+			return marshalNBoolean2bool(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_Factors_required(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("Factors", field, false, false, "Boolean")
+}
+
+func _FactorsPayload_factors(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *FactorsPayload) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_FactorsPayload_factors(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Factors, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *auth.Factors) graphql.Marshaler {
+			return marshalNFactors2ᚖgithubᚗcomᚋnetflixathomeᚋcinemaᚋsubgraphsᚋauthᚐFactors(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_FactorsPayload_factors(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "FactorsPayload",
+		Field:      field,
+		IsMethod:   false,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return childFields_Factors(ctx, ec, field)
+		},
+	}
+	return fc, nil
+}
+
+func _FactorsPayload_user(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *FactorsPayload) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_FactorsPayload_user(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.User, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *auth.User) graphql.Marshaler {
+			return marshalNUser2ᚖgithubᚗcomᚋnetflixathomeᚋcinemaᚋsubgraphsᚋauthᚐUser(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_FactorsPayload_user(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "FactorsPayload",
+		Field:      field,
+		IsMethod:   false,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return childFields_User(ctx, ec, field)
+		},
+	}
+	return fc, nil
+}
+
+func _FactorsPayload_recoveryCodes(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *FactorsPayload) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_FactorsPayload_recoveryCodes(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.RecoveryCodes, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v []string) graphql.Marshaler {
+			return marshalOString2ᚕstringᚄ(ctx, ec, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func fieldContext_FactorsPayload_recoveryCodes(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("FactorsPayload", field, false, false, "String")
+}
+
+func _FactorsPayload_session(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *FactorsPayload) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_FactorsPayload_session(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Session, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *SessionPayload) graphql.Marshaler {
+			return marshalOSessionPayload2ᚖgithubᚗcomᚋnetflixathomeᚋcinemaᚋgraphᚋauthᚐSessionPayload(ctx, ec, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func fieldContext_FactorsPayload_session(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "FactorsPayload",
+		Field:      field,
+		IsMethod:   false,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return childFields_SessionPayload(ctx, ec, field)
+		},
+	}
+	return fc, nil
+}
+
 func _Mutation_signUp(ctx context.Context, ec *executionContext, field graphql.CollectedField) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
@@ -2528,8 +3676,8 @@ func _Mutation_signIn(ctx context.Context, ec *executionContext, field graphql.C
 			return ec.Resolvers.Mutation().SignIn(ctx, fc.Args["input"].(SignInInput))
 		},
 		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v *SessionPayload) graphql.Marshaler {
-			return marshalNSessionPayload2ᚖgithubᚗcomᚋnetflixathomeᚋcinemaᚋgraphᚋauthᚐSessionPayload(ctx, ec, selections, v)
+		func(ctx context.Context, selections ast.SelectionSet, v *SignInPayload) graphql.Marshaler {
+			return marshalNSignInPayload2ᚖgithubᚗcomᚋnetflixathomeᚋcinemaᚋgraphᚋauthᚐSignInPayload(ctx, ec, selections, v)
 		},
 		true,
 		true,
@@ -2542,7 +3690,7 @@ func fieldContext_Mutation_signIn(ctx context.Context, ec *executionContext, fie
 		IsMethod:   true,
 		IsResolver: true,
 		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-			return childFields_SessionPayload(ctx, ec, field)
+			return childFields_SignInPayload(ctx, ec, field)
 		},
 	}
 	defer func() {
@@ -3019,6 +4167,542 @@ func fieldContext_Mutation_deleteDemoUsers(ctx context.Context, ec *executionCon
 	return fc, nil
 }
 
+func _Mutation_finishSignIn(ctx context.Context, ec *executionContext, field graphql.CollectedField) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_Mutation_finishSignIn(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			fc := graphql.GetFieldContext(ctx)
+			return ec.Resolvers.Mutation().FinishSignIn(ctx, fc.Args["input"].(FinishSignInInput))
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *SessionPayload) graphql.Marshaler {
+			return marshalNSessionPayload2ᚖgithubᚗcomᚋnetflixathomeᚋcinemaᚋgraphᚋauthᚐSessionPayload(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_Mutation_finishSignIn(ctx context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Mutation",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return childFields_SessionPayload(ctx, ec, field)
+		},
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = ec.Recover(ctx, r)
+			ec.Error(ctx, err)
+		}
+	}()
+	ctx = graphql.WithFieldContext(ctx, fc)
+	if fc.Args, err = field_Mutation_finishSignIn_args(ctx, ec, field.ArgumentMap(ec.Variables)); err != nil {
+		ec.Error(ctx, err)
+		return fc, err
+	}
+	return fc, nil
+}
+
+func _Mutation_beginPasskeySignIn(ctx context.Context, ec *executionContext, field graphql.CollectedField) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_Mutation_beginPasskeySignIn(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			fc := graphql.GetFieldContext(ctx)
+			return ec.Resolvers.Mutation().BeginPasskeySignIn(ctx, fc.Args["input"].(BeginPasskeySignInInput))
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *auth.PasskeyChallenge) graphql.Marshaler {
+			return marshalNPasskeyChallenge2ᚖgithubᚗcomᚋnetflixathomeᚋcinemaᚋsubgraphsᚋauthᚐPasskeyChallenge(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_Mutation_beginPasskeySignIn(ctx context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Mutation",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return childFields_PasskeyChallenge(ctx, ec, field)
+		},
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = ec.Recover(ctx, r)
+			ec.Error(ctx, err)
+		}
+	}()
+	ctx = graphql.WithFieldContext(ctx, fc)
+	if fc.Args, err = field_Mutation_beginPasskeySignIn_args(ctx, ec, field.ArgumentMap(ec.Variables)); err != nil {
+		ec.Error(ctx, err)
+		return fc, err
+	}
+	return fc, nil
+}
+
+func _Mutation_signInWithPasskey(ctx context.Context, ec *executionContext, field graphql.CollectedField) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_Mutation_signInWithPasskey(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			fc := graphql.GetFieldContext(ctx)
+			return ec.Resolvers.Mutation().SignInWithPasskey(ctx, fc.Args["input"].(PasskeyAnswerInput))
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *SessionPayload) graphql.Marshaler {
+			return marshalNSessionPayload2ᚖgithubᚗcomᚋnetflixathomeᚋcinemaᚋgraphᚋauthᚐSessionPayload(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_Mutation_signInWithPasskey(ctx context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Mutation",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return childFields_SessionPayload(ctx, ec, field)
+		},
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = ec.Recover(ctx, r)
+			ec.Error(ctx, err)
+		}
+	}()
+	ctx = graphql.WithFieldContext(ctx, fc)
+	if fc.Args, err = field_Mutation_signInWithPasskey_args(ctx, ec, field.ArgumentMap(ec.Variables)); err != nil {
+		ec.Error(ctx, err)
+		return fc, err
+	}
+	return fc, nil
+}
+
+func _Mutation_beginPasskeyConfirmation(ctx context.Context, ec *executionContext, field graphql.CollectedField) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_Mutation_beginPasskeyConfirmation(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return ec.Resolvers.Mutation().BeginPasskeyConfirmation(ctx)
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *auth.PasskeyChallenge) graphql.Marshaler {
+			return marshalNPasskeyChallenge2ᚖgithubᚗcomᚋnetflixathomeᚋcinemaᚋsubgraphsᚋauthᚐPasskeyChallenge(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_Mutation_beginPasskeyConfirmation(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Mutation",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return childFields_PasskeyChallenge(ctx, ec, field)
+		},
+	}
+	return fc, nil
+}
+
+func _Mutation_confirmSignIn(ctx context.Context, ec *executionContext, field graphql.CollectedField) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_Mutation_confirmSignIn(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			fc := graphql.GetFieldContext(ctx)
+			return ec.Resolvers.Mutation().ConfirmSignIn(ctx, fc.Args["input"].(ConfirmSignInInput))
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *SessionPayload) graphql.Marshaler {
+			return marshalNSessionPayload2ᚖgithubᚗcomᚋnetflixathomeᚋcinemaᚋgraphᚋauthᚐSessionPayload(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_Mutation_confirmSignIn(ctx context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Mutation",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return childFields_SessionPayload(ctx, ec, field)
+		},
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = ec.Recover(ctx, r)
+			ec.Error(ctx, err)
+		}
+	}()
+	ctx = graphql.WithFieldContext(ctx, fc)
+	if fc.Args, err = field_Mutation_confirmSignIn_args(ctx, ec, field.ArgumentMap(ec.Variables)); err != nil {
+		ec.Error(ctx, err)
+		return fc, err
+	}
+	return fc, nil
+}
+
+func _Mutation_beginTotp(ctx context.Context, ec *executionContext, field graphql.CollectedField) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_Mutation_beginTotp(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			fc := graphql.GetFieldContext(ctx)
+			return ec.Resolvers.Mutation().BeginTotp(ctx, fc.Args["input"].(SetUpInput))
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *auth.TotpSetUp) graphql.Marshaler {
+			return marshalNTotpSetUp2ᚖgithubᚗcomᚋnetflixathomeᚋcinemaᚋsubgraphsᚋauthᚐTotpSetUp(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_Mutation_beginTotp(ctx context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Mutation",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return childFields_TotpSetUp(ctx, ec, field)
+		},
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = ec.Recover(ctx, r)
+			ec.Error(ctx, err)
+		}
+	}()
+	ctx = graphql.WithFieldContext(ctx, fc)
+	if fc.Args, err = field_Mutation_beginTotp_args(ctx, ec, field.ArgumentMap(ec.Variables)); err != nil {
+		ec.Error(ctx, err)
+		return fc, err
+	}
+	return fc, nil
+}
+
+func _Mutation_addTotp(ctx context.Context, ec *executionContext, field graphql.CollectedField) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_Mutation_addTotp(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			fc := graphql.GetFieldContext(ctx)
+			return ec.Resolvers.Mutation().AddTotp(ctx, fc.Args["input"].(AddTotpInput))
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *FactorsPayload) graphql.Marshaler {
+			return marshalNFactorsPayload2ᚖgithubᚗcomᚋnetflixathomeᚋcinemaᚋgraphᚋauthᚐFactorsPayload(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_Mutation_addTotp(ctx context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Mutation",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return childFields_FactorsPayload(ctx, ec, field)
+		},
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = ec.Recover(ctx, r)
+			ec.Error(ctx, err)
+		}
+	}()
+	ctx = graphql.WithFieldContext(ctx, fc)
+	if fc.Args, err = field_Mutation_addTotp_args(ctx, ec, field.ArgumentMap(ec.Variables)); err != nil {
+		ec.Error(ctx, err)
+		return fc, err
+	}
+	return fc, nil
+}
+
+func _Mutation_deleteTotp(ctx context.Context, ec *executionContext, field graphql.CollectedField) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_Mutation_deleteTotp(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return ec.Resolvers.Mutation().DeleteTotp(ctx)
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *FactorsPayload) graphql.Marshaler {
+			return marshalNFactorsPayload2ᚖgithubᚗcomᚋnetflixathomeᚋcinemaᚋgraphᚋauthᚐFactorsPayload(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_Mutation_deleteTotp(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Mutation",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return childFields_FactorsPayload(ctx, ec, field)
+		},
+	}
+	return fc, nil
+}
+
+func _Mutation_beginPasskey(ctx context.Context, ec *executionContext, field graphql.CollectedField) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_Mutation_beginPasskey(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			fc := graphql.GetFieldContext(ctx)
+			return ec.Resolvers.Mutation().BeginPasskey(ctx, fc.Args["input"].(SetUpInput))
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *auth.PasskeyChallenge) graphql.Marshaler {
+			return marshalNPasskeyChallenge2ᚖgithubᚗcomᚋnetflixathomeᚋcinemaᚋsubgraphsᚋauthᚐPasskeyChallenge(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_Mutation_beginPasskey(ctx context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Mutation",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return childFields_PasskeyChallenge(ctx, ec, field)
+		},
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = ec.Recover(ctx, r)
+			ec.Error(ctx, err)
+		}
+	}()
+	ctx = graphql.WithFieldContext(ctx, fc)
+	if fc.Args, err = field_Mutation_beginPasskey_args(ctx, ec, field.ArgumentMap(ec.Variables)); err != nil {
+		ec.Error(ctx, err)
+		return fc, err
+	}
+	return fc, nil
+}
+
+func _Mutation_addPasskey(ctx context.Context, ec *executionContext, field graphql.CollectedField) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_Mutation_addPasskey(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			fc := graphql.GetFieldContext(ctx)
+			return ec.Resolvers.Mutation().AddPasskey(ctx, fc.Args["input"].(AddPasskeyInput))
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *FactorsPayload) graphql.Marshaler {
+			return marshalNFactorsPayload2ᚖgithubᚗcomᚋnetflixathomeᚋcinemaᚋgraphᚋauthᚐFactorsPayload(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_Mutation_addPasskey(ctx context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Mutation",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return childFields_FactorsPayload(ctx, ec, field)
+		},
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = ec.Recover(ctx, r)
+			ec.Error(ctx, err)
+		}
+	}()
+	ctx = graphql.WithFieldContext(ctx, fc)
+	if fc.Args, err = field_Mutation_addPasskey_args(ctx, ec, field.ArgumentMap(ec.Variables)); err != nil {
+		ec.Error(ctx, err)
+		return fc, err
+	}
+	return fc, nil
+}
+
+func _Mutation_renamePasskey(ctx context.Context, ec *executionContext, field graphql.CollectedField) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_Mutation_renamePasskey(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			fc := graphql.GetFieldContext(ctx)
+			return ec.Resolvers.Mutation().RenamePasskey(ctx, fc.Args["input"].(RenamePasskeyInput))
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *FactorsPayload) graphql.Marshaler {
+			return marshalNFactorsPayload2ᚖgithubᚗcomᚋnetflixathomeᚋcinemaᚋgraphᚋauthᚐFactorsPayload(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_Mutation_renamePasskey(ctx context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Mutation",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return childFields_FactorsPayload(ctx, ec, field)
+		},
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = ec.Recover(ctx, r)
+			ec.Error(ctx, err)
+		}
+	}()
+	ctx = graphql.WithFieldContext(ctx, fc)
+	if fc.Args, err = field_Mutation_renamePasskey_args(ctx, ec, field.ArgumentMap(ec.Variables)); err != nil {
+		ec.Error(ctx, err)
+		return fc, err
+	}
+	return fc, nil
+}
+
+func _Mutation_deletePasskey(ctx context.Context, ec *executionContext, field graphql.CollectedField) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_Mutation_deletePasskey(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			fc := graphql.GetFieldContext(ctx)
+			return ec.Resolvers.Mutation().DeletePasskey(ctx, fc.Args["input"].(DeletePasskeyInput))
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *FactorsPayload) graphql.Marshaler {
+			return marshalNFactorsPayload2ᚖgithubᚗcomᚋnetflixathomeᚋcinemaᚋgraphᚋauthᚐFactorsPayload(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_Mutation_deletePasskey(ctx context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Mutation",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return childFields_FactorsPayload(ctx, ec, field)
+		},
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = ec.Recover(ctx, r)
+			ec.Error(ctx, err)
+		}
+	}()
+	ctx = graphql.WithFieldContext(ctx, fc)
+	if fc.Args, err = field_Mutation_deletePasskey_args(ctx, ec, field.ArgumentMap(ec.Variables)); err != nil {
+		ec.Error(ctx, err)
+		return fc, err
+	}
+	return fc, nil
+}
+
+func _Mutation_makeRecoveryCodes(ctx context.Context, ec *executionContext, field graphql.CollectedField) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_Mutation_makeRecoveryCodes(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return ec.Resolvers.Mutation().MakeRecoveryCodes(ctx)
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *FactorsPayload) graphql.Marshaler {
+			return marshalNFactorsPayload2ᚖgithubᚗcomᚋnetflixathomeᚋcinemaᚋgraphᚋauthᚐFactorsPayload(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_Mutation_makeRecoveryCodes(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Mutation",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return childFields_FactorsPayload(ctx, ec, field)
+		},
+	}
+	return fc, nil
+}
+
 func _PageInfo_hasNextPage(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *PageInfo) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
@@ -3109,6 +4793,236 @@ func _PageInfo_endCursor(ctx context.Context, ec *executionContext, field graphq
 }
 func fieldContext_PageInfo_endCursor(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	return graphql.NewScalarFieldContext("PageInfo", field, false, false, "String")
+}
+
+func _Passkey_id(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *auth.Passkey) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_Passkey_id(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.ID, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v gid.ID) graphql.Marshaler {
+			return marshalNID2githubᚗcomᚋnetflixathomeᚋcinemaᚋinternalᚋgidᚐID(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_Passkey_id(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("Passkey", field, false, false, "ID")
+}
+
+func _Passkey_name(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *auth.Passkey) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_Passkey_name(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Name, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v string) graphql.Marshaler {
+			return marshalNString2string(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_Passkey_name(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("Passkey", field, false, false, "String")
+}
+
+func _Passkey_createdAt(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *auth.Passkey) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_Passkey_createdAt(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.CreatedAt, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v time.Time) graphql.Marshaler {
+			return marshalNDateTime2timeᚐTime(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_Passkey_createdAt(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("Passkey", field, false, false, "DateTime")
+}
+
+func _Passkey_usedAt(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *auth.Passkey) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_Passkey_usedAt(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.UsedAt, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *time.Time) graphql.Marshaler {
+			return marshalODateTime2ᚖtimeᚐTime(ctx, ec, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func fieldContext_Passkey_usedAt(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("Passkey", field, false, false, "DateTime")
+}
+
+func _Passkey_synced(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *auth.Passkey) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_Passkey_synced(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Synced, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v bool) graphql.Marshaler {
+			return marshalNBoolean2bool(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_Passkey_synced(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("Passkey", field, false, false, "Boolean")
+}
+
+func _Passkey_here(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *auth.Passkey) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_Passkey_here(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Here, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v bool) graphql.Marshaler {
+			return marshalNBoolean2bool(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_Passkey_here(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("Passkey", field, false, false, "Boolean")
+}
+
+func _PasskeyChallenge_challenge(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *auth.PasskeyChallenge) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_PasskeyChallenge_challenge(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Challenge, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v string) graphql.Marshaler {
+			return marshalNString2string(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_PasskeyChallenge_challenge(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("PasskeyChallenge", field, false, false, "String")
+}
+
+func _PasskeyChallenge_options(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *auth.PasskeyChallenge) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_PasskeyChallenge_options(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Options, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v string) graphql.Marshaler {
+			return marshalNString2string(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_PasskeyChallenge_options(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("PasskeyChallenge", field, false, false, "String")
+}
+
+func _PasskeySupport_available(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *auth.PasskeySupport) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_PasskeySupport_available(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Available, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v bool) graphql.Marshaler {
+			return marshalNBoolean2bool(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_PasskeySupport_available(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("PasskeySupport", field, false, false, "Boolean")
+}
+
+func _PasskeySupport_address(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *auth.PasskeySupport) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_PasskeySupport_address(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Address, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v string) graphql.Marshaler {
+			return marshalNString2string(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_PasskeySupport_address(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("PasskeySupport", field, false, false, "String")
 }
 
 func _Profile_id(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *auth.Profile) (ret graphql.Marshaler) {
@@ -3366,6 +5280,38 @@ func fieldContext_Query_users(ctx context.Context, ec *executionContext, field g
 	return fc, nil
 }
 
+func _Query_passkeySupport(ctx context.Context, ec *executionContext, field graphql.CollectedField) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_Query_passkeySupport(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return ec.Resolvers.Query().PasskeySupport(ctx)
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *auth.PasskeySupport) graphql.Marshaler {
+			return marshalNPasskeySupport2ᚖgithubᚗcomᚋnetflixathomeᚋcinemaᚋsubgraphsᚋauthᚐPasskeySupport(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_Query_passkeySupport(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Query",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return childFields_PasskeySupport(ctx, ec, field)
+		},
+	}
+	return fc, nil
+}
+
 func _Query__entities(ctx context.Context, ec *executionContext, field graphql.CollectedField) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
@@ -3516,6 +5462,121 @@ func fieldContext_Query___schema(_ context.Context, ec *executionContext, field 
 		},
 	}
 	return fc, nil
+}
+
+func _SecondFactor_ticket(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *auth.SecondFactor) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_SecondFactor_ticket(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Ticket, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v string) graphql.Marshaler {
+			return marshalNString2string(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_SecondFactor_ticket(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("SecondFactor", field, false, false, "String")
+}
+
+func _SecondFactor_setUp(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *auth.SecondFactor) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_SecondFactor_setUp(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.SetUp, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v bool) graphql.Marshaler {
+			return marshalNBoolean2bool(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_SecondFactor_setUp(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("SecondFactor", field, false, false, "Boolean")
+}
+
+func _SecondFactor_totp(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *auth.SecondFactor) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_SecondFactor_totp(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Totp, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v bool) graphql.Marshaler {
+			return marshalNBoolean2bool(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_SecondFactor_totp(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("SecondFactor", field, false, false, "Boolean")
+}
+
+func _SecondFactor_passkey(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *auth.SecondFactor) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_SecondFactor_passkey(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Passkey, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v bool) graphql.Marshaler {
+			return marshalNBoolean2bool(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_SecondFactor_passkey(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("SecondFactor", field, false, false, "Boolean")
+}
+
+func _SecondFactor_recoveryCode(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *auth.SecondFactor) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_SecondFactor_recoveryCode(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.RecoveryCode, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v bool) graphql.Marshaler {
+			return marshalNBoolean2bool(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_SecondFactor_recoveryCode(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("SecondFactor", field, false, false, "Boolean")
 }
 
 func _Session_id(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *auth.Session) (ret graphql.Marshaler) {
@@ -3995,6 +6056,148 @@ func fieldContext_SignInEdge_node(_ context.Context, ec *executionContext, field
 	return fc, nil
 }
 
+func _SignInPayload_accessToken(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *SignInPayload) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_SignInPayload_accessToken(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.AccessToken, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *string) graphql.Marshaler {
+			return marshalOString2ᚖstring(ctx, ec, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func fieldContext_SignInPayload_accessToken(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("SignInPayload", field, false, false, "String")
+}
+
+func _SignInPayload_expiresAt(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *SignInPayload) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_SignInPayload_expiresAt(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.ExpiresAt, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *time.Time) graphql.Marshaler {
+			return marshalODateTime2ᚖtimeᚐTime(ctx, ec, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func fieldContext_SignInPayload_expiresAt(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("SignInPayload", field, false, false, "DateTime")
+}
+
+func _SignInPayload_user(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *SignInPayload) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_SignInPayload_user(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.User, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *auth.User) graphql.Marshaler {
+			return marshalOUser2ᚖgithubᚗcomᚋnetflixathomeᚋcinemaᚋsubgraphsᚋauthᚐUser(ctx, ec, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func fieldContext_SignInPayload_user(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "SignInPayload",
+		Field:      field,
+		IsMethod:   false,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return childFields_User(ctx, ec, field)
+		},
+	}
+	return fc, nil
+}
+
+func _SignInPayload_profile(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *SignInPayload) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_SignInPayload_profile(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Profile, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *auth.Profile) graphql.Marshaler {
+			return marshalOProfile2ᚖgithubᚗcomᚋnetflixathomeᚋcinemaᚋsubgraphsᚋauthᚐProfile(ctx, ec, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func fieldContext_SignInPayload_profile(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "SignInPayload",
+		Field:      field,
+		IsMethod:   false,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return childFields_Profile(ctx, ec, field)
+		},
+	}
+	return fc, nil
+}
+
+func _SignInPayload_secondFactor(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *SignInPayload) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_SignInPayload_secondFactor(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.SecondFactor, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *auth.SecondFactor) graphql.Marshaler {
+			return marshalOSecondFactor2ᚖgithubᚗcomᚋnetflixathomeᚋcinemaᚋsubgraphsᚋauthᚐSecondFactor(ctx, ec, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func fieldContext_SignInPayload_secondFactor(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "SignInPayload",
+		Field:      field,
+		IsMethod:   false,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return childFields_SecondFactor(ctx, ec, field)
+		},
+	}
+	return fc, nil
+}
+
 func _SignOutPayload_signedOut(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *SignOutPayload) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
@@ -4016,6 +6219,98 @@ func _SignOutPayload_signedOut(ctx context.Context, ec *executionContext, field 
 }
 func fieldContext_SignOutPayload_signedOut(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	return graphql.NewScalarFieldContext("SignOutPayload", field, false, false, "Boolean")
+}
+
+func _TotpSetUp_setUp(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *auth.TotpSetUp) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_TotpSetUp_setUp(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.SetUp, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v string) graphql.Marshaler {
+			return marshalNString2string(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_TotpSetUp_setUp(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("TotpSetUp", field, false, false, "String")
+}
+
+func _TotpSetUp_key(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *auth.TotpSetUp) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_TotpSetUp_key(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Key, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v string) graphql.Marshaler {
+			return marshalNString2string(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_TotpSetUp_key(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("TotpSetUp", field, false, false, "String")
+}
+
+func _TotpSetUp_url(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *auth.TotpSetUp) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_TotpSetUp_url(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.URL, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v string) graphql.Marshaler {
+			return marshalNString2string(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_TotpSetUp_url(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("TotpSetUp", field, false, false, "String")
+}
+
+func _TotpSetUp_qrCode(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *auth.TotpSetUp) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_TotpSetUp_qrCode(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.QRCode, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v string) graphql.Marshaler {
+			return marshalNString2string(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_TotpSetUp_qrCode(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("TotpSetUp", field, false, false, "String")
 }
 
 func _User_id(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *auth.User) (ret graphql.Marshaler) {
@@ -4283,6 +6578,38 @@ func fieldContext_User_signIns(ctx context.Context, ec *executionContext, field 
 	if fc.Args, err = field_User_signIns_args(ctx, ec, field.ArgumentMap(ec.Variables)); err != nil {
 		ec.Error(ctx, err)
 		return fc, err
+	}
+	return fc, nil
+}
+
+func _User_factors(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *auth.User) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_User_factors(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return ec.Resolvers.User().Factors(ctx, obj)
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *auth.Factors) graphql.Marshaler {
+			return marshalOFactors2ᚖgithubᚗcomᚋnetflixathomeᚋcinemaᚋsubgraphsᚋauthᚐFactors(ctx, ec, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func fieldContext_User_factors(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "User",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return childFields_Factors(ctx, ec, field)
+		},
 	}
 	return fc, nil
 }
@@ -5557,6 +7884,160 @@ func fieldContext___Type_isOneOf(_ context.Context, ec *executionContext, field 
 
 // region    **************************** input.gotpl *****************************
 
+func unmarshalInputAddPasskeyInput(ctx context.Context, ec *executionContext, obj any) (AddPasskeyInput, error) {
+	var it AddPasskeyInput
+	if obj == nil {
+		return it, nil
+	}
+
+	asMap := map[string]any{}
+	for k, v := range obj.(map[string]any) {
+		asMap[k] = v
+	}
+
+	fieldsInOrder := [...]string{"ticket", "answer", "name"}
+	for _, k := range fieldsInOrder {
+		v, ok := asMap[k]
+		if !ok {
+			continue
+		}
+		switch k {
+		case "ticket":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("ticket"))
+			data, err := unmarshalOString2ᚖstring(ctx, ec, v)
+			if err != nil {
+				return it, err
+			}
+			it.Ticket = graphql.OmittableOf(data)
+		case "answer":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("answer"))
+			data, err := unmarshalNPasskeyAnswerInput2ᚖgithubᚗcomᚋnetflixathomeᚋcinemaᚋgraphᚋauthᚐPasskeyAnswerInput(ctx, ec, v)
+			if err != nil {
+				return it, err
+			}
+			it.Answer = data
+		case "name":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("name"))
+			data, err := unmarshalOString2ᚖstring(ctx, ec, v)
+			if err != nil {
+				return it, err
+			}
+			it.Name = graphql.OmittableOf(data)
+		}
+	}
+	return it, nil
+}
+
+// UnmarshalAddPasskeyInput unmarshals raw into the AddPasskeyInput input type, using the
+// unmarshaler bound to ctx's request. Call it from a resolver to decode an input
+// object that was not passed as a field argument.
+//
+// ctx must come from a gqlgen request; outside one there is no unmarshaler to use
+// and the returned error says so.
+func UnmarshalAddPasskeyInput(ctx context.Context, raw any) (AddPasskeyInput, error) {
+	var out AddPasskeyInput
+	err := graphql.UnmarshalNamedInputFromContext(ctx, "AddPasskeyInput", raw, &out)
+	return out, err
+}
+
+func unmarshalInputAddTotpInput(ctx context.Context, ec *executionContext, obj any) (AddTotpInput, error) {
+	var it AddTotpInput
+	if obj == nil {
+		return it, nil
+	}
+
+	asMap := map[string]any{}
+	for k, v := range obj.(map[string]any) {
+		asMap[k] = v
+	}
+
+	fieldsInOrder := [...]string{"ticket", "setUp", "code"}
+	for _, k := range fieldsInOrder {
+		v, ok := asMap[k]
+		if !ok {
+			continue
+		}
+		switch k {
+		case "ticket":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("ticket"))
+			data, err := unmarshalOString2ᚖstring(ctx, ec, v)
+			if err != nil {
+				return it, err
+			}
+			it.Ticket = graphql.OmittableOf(data)
+		case "setUp":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("setUp"))
+			data, err := unmarshalNString2string(ctx, ec, v)
+			if err != nil {
+				return it, err
+			}
+			it.SetUp = data
+		case "code":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("code"))
+			data, err := unmarshalNString2string(ctx, ec, v)
+			if err != nil {
+				return it, err
+			}
+			it.Code = data
+		}
+	}
+	return it, nil
+}
+
+// UnmarshalAddTotpInput unmarshals raw into the AddTotpInput input type, using the
+// unmarshaler bound to ctx's request. Call it from a resolver to decode an input
+// object that was not passed as a field argument.
+//
+// ctx must come from a gqlgen request; outside one there is no unmarshaler to use
+// and the returned error says so.
+func UnmarshalAddTotpInput(ctx context.Context, raw any) (AddTotpInput, error) {
+	var out AddTotpInput
+	err := graphql.UnmarshalNamedInputFromContext(ctx, "AddTotpInput", raw, &out)
+	return out, err
+}
+
+func unmarshalInputBeginPasskeySignInInput(ctx context.Context, ec *executionContext, obj any) (BeginPasskeySignInInput, error) {
+	var it BeginPasskeySignInInput
+	if obj == nil {
+		return it, nil
+	}
+
+	asMap := map[string]any{}
+	for k, v := range obj.(map[string]any) {
+		asMap[k] = v
+	}
+
+	fieldsInOrder := [...]string{"ticket"}
+	for _, k := range fieldsInOrder {
+		v, ok := asMap[k]
+		if !ok {
+			continue
+		}
+		switch k {
+		case "ticket":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("ticket"))
+			data, err := unmarshalOString2ᚖstring(ctx, ec, v)
+			if err != nil {
+				return it, err
+			}
+			it.Ticket = graphql.OmittableOf(data)
+		}
+	}
+	return it, nil
+}
+
+// UnmarshalBeginPasskeySignInInput unmarshals raw into the BeginPasskeySignInInput input type, using the
+// unmarshaler bound to ctx's request. Call it from a resolver to decode an input
+// object that was not passed as a field argument.
+//
+// ctx must come from a gqlgen request; outside one there is no unmarshaler to use
+// and the returned error says so.
+func UnmarshalBeginPasskeySignInInput(ctx context.Context, raw any) (BeginPasskeySignInInput, error) {
+	var out BeginPasskeySignInInput
+	err := graphql.UnmarshalNamedInputFromContext(ctx, "BeginPasskeySignInInput", raw, &out)
+	return out, err
+}
+
 func unmarshalInputChangePasswordInput(ctx context.Context, ec *executionContext, obj any) (ChangePasswordInput, error) {
 	var it ChangePasswordInput
 	if obj == nil {
@@ -5603,6 +8084,55 @@ func unmarshalInputChangePasswordInput(ctx context.Context, ec *executionContext
 func UnmarshalChangePasswordInput(ctx context.Context, raw any) (ChangePasswordInput, error) {
 	var out ChangePasswordInput
 	err := graphql.UnmarshalNamedInputFromContext(ctx, "ChangePasswordInput", raw, &out)
+	return out, err
+}
+
+func unmarshalInputConfirmSignInInput(ctx context.Context, ec *executionContext, obj any) (ConfirmSignInInput, error) {
+	var it ConfirmSignInInput
+	if obj == nil {
+		return it, nil
+	}
+
+	asMap := map[string]any{}
+	for k, v := range obj.(map[string]any) {
+		asMap[k] = v
+	}
+
+	fieldsInOrder := [...]string{"password", "passkey"}
+	for _, k := range fieldsInOrder {
+		v, ok := asMap[k]
+		if !ok {
+			continue
+		}
+		switch k {
+		case "password":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("password"))
+			data, err := unmarshalOString2ᚖstring(ctx, ec, v)
+			if err != nil {
+				return it, err
+			}
+			it.Password = graphql.OmittableOf(data)
+		case "passkey":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("passkey"))
+			data, err := unmarshalOPasskeyAnswerInput2ᚖgithubᚗcomᚋnetflixathomeᚋcinemaᚋgraphᚋauthᚐPasskeyAnswerInput(ctx, ec, v)
+			if err != nil {
+				return it, err
+			}
+			it.Passkey = graphql.OmittableOf(data)
+		}
+	}
+	return it, nil
+}
+
+// UnmarshalConfirmSignInInput unmarshals raw into the ConfirmSignInInput input type, using the
+// unmarshaler bound to ctx's request. Call it from a resolver to decode an input
+// object that was not passed as a field argument.
+//
+// ctx must come from a gqlgen request; outside one there is no unmarshaler to use
+// and the returned error says so.
+func UnmarshalConfirmSignInInput(ctx context.Context, raw any) (ConfirmSignInInput, error) {
+	var out ConfirmSignInInput
+	err := graphql.UnmarshalNamedInputFromContext(ctx, "ConfirmSignInInput", raw, &out)
 	return out, err
 }
 
@@ -5712,6 +8242,48 @@ func unmarshalInputDeleteDemoUsersInput(ctx context.Context, ec *executionContex
 func UnmarshalDeleteDemoUsersInput(ctx context.Context, raw any) (DeleteDemoUsersInput, error) {
 	var out DeleteDemoUsersInput
 	err := graphql.UnmarshalNamedInputFromContext(ctx, "DeleteDemoUsersInput", raw, &out)
+	return out, err
+}
+
+func unmarshalInputDeletePasskeyInput(ctx context.Context, ec *executionContext, obj any) (DeletePasskeyInput, error) {
+	var it DeletePasskeyInput
+	if obj == nil {
+		return it, nil
+	}
+
+	asMap := map[string]any{}
+	for k, v := range obj.(map[string]any) {
+		asMap[k] = v
+	}
+
+	fieldsInOrder := [...]string{"id"}
+	for _, k := range fieldsInOrder {
+		v, ok := asMap[k]
+		if !ok {
+			continue
+		}
+		switch k {
+		case "id":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("id"))
+			data, err := unmarshalNID2githubᚗcomᚋnetflixathomeᚋcinemaᚋinternalᚋgidᚐID(ctx, ec, v)
+			if err != nil {
+				return it, err
+			}
+			it.ID = data
+		}
+	}
+	return it, nil
+}
+
+// UnmarshalDeletePasskeyInput unmarshals raw into the DeletePasskeyInput input type, using the
+// unmarshaler bound to ctx's request. Call it from a resolver to decode an input
+// object that was not passed as a field argument.
+//
+// ctx must come from a gqlgen request; outside one there is no unmarshaler to use
+// and the returned error says so.
+func UnmarshalDeletePasskeyInput(ctx context.Context, raw any) (DeletePasskeyInput, error) {
+	var out DeletePasskeyInput
+	err := graphql.UnmarshalNamedInputFromContext(ctx, "DeletePasskeyInput", raw, &out)
 	return out, err
 }
 
@@ -5841,6 +8413,118 @@ func UnmarshalEndSessionsInput(ctx context.Context, raw any) (EndSessionsInput, 
 	return out, err
 }
 
+func unmarshalInputFinishSignInInput(ctx context.Context, ec *executionContext, obj any) (FinishSignInInput, error) {
+	var it FinishSignInInput
+	if obj == nil {
+		return it, nil
+	}
+
+	asMap := map[string]any{}
+	for k, v := range obj.(map[string]any) {
+		asMap[k] = v
+	}
+
+	fieldsInOrder := [...]string{"ticket", "code", "recoveryCode", "passkey"}
+	for _, k := range fieldsInOrder {
+		v, ok := asMap[k]
+		if !ok {
+			continue
+		}
+		switch k {
+		case "ticket":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("ticket"))
+			data, err := unmarshalNString2string(ctx, ec, v)
+			if err != nil {
+				return it, err
+			}
+			it.Ticket = data
+		case "code":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("code"))
+			data, err := unmarshalOString2ᚖstring(ctx, ec, v)
+			if err != nil {
+				return it, err
+			}
+			it.Code = graphql.OmittableOf(data)
+		case "recoveryCode":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("recoveryCode"))
+			data, err := unmarshalOString2ᚖstring(ctx, ec, v)
+			if err != nil {
+				return it, err
+			}
+			it.RecoveryCode = graphql.OmittableOf(data)
+		case "passkey":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("passkey"))
+			data, err := unmarshalOPasskeyAnswerInput2ᚖgithubᚗcomᚋnetflixathomeᚋcinemaᚋgraphᚋauthᚐPasskeyAnswerInput(ctx, ec, v)
+			if err != nil {
+				return it, err
+			}
+			it.Passkey = graphql.OmittableOf(data)
+		}
+	}
+	return it, nil
+}
+
+// UnmarshalFinishSignInInput unmarshals raw into the FinishSignInInput input type, using the
+// unmarshaler bound to ctx's request. Call it from a resolver to decode an input
+// object that was not passed as a field argument.
+//
+// ctx must come from a gqlgen request; outside one there is no unmarshaler to use
+// and the returned error says so.
+func UnmarshalFinishSignInInput(ctx context.Context, raw any) (FinishSignInInput, error) {
+	var out FinishSignInInput
+	err := graphql.UnmarshalNamedInputFromContext(ctx, "FinishSignInInput", raw, &out)
+	return out, err
+}
+
+func unmarshalInputPasskeyAnswerInput(ctx context.Context, ec *executionContext, obj any) (PasskeyAnswerInput, error) {
+	var it PasskeyAnswerInput
+	if obj == nil {
+		return it, nil
+	}
+
+	asMap := map[string]any{}
+	for k, v := range obj.(map[string]any) {
+		asMap[k] = v
+	}
+
+	fieldsInOrder := [...]string{"challenge", "credential"}
+	for _, k := range fieldsInOrder {
+		v, ok := asMap[k]
+		if !ok {
+			continue
+		}
+		switch k {
+		case "challenge":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("challenge"))
+			data, err := unmarshalNString2string(ctx, ec, v)
+			if err != nil {
+				return it, err
+			}
+			it.Challenge = data
+		case "credential":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("credential"))
+			data, err := unmarshalNString2string(ctx, ec, v)
+			if err != nil {
+				return it, err
+			}
+			it.Credential = data
+		}
+	}
+	return it, nil
+}
+
+// UnmarshalPasskeyAnswerInput unmarshals raw into the PasskeyAnswerInput input type, using the
+// unmarshaler bound to ctx's request. Call it from a resolver to decode an input
+// object that was not passed as a field argument.
+//
+// ctx must come from a gqlgen request; outside one there is no unmarshaler to use
+// and the returned error says so.
+func UnmarshalPasskeyAnswerInput(ctx context.Context, raw any) (PasskeyAnswerInput, error) {
+	var out PasskeyAnswerInput
+	err := graphql.UnmarshalNamedInputFromContext(ctx, "PasskeyAnswerInput", raw, &out)
+	return out, err
+}
+
 func unmarshalInputProfileByIDsInput(ctx context.Context, ec *executionContext, obj any) (ProfileByIDsInput, error) {
 	var it ProfileByIDsInput
 	if obj == nil {
@@ -5880,6 +8564,97 @@ func unmarshalInputProfileByIDsInput(ctx context.Context, ec *executionContext, 
 func UnmarshalProfileByIDsInput(ctx context.Context, raw any) (ProfileByIDsInput, error) {
 	var out ProfileByIDsInput
 	err := graphql.UnmarshalNamedInputFromContext(ctx, "ProfileByIDsInput", raw, &out)
+	return out, err
+}
+
+func unmarshalInputRenamePasskeyInput(ctx context.Context, ec *executionContext, obj any) (RenamePasskeyInput, error) {
+	var it RenamePasskeyInput
+	if obj == nil {
+		return it, nil
+	}
+
+	asMap := map[string]any{}
+	for k, v := range obj.(map[string]any) {
+		asMap[k] = v
+	}
+
+	fieldsInOrder := [...]string{"id", "name"}
+	for _, k := range fieldsInOrder {
+		v, ok := asMap[k]
+		if !ok {
+			continue
+		}
+		switch k {
+		case "id":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("id"))
+			data, err := unmarshalNID2githubᚗcomᚋnetflixathomeᚋcinemaᚋinternalᚋgidᚐID(ctx, ec, v)
+			if err != nil {
+				return it, err
+			}
+			it.ID = data
+		case "name":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("name"))
+			data, err := unmarshalNString2string(ctx, ec, v)
+			if err != nil {
+				return it, err
+			}
+			it.Name = data
+		}
+	}
+	return it, nil
+}
+
+// UnmarshalRenamePasskeyInput unmarshals raw into the RenamePasskeyInput input type, using the
+// unmarshaler bound to ctx's request. Call it from a resolver to decode an input
+// object that was not passed as a field argument.
+//
+// ctx must come from a gqlgen request; outside one there is no unmarshaler to use
+// and the returned error says so.
+func UnmarshalRenamePasskeyInput(ctx context.Context, raw any) (RenamePasskeyInput, error) {
+	var out RenamePasskeyInput
+	err := graphql.UnmarshalNamedInputFromContext(ctx, "RenamePasskeyInput", raw, &out)
+	return out, err
+}
+
+func unmarshalInputSetUpInput(ctx context.Context, ec *executionContext, obj any) (SetUpInput, error) {
+	var it SetUpInput
+	if obj == nil {
+		return it, nil
+	}
+
+	asMap := map[string]any{}
+	for k, v := range obj.(map[string]any) {
+		asMap[k] = v
+	}
+
+	fieldsInOrder := [...]string{"ticket"}
+	for _, k := range fieldsInOrder {
+		v, ok := asMap[k]
+		if !ok {
+			continue
+		}
+		switch k {
+		case "ticket":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("ticket"))
+			data, err := unmarshalOString2ᚖstring(ctx, ec, v)
+			if err != nil {
+				return it, err
+			}
+			it.Ticket = graphql.OmittableOf(data)
+		}
+	}
+	return it, nil
+}
+
+// UnmarshalSetUpInput unmarshals raw into the SetUpInput input type, using the
+// unmarshaler bound to ctx's request. Call it from a resolver to decode an input
+// object that was not passed as a field argument.
+//
+// ctx must come from a gqlgen request; outside one there is no unmarshaler to use
+// and the returned error says so.
+func UnmarshalSetUpInput(ctx context.Context, raw any) (SetUpInput, error) {
+	var out SetUpInput
+	err := graphql.UnmarshalNamedInputFromContext(ctx, "SetUpInput", raw, &out)
 	return out, err
 }
 
@@ -6499,6 +9274,102 @@ func _Entity(ctx context.Context, ec *executionContext, sel ast.SelectionSet) gr
 	return out
 }
 
+var factorsImplementors = []string{"Factors"}
+
+func _Factors(ctx context.Context, ec *executionContext, sel ast.SelectionSet, obj *auth.Factors) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, factorsImplementors)
+
+	out := graphql.NewFieldSet(fields)
+	deferred := graphql.NewDeferredGroup(ctx)
+	for i, field := range fields {
+		switch field.Name {
+		case "__typename":
+			out.Values[i] = graphql.MarshalString("Factors")
+		case "totp":
+			out.Values[i] = _Factors_totp(ctx, ec, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				out.Invalids++
+			}
+		case "passkeys":
+			out.Values[i] = _Factors_passkeys(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "recoveryCodes":
+			out.Values[i] = _Factors_recoveryCodes(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "required":
+			out.Values[i] = _Factors_required(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	out.Dispatch(ctx)
+	if out.Invalids > 0 {
+		return graphql.Null
+	}
+
+	if n := len(deferred.Defers); n > 0 {
+		atomic.AddInt32(&ec.Deferred, int32(min(n, math.MaxInt32)))
+		ec.ProcessDeferredGroup(deferred)
+	}
+
+	return out
+}
+
+var factorsPayloadImplementors = []string{"FactorsPayload"}
+
+func _FactorsPayload(ctx context.Context, ec *executionContext, sel ast.SelectionSet, obj *FactorsPayload) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, factorsPayloadImplementors)
+
+	out := graphql.NewFieldSet(fields)
+	deferred := graphql.NewDeferredGroup(ctx)
+	for i, field := range fields {
+		switch field.Name {
+		case "__typename":
+			out.Values[i] = graphql.MarshalString("FactorsPayload")
+		case "factors":
+			out.Values[i] = _FactorsPayload_factors(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "user":
+			out.Values[i] = _FactorsPayload_user(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "recoveryCodes":
+			out.Values[i] = _FactorsPayload_recoveryCodes(ctx, ec, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				out.Invalids++
+			}
+		case "session":
+			out.Values[i] = _FactorsPayload_session(ctx, ec, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				out.Invalids++
+			}
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	out.Dispatch(ctx)
+	if out.Invalids > 0 {
+		return graphql.Null
+	}
+
+	if n := len(deferred.Defers); n > 0 {
+		atomic.AddInt32(&ec.Deferred, int32(min(n, math.MaxInt32)))
+		ec.ProcessDeferredGroup(deferred)
+	}
+
+	return out
+}
+
 var mutationImplementors = []string{"Mutation"}
 
 func _Mutation(ctx context.Context, ec *executionContext, sel ast.SelectionSet) graphql.Marshaler {
@@ -6609,6 +9480,97 @@ func _Mutation(ctx context.Context, ec *executionContext, sel ast.SelectionSet) 
 			if out.Values[i] == graphql.Null {
 				out.Invalids++
 			}
+		case "finishSignIn":
+			out.Values[i] = ec.OperationContext.RootResolverMiddleware(innerCtx, func(ctx context.Context) (res graphql.Marshaler) {
+				return _Mutation_finishSignIn(ctx, ec, field)
+			})
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "beginPasskeySignIn":
+			out.Values[i] = ec.OperationContext.RootResolverMiddleware(innerCtx, func(ctx context.Context) (res graphql.Marshaler) {
+				return _Mutation_beginPasskeySignIn(ctx, ec, field)
+			})
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "signInWithPasskey":
+			out.Values[i] = ec.OperationContext.RootResolverMiddleware(innerCtx, func(ctx context.Context) (res graphql.Marshaler) {
+				return _Mutation_signInWithPasskey(ctx, ec, field)
+			})
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "beginPasskeyConfirmation":
+			out.Values[i] = ec.OperationContext.RootResolverMiddleware(innerCtx, func(ctx context.Context) (res graphql.Marshaler) {
+				return _Mutation_beginPasskeyConfirmation(ctx, ec, field)
+			})
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "confirmSignIn":
+			out.Values[i] = ec.OperationContext.RootResolverMiddleware(innerCtx, func(ctx context.Context) (res graphql.Marshaler) {
+				return _Mutation_confirmSignIn(ctx, ec, field)
+			})
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "beginTotp":
+			out.Values[i] = ec.OperationContext.RootResolverMiddleware(innerCtx, func(ctx context.Context) (res graphql.Marshaler) {
+				return _Mutation_beginTotp(ctx, ec, field)
+			})
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "addTotp":
+			out.Values[i] = ec.OperationContext.RootResolverMiddleware(innerCtx, func(ctx context.Context) (res graphql.Marshaler) {
+				return _Mutation_addTotp(ctx, ec, field)
+			})
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "deleteTotp":
+			out.Values[i] = ec.OperationContext.RootResolverMiddleware(innerCtx, func(ctx context.Context) (res graphql.Marshaler) {
+				return _Mutation_deleteTotp(ctx, ec, field)
+			})
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "beginPasskey":
+			out.Values[i] = ec.OperationContext.RootResolverMiddleware(innerCtx, func(ctx context.Context) (res graphql.Marshaler) {
+				return _Mutation_beginPasskey(ctx, ec, field)
+			})
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "addPasskey":
+			out.Values[i] = ec.OperationContext.RootResolverMiddleware(innerCtx, func(ctx context.Context) (res graphql.Marshaler) {
+				return _Mutation_addPasskey(ctx, ec, field)
+			})
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "renamePasskey":
+			out.Values[i] = ec.OperationContext.RootResolverMiddleware(innerCtx, func(ctx context.Context) (res graphql.Marshaler) {
+				return _Mutation_renamePasskey(ctx, ec, field)
+			})
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "deletePasskey":
+			out.Values[i] = ec.OperationContext.RootResolverMiddleware(innerCtx, func(ctx context.Context) (res graphql.Marshaler) {
+				return _Mutation_deletePasskey(ctx, ec, field)
+			})
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "makeRecoveryCodes":
+			out.Values[i] = ec.OperationContext.RootResolverMiddleware(innerCtx, func(ctx context.Context) (res graphql.Marshaler) {
+				return _Mutation_makeRecoveryCodes(ctx, ec, field)
+			})
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
 		default:
 			panic("unknown field " + strconv.Quote(field.Name))
 		}
@@ -6655,6 +9617,140 @@ func _PageInfo(ctx context.Context, ec *executionContext, sel ast.SelectionSet, 
 		case "endCursor":
 			out.Values[i] = _PageInfo_endCursor(ctx, ec, field, obj)
 			if out.Values[i] == graphql.RequiredNull {
+				out.Invalids++
+			}
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	out.Dispatch(ctx)
+	if out.Invalids > 0 {
+		return graphql.Null
+	}
+
+	if n := len(deferred.Defers); n > 0 {
+		atomic.AddInt32(&ec.Deferred, int32(min(n, math.MaxInt32)))
+		ec.ProcessDeferredGroup(deferred)
+	}
+
+	return out
+}
+
+var passkeyImplementors = []string{"Passkey"}
+
+func _Passkey(ctx context.Context, ec *executionContext, sel ast.SelectionSet, obj *auth.Passkey) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, passkeyImplementors)
+
+	out := graphql.NewFieldSet(fields)
+	deferred := graphql.NewDeferredGroup(ctx)
+	for i, field := range fields {
+		switch field.Name {
+		case "__typename":
+			out.Values[i] = graphql.MarshalString("Passkey")
+		case "id":
+			out.Values[i] = _Passkey_id(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "name":
+			out.Values[i] = _Passkey_name(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "createdAt":
+			out.Values[i] = _Passkey_createdAt(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "usedAt":
+			out.Values[i] = _Passkey_usedAt(ctx, ec, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				out.Invalids++
+			}
+		case "synced":
+			out.Values[i] = _Passkey_synced(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "here":
+			out.Values[i] = _Passkey_here(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	out.Dispatch(ctx)
+	if out.Invalids > 0 {
+		return graphql.Null
+	}
+
+	if n := len(deferred.Defers); n > 0 {
+		atomic.AddInt32(&ec.Deferred, int32(min(n, math.MaxInt32)))
+		ec.ProcessDeferredGroup(deferred)
+	}
+
+	return out
+}
+
+var passkeyChallengeImplementors = []string{"PasskeyChallenge"}
+
+func _PasskeyChallenge(ctx context.Context, ec *executionContext, sel ast.SelectionSet, obj *auth.PasskeyChallenge) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, passkeyChallengeImplementors)
+
+	out := graphql.NewFieldSet(fields)
+	deferred := graphql.NewDeferredGroup(ctx)
+	for i, field := range fields {
+		switch field.Name {
+		case "__typename":
+			out.Values[i] = graphql.MarshalString("PasskeyChallenge")
+		case "challenge":
+			out.Values[i] = _PasskeyChallenge_challenge(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "options":
+			out.Values[i] = _PasskeyChallenge_options(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	out.Dispatch(ctx)
+	if out.Invalids > 0 {
+		return graphql.Null
+	}
+
+	if n := len(deferred.Defers); n > 0 {
+		atomic.AddInt32(&ec.Deferred, int32(min(n, math.MaxInt32)))
+		ec.ProcessDeferredGroup(deferred)
+	}
+
+	return out
+}
+
+var passkeySupportImplementors = []string{"PasskeySupport"}
+
+func _PasskeySupport(ctx context.Context, ec *executionContext, sel ast.SelectionSet, obj *auth.PasskeySupport) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, passkeySupportImplementors)
+
+	out := graphql.NewFieldSet(fields)
+	deferred := graphql.NewDeferredGroup(ctx)
+	for i, field := range fields {
+		switch field.Name {
+		case "__typename":
+			out.Values[i] = graphql.MarshalString("PasskeySupport")
+		case "available":
+			out.Values[i] = _PasskeySupport_available(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "address":
+			out.Values[i] = _PasskeySupport_address(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
 				out.Invalids++
 			}
 		default:
@@ -6796,6 +9892,12 @@ func _Query(ctx context.Context, ec *executionContext, sel ast.SelectionSet) gra
 				func(ctx context.Context) graphql.Marshaler {
 					return _Query_users(ctx, ec, field)
 				})
+		case "passkeySupport":
+			out.ResolveRootConcurrently(innerCtx, ec.OperationContext, i,
+				true, true,
+				func(ctx context.Context) graphql.Marshaler {
+					return _Query_passkeySupport(ctx, ec, field)
+				})
 		case "_entities":
 			out.ResolveRootConcurrently(innerCtx, ec.OperationContext, i,
 				true, true,
@@ -6821,6 +9923,59 @@ func _Query(ctx context.Context, ec *executionContext, sel ast.SelectionSet) gra
 			})
 			if out.Values[i] == graphql.Null {
 				atomic.AddUint32(&out.Invalids, 1)
+			}
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	out.Dispatch(ctx)
+	if out.Invalids > 0 {
+		return graphql.Null
+	}
+
+	if n := len(deferred.Defers); n > 0 {
+		atomic.AddInt32(&ec.Deferred, int32(min(n, math.MaxInt32)))
+		ec.ProcessDeferredGroup(deferred)
+	}
+
+	return out
+}
+
+var secondFactorImplementors = []string{"SecondFactor"}
+
+func _SecondFactor(ctx context.Context, ec *executionContext, sel ast.SelectionSet, obj *auth.SecondFactor) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, secondFactorImplementors)
+
+	out := graphql.NewFieldSet(fields)
+	deferred := graphql.NewDeferredGroup(ctx)
+	for i, field := range fields {
+		switch field.Name {
+		case "__typename":
+			out.Values[i] = graphql.MarshalString("SecondFactor")
+		case "ticket":
+			out.Values[i] = _SecondFactor_ticket(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "setUp":
+			out.Values[i] = _SecondFactor_setUp(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "totp":
+			out.Values[i] = _SecondFactor_totp(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "passkey":
+			out.Values[i] = _SecondFactor_passkey(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "recoveryCode":
+			out.Values[i] = _SecondFactor_recoveryCode(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
 			}
 		default:
 			panic("unknown field " + strconv.Quote(field.Name))
@@ -7069,6 +10224,59 @@ func _SignInEdge(ctx context.Context, ec *executionContext, sel ast.SelectionSet
 	return out
 }
 
+var signInPayloadImplementors = []string{"SignInPayload"}
+
+func _SignInPayload(ctx context.Context, ec *executionContext, sel ast.SelectionSet, obj *SignInPayload) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, signInPayloadImplementors)
+
+	out := graphql.NewFieldSet(fields)
+	deferred := graphql.NewDeferredGroup(ctx)
+	for i, field := range fields {
+		switch field.Name {
+		case "__typename":
+			out.Values[i] = graphql.MarshalString("SignInPayload")
+		case "accessToken":
+			out.Values[i] = _SignInPayload_accessToken(ctx, ec, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				out.Invalids++
+			}
+		case "expiresAt":
+			out.Values[i] = _SignInPayload_expiresAt(ctx, ec, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				out.Invalids++
+			}
+		case "user":
+			out.Values[i] = _SignInPayload_user(ctx, ec, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				out.Invalids++
+			}
+		case "profile":
+			out.Values[i] = _SignInPayload_profile(ctx, ec, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				out.Invalids++
+			}
+		case "secondFactor":
+			out.Values[i] = _SignInPayload_secondFactor(ctx, ec, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				out.Invalids++
+			}
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	out.Dispatch(ctx)
+	if out.Invalids > 0 {
+		return graphql.Null
+	}
+
+	if n := len(deferred.Defers); n > 0 {
+		atomic.AddInt32(&ec.Deferred, int32(min(n, math.MaxInt32)))
+		ec.ProcessDeferredGroup(deferred)
+	}
+
+	return out
+}
+
 var signOutPayloadImplementors = []string{"SignOutPayload"}
 
 func _SignOutPayload(ctx context.Context, ec *executionContext, sel ast.SelectionSet, obj *SignOutPayload) graphql.Marshaler {
@@ -7082,6 +10290,54 @@ func _SignOutPayload(ctx context.Context, ec *executionContext, sel ast.Selectio
 			out.Values[i] = graphql.MarshalString("SignOutPayload")
 		case "signedOut":
 			out.Values[i] = _SignOutPayload_signedOut(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	out.Dispatch(ctx)
+	if out.Invalids > 0 {
+		return graphql.Null
+	}
+
+	if n := len(deferred.Defers); n > 0 {
+		atomic.AddInt32(&ec.Deferred, int32(min(n, math.MaxInt32)))
+		ec.ProcessDeferredGroup(deferred)
+	}
+
+	return out
+}
+
+var totpSetUpImplementors = []string{"TotpSetUp"}
+
+func _TotpSetUp(ctx context.Context, ec *executionContext, sel ast.SelectionSet, obj *auth.TotpSetUp) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, totpSetUpImplementors)
+
+	out := graphql.NewFieldSet(fields)
+	deferred := graphql.NewDeferredGroup(ctx)
+	for i, field := range fields {
+		switch field.Name {
+		case "__typename":
+			out.Values[i] = graphql.MarshalString("TotpSetUp")
+		case "setUp":
+			out.Values[i] = _TotpSetUp_setUp(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "key":
+			out.Values[i] = _TotpSetUp_key(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "url":
+			out.Values[i] = _TotpSetUp_url(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "qrCode":
+			out.Values[i] = _TotpSetUp_qrCode(ctx, ec, field, obj)
 			if out.Values[i] == graphql.Null {
 				out.Invalids++
 			}
@@ -7165,6 +10421,12 @@ func _User(ctx context.Context, ec *executionContext, sel ast.SelectionSet, obj 
 				true, true,
 				func(ctx context.Context) graphql.Marshaler {
 					return _User_signIns(ctx, ec, field, obj)
+				})
+		case "factors":
+			out.ResolveConcurrently(ec.OperationContext, &deferred, i,
+				true, false,
+				func(ctx context.Context) graphql.Marshaler {
+					return _User_factors(ctx, ec, field, obj)
 				})
 		default:
 			panic("unknown field " + strconv.Quote(field.Name))
@@ -7692,6 +10954,21 @@ func ___Type(ctx context.Context, ec *executionContext, sel ast.SelectionSet, ob
 
 // region    ***************************** type.gotpl *****************************
 
+func unmarshalNAddPasskeyInput2githubᚗcomᚋnetflixathomeᚋcinemaᚋgraphᚋauthᚐAddPasskeyInput(ctx context.Context, ec *executionContext, v any) (AddPasskeyInput, error) {
+	res, err := unmarshalInputAddPasskeyInput(ctx, ec, v)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+func unmarshalNAddTotpInput2githubᚗcomᚋnetflixathomeᚋcinemaᚋgraphᚋauthᚐAddTotpInput(ctx context.Context, ec *executionContext, v any) (AddTotpInput, error) {
+	res, err := unmarshalInputAddTotpInput(ctx, ec, v)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+func unmarshalNBeginPasskeySignInInput2githubᚗcomᚋnetflixathomeᚋcinemaᚋgraphᚋauthᚐBeginPasskeySignInInput(ctx context.Context, ec *executionContext, v any) (BeginPasskeySignInInput, error) {
+	res, err := unmarshalInputBeginPasskeySignInInput(ctx, ec, v)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
 func unmarshalNBoolean2bool(ctx context.Context, ec *executionContext, v any) (bool, error) {
 	res, err := graphql.UnmarshalBoolean(v)
 	return res, graphql.ErrorOnPath(ctx, err)
@@ -7721,6 +10998,11 @@ func marshalNChangePasswordPayload2ᚖgithubᚗcomᚋnetflixathomeᚋcinemaᚋgr
 
 func marshalNClient2githubᚗcomᚋnetflixathomeᚋcinemaᚋsubgraphsᚋauthᚐClient(ctx context.Context, ec *executionContext, sel ast.SelectionSet, v auth.Client) graphql.Marshaler {
 	return _Client(ctx, ec, sel, &v)
+}
+
+func unmarshalNConfirmSignInInput2githubᚗcomᚋnetflixathomeᚋcinemaᚋgraphᚋauthᚐConfirmSignInInput(ctx context.Context, ec *executionContext, v any) (ConfirmSignInInput, error) {
+	res, err := unmarshalInputConfirmSignInInput(ctx, ec, v)
+	return res, graphql.ErrorOnPath(ctx, err)
 }
 
 func unmarshalNCreateProfileInput2githubᚗcomᚋnetflixathomeᚋcinemaᚋgraphᚋauthᚐCreateProfileInput(ctx context.Context, ec *executionContext, v any) (CreateProfileInput, error) {
@@ -7753,6 +11035,11 @@ func marshalNDeleteDemoUsersPayload2ᚖgithubᚗcomᚋnetflixathomeᚋcinemaᚋg
 		return graphql.Null
 	}
 	return _DeleteDemoUsersPayload(ctx, ec, sel, v)
+}
+
+func unmarshalNDeletePasskeyInput2githubᚗcomᚋnetflixathomeᚋcinemaᚋgraphᚋauthᚐDeletePasskeyInput(ctx context.Context, ec *executionContext, v any) (DeletePasskeyInput, error) {
+	res, err := unmarshalInputDeletePasskeyInput(ctx, ec, v)
+	return res, graphql.ErrorOnPath(ctx, err)
 }
 
 func unmarshalNDeleteProfileInput2githubᚗcomᚋnetflixathomeᚋcinemaᚋgraphᚋauthᚐDeleteProfileInput(ctx context.Context, ec *executionContext, v any) (DeleteProfileInput, error) {
@@ -7796,6 +11083,22 @@ func marshalNEndSessionsPayload2ᚖgithubᚗcomᚋnetflixathomeᚋcinemaᚋgraph
 	return _EndSessionsPayload(ctx, ec, sel, v)
 }
 
+func marshalNFactors2ᚖgithubᚗcomᚋnetflixathomeᚋcinemaᚋsubgraphsᚋauthᚐFactors(ctx context.Context, ec *executionContext, sel ast.SelectionSet, v *auth.Factors) graphql.Marshaler {
+	if v == nil {
+		graphql.AddInvalidNullError(ctx, "Factors!")
+		return graphql.Null
+	}
+	return _Factors(ctx, ec, sel, v)
+}
+
+func marshalNFactorsPayload2ᚖgithubᚗcomᚋnetflixathomeᚋcinemaᚋgraphᚋauthᚐFactorsPayload(ctx context.Context, ec *executionContext, sel ast.SelectionSet, v *FactorsPayload) graphql.Marshaler {
+	if v == nil {
+		graphql.AddInvalidNullError(ctx, "FactorsPayload!")
+		return graphql.Null
+	}
+	return _FactorsPayload(ctx, ec, sel, v)
+}
+
 func unmarshalNFieldSet2string(ctx context.Context, ec *executionContext, v any) (string, error) {
 	res, err := graphql.UnmarshalString(v)
 	return res, graphql.ErrorOnPath(ctx, err)
@@ -7808,6 +11111,11 @@ func marshalNFieldSet2string(ctx context.Context, ec *executionContext, sel ast.
 		graphql.AddInvalidNullFromMarshaler(ctx, "FieldSet!")
 	}
 	return res
+}
+
+func unmarshalNFinishSignInInput2githubᚗcomᚋnetflixathomeᚋcinemaᚋgraphᚋauthᚐFinishSignInInput(ctx context.Context, ec *executionContext, v any) (FinishSignInInput, error) {
+	res, err := unmarshalInputFinishSignInInput(ctx, ec, v)
+	return res, graphql.ErrorOnPath(ctx, err)
 }
 
 func unmarshalNID2githubᚗcomᚋnetflixathomeᚋcinemaᚋinternalᚋgidᚐID(ctx context.Context, ec *executionContext, v any) (gid.ID, error) {
@@ -7850,6 +11158,52 @@ func marshalNPageInfo2ᚖgithubᚗcomᚋnetflixathomeᚋcinemaᚋgraphᚋauthᚐ
 		return graphql.Null
 	}
 	return _PageInfo(ctx, ec, sel, v)
+}
+
+func marshalNPasskey2githubᚗcomᚋnetflixathomeᚋcinemaᚋsubgraphsᚋauthᚐPasskey(ctx context.Context, ec *executionContext, sel ast.SelectionSet, v auth.Passkey) graphql.Marshaler {
+	return _Passkey(ctx, ec, sel, &v)
+}
+
+func marshalNPasskey2ᚕgithubᚗcomᚋnetflixathomeᚋcinemaᚋsubgraphsᚋauthᚐPasskeyᚄ(ctx context.Context, ec *executionContext, sel ast.SelectionSet, v []auth.Passkey) graphql.Marshaler {
+	ret := graphql.MarshalSliceConcurrently(ctx, len(v), 0, false, func(ctx context.Context, i int) graphql.Marshaler {
+		fc := graphql.GetFieldContext(ctx)
+		fc.Result = &v[i]
+		return marshalNPasskey2githubᚗcomᚋnetflixathomeᚋcinemaᚋsubgraphsᚋauthᚐPasskey(ctx, ec, sel, v[i])
+	})
+
+	for _, e := range ret {
+		if e == graphql.Null {
+			return graphql.Null
+		}
+	}
+
+	return ret
+}
+
+func unmarshalNPasskeyAnswerInput2githubᚗcomᚋnetflixathomeᚋcinemaᚋgraphᚋauthᚐPasskeyAnswerInput(ctx context.Context, ec *executionContext, v any) (PasskeyAnswerInput, error) {
+	res, err := unmarshalInputPasskeyAnswerInput(ctx, ec, v)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+func unmarshalNPasskeyAnswerInput2ᚖgithubᚗcomᚋnetflixathomeᚋcinemaᚋgraphᚋauthᚐPasskeyAnswerInput(ctx context.Context, ec *executionContext, v any) (*PasskeyAnswerInput, error) {
+	res, err := unmarshalInputPasskeyAnswerInput(ctx, ec, v)
+	return &res, graphql.ErrorOnPath(ctx, err)
+}
+
+func marshalNPasskeyChallenge2ᚖgithubᚗcomᚋnetflixathomeᚋcinemaᚋsubgraphsᚋauthᚐPasskeyChallenge(ctx context.Context, ec *executionContext, sel ast.SelectionSet, v *auth.PasskeyChallenge) graphql.Marshaler {
+	if v == nil {
+		graphql.AddInvalidNullError(ctx, "PasskeyChallenge!")
+		return graphql.Null
+	}
+	return _PasskeyChallenge(ctx, ec, sel, v)
+}
+
+func marshalNPasskeySupport2ᚖgithubᚗcomᚋnetflixathomeᚋcinemaᚋsubgraphsᚋauthᚐPasskeySupport(ctx context.Context, ec *executionContext, sel ast.SelectionSet, v *auth.PasskeySupport) graphql.Marshaler {
+	if v == nil {
+		graphql.AddInvalidNullError(ctx, "PasskeySupport!")
+		return graphql.Null
+	}
+	return _PasskeySupport(ctx, ec, sel, v)
 }
 
 func marshalNProfile2ᚕᚖgithubᚗcomᚋnetflixathomeᚋcinemaᚋsubgraphsᚋauthᚐProfileᚄ(ctx context.Context, ec *executionContext, sel ast.SelectionSet, v []*auth.Profile) graphql.Marshaler {
@@ -7896,6 +11250,11 @@ func marshalNProfilePayload2ᚖgithubᚗcomᚋnetflixathomeᚋcinemaᚋgraphᚋa
 		return graphql.Null
 	}
 	return _ProfilePayload(ctx, ec, sel, v)
+}
+
+func unmarshalNRenamePasskeyInput2githubᚗcomᚋnetflixathomeᚋcinemaᚋgraphᚋauthᚐRenamePasskeyInput(ctx context.Context, ec *executionContext, v any) (RenamePasskeyInput, error) {
+	res, err := unmarshalInputRenamePasskeyInput(ctx, ec, v)
+	return res, graphql.ErrorOnPath(ctx, err)
 }
 
 func unmarshalNRole2githubᚗcomᚋnetflixathomeᚋcinemaᚋsubgraphsᚋauthᚐRole(ctx context.Context, ec *executionContext, v any) (auth.Role, error) {
@@ -7970,6 +11329,11 @@ func marshalNSessionPayload2ᚖgithubᚗcomᚋnetflixathomeᚋcinemaᚋgraphᚋa
 	return _SessionPayload(ctx, ec, sel, v)
 }
 
+func unmarshalNSetUpInput2githubᚗcomᚋnetflixathomeᚋcinemaᚋgraphᚋauthᚐSetUpInput(ctx context.Context, ec *executionContext, v any) (SetUpInput, error) {
+	res, err := unmarshalInputSetUpInput(ctx, ec, v)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
 func marshalNSignIn2ᚖgithubᚗcomᚋnetflixathomeᚋcinemaᚋsubgraphsᚋauthᚐSignIn(ctx context.Context, ec *executionContext, sel ast.SelectionSet, v *auth.SignIn) graphql.Marshaler {
 	if v == nil {
 		graphql.AddInvalidNullError(ctx, "SignIn!")
@@ -8035,6 +11399,14 @@ func marshalNSignInOutcome2githubᚗcomᚋnetflixathomeᚋcinemaᚋsubgraphsᚋa
 	return v
 }
 
+func marshalNSignInPayload2ᚖgithubᚗcomᚋnetflixathomeᚋcinemaᚋgraphᚋauthᚐSignInPayload(ctx context.Context, ec *executionContext, sel ast.SelectionSet, v *SignInPayload) graphql.Marshaler {
+	if v == nil {
+		graphql.AddInvalidNullError(ctx, "SignInPayload!")
+		return graphql.Null
+	}
+	return _SignInPayload(ctx, ec, sel, v)
+}
+
 func marshalNSignOutPayload2ᚖgithubᚗcomᚋnetflixathomeᚋcinemaᚋgraphᚋauthᚐSignOutPayload(ctx context.Context, ec *executionContext, sel ast.SelectionSet, v *SignOutPayload) graphql.Marshaler {
 	if v == nil {
 		graphql.AddInvalidNullError(ctx, "SignOutPayload!")
@@ -8094,6 +11466,14 @@ func marshalNString2ᚕstringᚄ(ctx context.Context, ec *executionContext, sel 
 func unmarshalNSwitchProfileInput2githubᚗcomᚋnetflixathomeᚋcinemaᚋgraphᚋauthᚐSwitchProfileInput(ctx context.Context, ec *executionContext, v any) (SwitchProfileInput, error) {
 	res, err := unmarshalInputSwitchProfileInput(ctx, ec, v)
 	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+func marshalNTotpSetUp2ᚖgithubᚗcomᚋnetflixathomeᚋcinemaᚋsubgraphsᚋauthᚐTotpSetUp(ctx context.Context, ec *executionContext, sel ast.SelectionSet, v *auth.TotpSetUp) graphql.Marshaler {
+	if v == nil {
+		graphql.AddInvalidNullError(ctx, "TotpSetUp!")
+		return graphql.Null
+	}
+	return _TotpSetUp(ctx, ec, sel, v)
 }
 
 func unmarshalNUpdateProfileInput2githubᚗcomᚋnetflixathomeᚋcinemaᚋgraphᚋauthᚐUpdateProfileInput(ctx context.Context, ec *executionContext, v any) (UpdateProfileInput, error) {
@@ -8545,6 +11925,31 @@ func marshalOBoolean2ᚖbool(ctx context.Context, ec *executionContext, sel ast.
 	return res
 }
 
+func unmarshalODateTime2ᚖtimeᚐTime(ctx context.Context, ec *executionContext, v any) (*time.Time, error) {
+	if v == nil {
+		return nil, nil
+	}
+	res, err := scalar.UnmarshalDateTime(v)
+	return &res, graphql.ErrorOnPath(ctx, err)
+}
+
+func marshalODateTime2ᚖtimeᚐTime(ctx context.Context, ec *executionContext, sel ast.SelectionSet, v *time.Time) graphql.Marshaler {
+	if v == nil {
+		return graphql.Null
+	}
+	_ = sel
+	_ = ctx
+	res := scalar.MarshalDateTime(*v)
+	return res
+}
+
+func marshalOFactors2ᚖgithubᚗcomᚋnetflixathomeᚋcinemaᚋsubgraphsᚋauthᚐFactors(ctx context.Context, ec *executionContext, sel ast.SelectionSet, v *auth.Factors) graphql.Marshaler {
+	if v == nil {
+		return graphql.Null
+	}
+	return _Factors(ctx, ec, sel, v)
+}
+
 func unmarshalOID2ᚖgithubᚗcomᚋnetflixathomeᚋcinemaᚋinternalᚋgidᚐID(ctx context.Context, ec *executionContext, v any) (*gid.ID, error) {
 	if v == nil {
 		return nil, nil
@@ -8595,6 +12000,14 @@ func marshalOLocale2ᚖstring(ctx context.Context, ec *executionContext, sel ast
 	_ = ctx
 	res := scalar.MarshalLocale(*v)
 	return res
+}
+
+func unmarshalOPasskeyAnswerInput2ᚖgithubᚗcomᚋnetflixathomeᚋcinemaᚋgraphᚋauthᚐPasskeyAnswerInput(ctx context.Context, ec *executionContext, v any) (*PasskeyAnswerInput, error) {
+	if v == nil {
+		return nil, nil
+	}
+	res, err := unmarshalInputPasskeyAnswerInput(ctx, ec, v)
+	return &res, graphql.ErrorOnPath(ctx, err)
 }
 
 func marshalOProfile2ᚕᚖgithubᚗcomᚋnetflixathomeᚋcinemaᚋsubgraphsᚋauthᚐProfile(ctx context.Context, ec *executionContext, sel ast.SelectionSet, v []*auth.Profile) graphql.Marshaler {
@@ -8659,6 +12072,20 @@ func marshalORole2ᚕgithubᚗcomᚋnetflixathomeᚋcinemaᚋsubgraphsᚋauthᚐ
 	}
 
 	return ret
+}
+
+func marshalOSecondFactor2ᚖgithubᚗcomᚋnetflixathomeᚋcinemaᚋsubgraphsᚋauthᚐSecondFactor(ctx context.Context, ec *executionContext, sel ast.SelectionSet, v *auth.SecondFactor) graphql.Marshaler {
+	if v == nil {
+		return graphql.Null
+	}
+	return _SecondFactor(ctx, ec, sel, v)
+}
+
+func marshalOSessionPayload2ᚖgithubᚗcomᚋnetflixathomeᚋcinemaᚋgraphᚋauthᚐSessionPayload(ctx context.Context, ec *executionContext, sel ast.SelectionSet, v *SessionPayload) graphql.Marshaler {
+	if v == nil {
+		return graphql.Null
+	}
+	return _SessionPayload(ctx, ec, sel, v)
 }
 
 func unmarshalOString2string(ctx context.Context, ec *executionContext, v any) (string, error) {

@@ -32,8 +32,11 @@ type Claims struct {
 	Child bool
 	// Demo is set for a synthetic viewer: what it does is marked, and the
 	// statistics can leave it out.
-	Demo      bool
-	ExpiresAt time.Time
+	Demo bool
+	// SignedInAt is when whoever holds the session last proved to be its owner;
+	// zero in a token of an older program, which is long ago.
+	SignedInAt time.Time
+	ExpiresAt  time.Time
 }
 
 // Has reports whether the claims hold the permission. Nil claims hold none.

@@ -72,6 +72,7 @@ type payload struct {
 	Scopes    []string         `json:"scopes"`
 	Child     bool             `json:"child"`
 	Demo      bool             `json:"demo,omitempty"`
+	AuthTime  *jwt.NumericDate `json:"auth_time,omitempty"`
 }
 
 // These make payload a jwt.Claims.
@@ -151,11 +152,15 @@ func (s *Signer) Sign(c *Claims) (string, error) {
 	// Whole seconds, as the token holds them.
 	now = now.Truncate(time.Second)
 	c.ExpiresAt = now.Add(AccessTTL).UTC()
+	var proved *jwt.NumericDate
+	if !c.SignedInAt.IsZero() {
+		proved = jwt.NewNumericDate(c.SignedInAt)
+	}
 	t := jwt.NewWithClaims(jwt.SigningMethodEdDSA, &payload{
 		Subject: c.UserID, Session: c.SessionID, Profile: c.ProfileID,
 		Issuer: Issuer, Audience: jwt.ClaimStrings{Audience},
 		IssuedAt: jwt.NewNumericDate(now), NotBefore: jwt.NewNumericDate(now), Expires: jwt.NewNumericDate(c.ExpiresAt),
-		ID: uuid.NewString(), Scopes: scopes, Child: c.Child, Demo: c.Demo,
+		ID: uuid.NewString(), Scopes: scopes, Child: c.Child, Demo: c.Demo, AuthTime: proved,
 	})
 	t.Header["kid"] = key.ID
 	t.Header["typ"] = tokenType
@@ -387,6 +392,9 @@ func (v *TokenVerifier) Verify(ctx context.Context, token string) (*Claims, erro
 			Scopes: scopes, Child: p.Child, Demo: p.Demo, ExpiresAt: p.Expires.UTC(),
 		},
 		from: p.NotBefore.Add(-Leeway), until: p.Expires.Add(Leeway),
+	}
+	if p.AuthTime != nil {
+		g.claims.SignedInAt = p.AuthTime.UTC()
 	}
 	if p.IssuedAt.After(p.NotBefore.Time) {
 		g.from = p.IssuedAt.Add(-Leeway)

@@ -82,34 +82,15 @@ func (s *Accounts) SignIns(ctx context.Context, user uuid.UUID, after *string, f
 // ChangePassword gives the account of the claims a new password and ends its
 // sessions but the one that asks. It says how many ended.
 func (s *Accounts) ChangePassword(ctx context.Context, claims *authn.Claims, password, next string, from Client) (ended int, err error) {
-	users, err := s.store.Users(ctx, []uuid.UUID{claims.UserID})
-	if err != nil {
-		return 0, fmt.Errorf("auth: change password: %w", err)
-	}
-	if len(users) == 0 {
-		return 0, authn.ErrUnauthenticated
-	}
-	u := users[0]
-	// The same counts as a sign-in: whoever borrowed a session guesses no
-	// faster here.
-	if err := s.spendSignIn(ctx, u.Login, from); err != nil {
+	if err := s.RequireFresh(claims); err != nil {
 		return 0, err
 	}
-	_, hash, err := s.store.Password(ctx, u.Login)
+	u, hash, err := s.provePassword(ctx, claims, password, from)
 	if err != nil {
-		return 0, fmt.Errorf("auth: change password: %w", err)
+		return 0, err
 	}
-	wrong := fault.New(fault.Invalid, "The present password is wrong.").At("input.password").WithReason("WRONG_PASSWORD")
 	if password, err = normalizePassword(password); err != nil {
-		return 0, wrong
-	}
-	ok, _, err := s.hasher.verify(ctx, password, hash)
-	if err != nil {
-		return 0, err
-	}
-	if !ok {
-		s.history.attempt(s.attempt(u.ID.UUID, SignInWrongPassword, from))
-		return 0, wrong
+		return 0, errWrongPassword
 	}
 	if next, err = normalizePassword(next); err != nil {
 		return 0, moved(err, "input.newPassword")
@@ -126,7 +107,7 @@ func (s *Accounts) ChangePassword(ctx context.Context, claims *authn.Claims, pas
 	}
 	gone, err := s.store.ReplacePassword(ctx, u.ID.UUID, hash, fresh, claims.SessionID, s.now())
 	if errors.Is(err, ErrNotFound) {
-		return 0, wrong // it was changed at the same moment
+		return 0, errWrongPassword // it was changed at the same moment
 	} else if err != nil {
 		return 0, fmt.Errorf("auth: change password: %w", err)
 	}
@@ -154,6 +135,11 @@ func (s *Accounts) EndSession(ctx context.Context, claims *authn.Claims, id gid.
 		if se.UserID != claims.UserID && !claims.Has(UserWrite) {
 			return ErrNotFound // whether it exists is nobody's business
 		}
+		if se.UserID != claims.UserID {
+			if err := s.RequireFresh(claims); err != nil {
+				return err
+			}
+		}
 		user = se.UserID
 		if se.EndedAt == nil {
 			se.EndedAt, se.EndReason, ended = &now, EndByHand, 1
@@ -177,6 +163,9 @@ func (s *Accounts) EndSessions(ctx context.Context, claims *authn.Claims, id gid
 	if id.UUID != claims.UserID {
 		if !claims.Has(UserWrite) {
 			return 0, errNotYours
+		}
+		if err := s.RequireFresh(claims); err != nil {
+			return 0, err
 		}
 		there, err := s.store.Users(ctx, []uuid.UUID{id.UUID})
 		if err != nil {

@@ -130,12 +130,14 @@ type SessionRow struct {
 	UserID    uuid.UUID
 	ProfileID uuid.UUID // Nil after its profile was deleted
 	CreatedAt time.Time
-	UsedAt    time.Time
-	ExpiresAt time.Time
-	EndedAt   *time.Time
-	EndReason string
-	UserAgent string
-	Address   string
+	// AuthenticatedAt is when its holder last proved to be the account's owner.
+	AuthenticatedAt time.Time
+	UsedAt          time.Time
+	ExpiresAt       time.Time
+	EndedAt         *time.Time
+	EndReason       string
+	UserAgent       string
+	Address         string
 	// The refresh token's state; see refresh.go.
 	Seed       []byte
 	Generation int32
@@ -153,5 +155,6 @@ const (
 	EndBlocked  = "blocked"
 	EndRoles    = "roles"
 	EndPassword = "password"
+	EndFactors  = "factors" // the operator took the second factors away
 	EndByHand   = "by_hand" // from the list of sessions
 )

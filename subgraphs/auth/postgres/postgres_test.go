@@ -89,6 +89,14 @@ func TestNoWholeTableIsRead(t *testing.T) {
 				return auth.ProfileChange{Delete: uuid.New()}, nil
 			})
 		},
+		"Account": func() error { _, _, err := s.Account(ctx, user); return err },
+		"Factors": func() error { _, err := s.Factors(ctx, user); return err },
+		"factors changed": func() error {
+			return s.ChangeFactors(ctx, user, func(*auth.StoredFactors) (auth.FactorChange, error) {
+				return auth.FactorChange{DropPasskey: uuid.New(), Recovery: [][]byte{{1}}}, nil
+			})
+		},
+		"PruneTickets": func() error { _, err := s.PruneTickets(ctx, now, 1000); return err },
 		"user changed": func() error {
 			_, err := s.ChangeUser(ctx, user, now, func(*auth.User, bool) (string, error) { return auth.EndRoles, nil })
 			return err

@@ -69,6 +69,16 @@ type Documents = {
     "\n  mutation CancelUpload($input: CancelUploadInput!) { cancelUpload(input: $input) { asset { ...AdminAsset } } }\n": typeof types.CancelUploadDocument,
     "\n  query AdminUsers($query: String, $first: Int!, $after: String) {\n    users(query: $query, first: $first, after: $after) {\n      totalCount\n      pageInfo { hasNextPage endCursor }\n      edges { cursor node { id login name roles blocked createdAt profiles { id name colour } } }\n    }\n  }\n": typeof types.AdminUsersDocument,
     "\n  mutation UpdateUser($input: UpdateUserInput!) { updateUser(input: $input) { user { id roles permissions blocked } } }\n": typeof types.UpdateUserDocument,
+    "\n  query OwnPasskeys { me { id factors { passkeys { id here } } } }\n": typeof types.OwnPasskeysDocument,
+    "\n  mutation BeginTotp($input: SetUpInput!) { beginTotp(input: $input) { setUp key url qrCode } }\n": typeof types.BeginTotpDocument,
+    "\n  mutation AddTotp($input: AddTotpInput!) { addTotp(input: $input) { recoveryCodes session { ...SessionFields } } }\n": typeof types.AddTotpDocument,
+    "\n  mutation DeleteTotp { deleteTotp { factors { recoveryCodes } } }\n": typeof types.DeleteTotpDocument,
+    "\n  mutation BeginPasskey($input: SetUpInput!) { beginPasskey(input: $input) { challenge options } }\n": typeof types.BeginPasskeyDocument,
+    "\n  mutation AddPasskey($input: AddPasskeyInput!) { addPasskey(input: $input) { recoveryCodes session { ...SessionFields } } }\n": typeof types.AddPasskeyDocument,
+    "\n  mutation RenamePasskey($input: RenamePasskeyInput!) { renamePasskey(input: $input) { factors { recoveryCodes } } }\n": typeof types.RenamePasskeyDocument,
+    "\n  mutation DeletePasskey($input: DeletePasskeyInput!) { deletePasskey(input: $input) { factors { recoveryCodes } } }\n": typeof types.DeletePasskeyDocument,
+    "\n  mutation MakeRecoveryCodes { makeRecoveryCodes { recoveryCodes } }\n": typeof types.MakeRecoveryCodesDocument,
+    "\n  query Factors {\n    me { id factors { totp recoveryCodes required passkeys { id name createdAt usedAt synced here } } }\n  }\n": typeof types.FactorsDocument,
     "\n  mutation ChangePassword($input: ChangePasswordInput!) { changePassword(input: $input) { ended user { id sessions { id } } } }\n": typeof types.ChangePasswordDocument,
     "\n  query Devices {\n    me { id sessions { id current createdAt usedAt client { kind browser system address network } } }\n  }\n": typeof types.DevicesDocument,
     "\n  query SignIns($first: Int!, $after: String) {\n    me {\n      id\n      signIns(first: $first, after: $after) {\n        pageInfo { hasNextPage endCursor }\n        edges { cursor node { at method outcome client { kind browser system address network } } }\n      }\n    }\n  }\n": typeof types.SignInsDocument,
@@ -91,12 +101,18 @@ type Documents = {
     "\n  query TitlePage($id: ID!, $locale: Locale) {\n    title(id: $id) {\n      id\n      name(locale: $locale)\n      originalName\n      originalLanguage\n      tagline(locale: $locale)\n      description(locale: $locale)\n      year\n      ageRating\n      countries\n      listed\n      myRating\n      genres { id name(locale: $locale) }\n      poster { colour placeholder w200: url(width: 200) w400: url(width: 400) w800: url(width: 800) }\n      still { colour placeholder w640: url(width: 640) w1280: url(width: 1280) w1920: url(width: 1920) }\n      credits(first: 40) { kind character(locale: $locale) person { id name(locale: $locale) } }\n      similar(first: 16) {\n        reason\n        genre { id name(locale: $locale) }\n        person { id name(locale: $locale) }\n        title { ...TitleCard }\n      }\n      ... on Film {\n        durationMs\n        watchState { positionMs durationMs finished }\n        playback { durationMs complete }\n      }\n      ... on Series {\n        endYear\n        seasons { id number episodes { ...EpisodeLine } }\n      }\n    }\n  }\n": typeof types.TitlePageDocument,
     "\n  mutation SetListed($input: SetListedInput!) {\n    setListed(input: $input) { title { id listed } }\n  }\n": typeof types.SetListedDocument,
     "\n  mutation RecordEvents($input: RecordEventsInput!) {\n    recordEvents(input: $input) {\n      accepted\n      rejected { index code message }\n    }\n  }\n": typeof types.RecordEventsDocument,
+    "\n  query PasskeySupport { passkeySupport { available address } }\n": typeof types.PasskeySupportDocument,
     "\n  fragment SessionFields on SessionPayload {\n    accessToken\n    expiresAt\n    profile { id name colour locale child }\n    user {\n      id\n      login\n      name\n      permissions\n      roles\n      profiles { id name colour locale child }\n    }\n  }\n": typeof types.SessionFieldsFragmentDoc,
     "\n  mutation RefreshSession { refreshSession { ...SessionFields } }\n": typeof types.RefreshSessionDocument,
-    "\n  mutation SignIn($input: SignInInput!) { signIn(input: $input) { ...SessionFields } }\n": typeof types.SignInDocument,
-    "\n  mutation SignUp($input: SignUpInput!) { signUp(input: $input) { ...SessionFields } }\n": typeof types.SignUpDocument,
     "\n  mutation SignOut { signOut { signedOut } }\n": typeof types.SignOutDocument,
     "\n  mutation SwitchProfile($input: SwitchProfileInput!) { switchProfile(input: $input) { ...SessionFields } }\n": typeof types.SwitchProfileDocument,
+    "\n  mutation SignIn($input: SignInInput!) {\n    signIn(input: $input) {\n      accessToken\n      expiresAt\n      profile { id name colour locale child }\n      user { id login name permissions roles profiles { id name colour locale child } }\n      secondFactor { ticket setUp totp passkey recoveryCode }\n    }\n  }\n": typeof types.SignInDocument,
+    "\n  mutation SignUp($input: SignUpInput!) { signUp(input: $input) { ...SessionFields } }\n": typeof types.SignUpDocument,
+    "\n  mutation FinishSignIn($input: FinishSignInInput!) { finishSignIn(input: $input) { ...SessionFields } }\n": typeof types.FinishSignInDocument,
+    "\n  mutation BeginPasskeySignIn($input: BeginPasskeySignInInput!) { beginPasskeySignIn(input: $input) { challenge options } }\n": typeof types.BeginPasskeySignInDocument,
+    "\n  mutation SignInWithPasskey($input: PasskeyAnswerInput!) { signInWithPasskey(input: $input) { ...SessionFields } }\n": typeof types.SignInWithPasskeyDocument,
+    "\n  mutation BeginPasskeyConfirmation { beginPasskeyConfirmation { challenge options } }\n": typeof types.BeginPasskeyConfirmationDocument,
+    "\n  mutation ConfirmSignIn($input: ConfirmSignInInput!) { confirmSignIn(input: $input) { ...SessionFields } }\n": typeof types.ConfirmSignInDocument,
     "\n  subscription WatchSession($input: WatchInput!) {\n    watch(input: $input) { sessionId resumePositionMs serverTime ended }\n  }\n": typeof types.WatchSessionDocument,
     "\n  query WatchPage($id: ID!, $locale: Locale) {\n    playable(id: $id) {\n      id\n      name(locale: $locale)\n      watchState { positionMs durationMs finished lastSeenAt }\n      playback { ...PlaybackSource }\n      ... on Film { still { w1280: url(width: 1280) colour placeholder } }\n      ... on Episode {\n        number\n        seasonNumber\n        series {\n          id\n          name(locale: $locale)\n          seasons {\n            id\n            number\n            episodes { id number seasonNumber name(locale: $locale) playback { durationMs } }\n          }\n        }\n      }\n    }\n  }\n": typeof types.WatchPageDocument,
     "\n  fragment PlaybackSource on Playback {\n    url\n    durationMs\n    expiresAt\n    complete\n    thumbnailsUrl\n    subtitles { label locale url }\n  }\n": typeof types.PlaybackSourceFragmentDoc,
@@ -158,6 +174,16 @@ const documents: Documents = {
     "\n  mutation CancelUpload($input: CancelUploadInput!) { cancelUpload(input: $input) { asset { ...AdminAsset } } }\n": types.CancelUploadDocument,
     "\n  query AdminUsers($query: String, $first: Int!, $after: String) {\n    users(query: $query, first: $first, after: $after) {\n      totalCount\n      pageInfo { hasNextPage endCursor }\n      edges { cursor node { id login name roles blocked createdAt profiles { id name colour } } }\n    }\n  }\n": types.AdminUsersDocument,
     "\n  mutation UpdateUser($input: UpdateUserInput!) { updateUser(input: $input) { user { id roles permissions blocked } } }\n": types.UpdateUserDocument,
+    "\n  query OwnPasskeys { me { id factors { passkeys { id here } } } }\n": types.OwnPasskeysDocument,
+    "\n  mutation BeginTotp($input: SetUpInput!) { beginTotp(input: $input) { setUp key url qrCode } }\n": types.BeginTotpDocument,
+    "\n  mutation AddTotp($input: AddTotpInput!) { addTotp(input: $input) { recoveryCodes session { ...SessionFields } } }\n": types.AddTotpDocument,
+    "\n  mutation DeleteTotp { deleteTotp { factors { recoveryCodes } } }\n": types.DeleteTotpDocument,
+    "\n  mutation BeginPasskey($input: SetUpInput!) { beginPasskey(input: $input) { challenge options } }\n": types.BeginPasskeyDocument,
+    "\n  mutation AddPasskey($input: AddPasskeyInput!) { addPasskey(input: $input) { recoveryCodes session { ...SessionFields } } }\n": types.AddPasskeyDocument,
+    "\n  mutation RenamePasskey($input: RenamePasskeyInput!) { renamePasskey(input: $input) { factors { recoveryCodes } } }\n": types.RenamePasskeyDocument,
+    "\n  mutation DeletePasskey($input: DeletePasskeyInput!) { deletePasskey(input: $input) { factors { recoveryCodes } } }\n": types.DeletePasskeyDocument,
+    "\n  mutation MakeRecoveryCodes { makeRecoveryCodes { recoveryCodes } }\n": types.MakeRecoveryCodesDocument,
+    "\n  query Factors {\n    me { id factors { totp recoveryCodes required passkeys { id name createdAt usedAt synced here } } }\n  }\n": types.FactorsDocument,
     "\n  mutation ChangePassword($input: ChangePasswordInput!) { changePassword(input: $input) { ended user { id sessions { id } } } }\n": types.ChangePasswordDocument,
     "\n  query Devices {\n    me { id sessions { id current createdAt usedAt client { kind browser system address network } } }\n  }\n": types.DevicesDocument,
     "\n  query SignIns($first: Int!, $after: String) {\n    me {\n      id\n      signIns(first: $first, after: $after) {\n        pageInfo { hasNextPage endCursor }\n        edges { cursor node { at method outcome client { kind browser system address network } } }\n      }\n    }\n  }\n": types.SignInsDocument,
@@ -180,12 +206,18 @@ const documents: Documents = {
     "\n  query TitlePage($id: ID!, $locale: Locale) {\n    title(id: $id) {\n      id\n      name(locale: $locale)\n      originalName\n      originalLanguage\n      tagline(locale: $locale)\n      description(locale: $locale)\n      year\n      ageRating\n      countries\n      listed\n      myRating\n      genres { id name(locale: $locale) }\n      poster { colour placeholder w200: url(width: 200) w400: url(width: 400) w800: url(width: 800) }\n      still { colour placeholder w640: url(width: 640) w1280: url(width: 1280) w1920: url(width: 1920) }\n      credits(first: 40) { kind character(locale: $locale) person { id name(locale: $locale) } }\n      similar(first: 16) {\n        reason\n        genre { id name(locale: $locale) }\n        person { id name(locale: $locale) }\n        title { ...TitleCard }\n      }\n      ... on Film {\n        durationMs\n        watchState { positionMs durationMs finished }\n        playback { durationMs complete }\n      }\n      ... on Series {\n        endYear\n        seasons { id number episodes { ...EpisodeLine } }\n      }\n    }\n  }\n": types.TitlePageDocument,
     "\n  mutation SetListed($input: SetListedInput!) {\n    setListed(input: $input) { title { id listed } }\n  }\n": types.SetListedDocument,
     "\n  mutation RecordEvents($input: RecordEventsInput!) {\n    recordEvents(input: $input) {\n      accepted\n      rejected { index code message }\n    }\n  }\n": types.RecordEventsDocument,
+    "\n  query PasskeySupport { passkeySupport { available address } }\n": types.PasskeySupportDocument,
     "\n  fragment SessionFields on SessionPayload {\n    accessToken\n    expiresAt\n    profile { id name colour locale child }\n    user {\n      id\n      login\n      name\n      permissions\n      roles\n      profiles { id name colour locale child }\n    }\n  }\n": types.SessionFieldsFragmentDoc,
     "\n  mutation RefreshSession { refreshSession { ...SessionFields } }\n": types.RefreshSessionDocument,
-    "\n  mutation SignIn($input: SignInInput!) { signIn(input: $input) { ...SessionFields } }\n": types.SignInDocument,
-    "\n  mutation SignUp($input: SignUpInput!) { signUp(input: $input) { ...SessionFields } }\n": types.SignUpDocument,
     "\n  mutation SignOut { signOut { signedOut } }\n": types.SignOutDocument,
     "\n  mutation SwitchProfile($input: SwitchProfileInput!) { switchProfile(input: $input) { ...SessionFields } }\n": types.SwitchProfileDocument,
+    "\n  mutation SignIn($input: SignInInput!) {\n    signIn(input: $input) {\n      accessToken\n      expiresAt\n      profile { id name colour locale child }\n      user { id login name permissions roles profiles { id name colour locale child } }\n      secondFactor { ticket setUp totp passkey recoveryCode }\n    }\n  }\n": types.SignInDocument,
+    "\n  mutation SignUp($input: SignUpInput!) { signUp(input: $input) { ...SessionFields } }\n": types.SignUpDocument,
+    "\n  mutation FinishSignIn($input: FinishSignInInput!) { finishSignIn(input: $input) { ...SessionFields } }\n": types.FinishSignInDocument,
+    "\n  mutation BeginPasskeySignIn($input: BeginPasskeySignInInput!) { beginPasskeySignIn(input: $input) { challenge options } }\n": types.BeginPasskeySignInDocument,
+    "\n  mutation SignInWithPasskey($input: PasskeyAnswerInput!) { signInWithPasskey(input: $input) { ...SessionFields } }\n": types.SignInWithPasskeyDocument,
+    "\n  mutation BeginPasskeyConfirmation { beginPasskeyConfirmation { challenge options } }\n": types.BeginPasskeyConfirmationDocument,
+    "\n  mutation ConfirmSignIn($input: ConfirmSignInInput!) { confirmSignIn(input: $input) { ...SessionFields } }\n": types.ConfirmSignInDocument,
     "\n  subscription WatchSession($input: WatchInput!) {\n    watch(input: $input) { sessionId resumePositionMs serverTime ended }\n  }\n": types.WatchSessionDocument,
     "\n  query WatchPage($id: ID!, $locale: Locale) {\n    playable(id: $id) {\n      id\n      name(locale: $locale)\n      watchState { positionMs durationMs finished lastSeenAt }\n      playback { ...PlaybackSource }\n      ... on Film { still { w1280: url(width: 1280) colour placeholder } }\n      ... on Episode {\n        number\n        seasonNumber\n        series {\n          id\n          name(locale: $locale)\n          seasons {\n            id\n            number\n            episodes { id number seasonNumber name(locale: $locale) playback { durationMs } }\n          }\n        }\n      }\n    }\n  }\n": types.WatchPageDocument,
     "\n  fragment PlaybackSource on Playback {\n    url\n    durationMs\n    expiresAt\n    complete\n    thumbnailsUrl\n    subtitles { label locale url }\n  }\n": types.PlaybackSourceFragmentDoc,
@@ -426,6 +458,46 @@ export function graphql(source: "\n  mutation UpdateUser($input: UpdateUserInput
 /**
  * The graphql function is used to parse GraphQL queries into a document that can be used by GraphQL clients.
  */
+export function graphql(source: "\n  query OwnPasskeys { me { id factors { passkeys { id here } } } }\n"): (typeof documents)["\n  query OwnPasskeys { me { id factors { passkeys { id here } } } }\n"];
+/**
+ * The graphql function is used to parse GraphQL queries into a document that can be used by GraphQL clients.
+ */
+export function graphql(source: "\n  mutation BeginTotp($input: SetUpInput!) { beginTotp(input: $input) { setUp key url qrCode } }\n"): (typeof documents)["\n  mutation BeginTotp($input: SetUpInput!) { beginTotp(input: $input) { setUp key url qrCode } }\n"];
+/**
+ * The graphql function is used to parse GraphQL queries into a document that can be used by GraphQL clients.
+ */
+export function graphql(source: "\n  mutation AddTotp($input: AddTotpInput!) { addTotp(input: $input) { recoveryCodes session { ...SessionFields } } }\n"): (typeof documents)["\n  mutation AddTotp($input: AddTotpInput!) { addTotp(input: $input) { recoveryCodes session { ...SessionFields } } }\n"];
+/**
+ * The graphql function is used to parse GraphQL queries into a document that can be used by GraphQL clients.
+ */
+export function graphql(source: "\n  mutation DeleteTotp { deleteTotp { factors { recoveryCodes } } }\n"): (typeof documents)["\n  mutation DeleteTotp { deleteTotp { factors { recoveryCodes } } }\n"];
+/**
+ * The graphql function is used to parse GraphQL queries into a document that can be used by GraphQL clients.
+ */
+export function graphql(source: "\n  mutation BeginPasskey($input: SetUpInput!) { beginPasskey(input: $input) { challenge options } }\n"): (typeof documents)["\n  mutation BeginPasskey($input: SetUpInput!) { beginPasskey(input: $input) { challenge options } }\n"];
+/**
+ * The graphql function is used to parse GraphQL queries into a document that can be used by GraphQL clients.
+ */
+export function graphql(source: "\n  mutation AddPasskey($input: AddPasskeyInput!) { addPasskey(input: $input) { recoveryCodes session { ...SessionFields } } }\n"): (typeof documents)["\n  mutation AddPasskey($input: AddPasskeyInput!) { addPasskey(input: $input) { recoveryCodes session { ...SessionFields } } }\n"];
+/**
+ * The graphql function is used to parse GraphQL queries into a document that can be used by GraphQL clients.
+ */
+export function graphql(source: "\n  mutation RenamePasskey($input: RenamePasskeyInput!) { renamePasskey(input: $input) { factors { recoveryCodes } } }\n"): (typeof documents)["\n  mutation RenamePasskey($input: RenamePasskeyInput!) { renamePasskey(input: $input) { factors { recoveryCodes } } }\n"];
+/**
+ * The graphql function is used to parse GraphQL queries into a document that can be used by GraphQL clients.
+ */
+export function graphql(source: "\n  mutation DeletePasskey($input: DeletePasskeyInput!) { deletePasskey(input: $input) { factors { recoveryCodes } } }\n"): (typeof documents)["\n  mutation DeletePasskey($input: DeletePasskeyInput!) { deletePasskey(input: $input) { factors { recoveryCodes } } }\n"];
+/**
+ * The graphql function is used to parse GraphQL queries into a document that can be used by GraphQL clients.
+ */
+export function graphql(source: "\n  mutation MakeRecoveryCodes { makeRecoveryCodes { recoveryCodes } }\n"): (typeof documents)["\n  mutation MakeRecoveryCodes { makeRecoveryCodes { recoveryCodes } }\n"];
+/**
+ * The graphql function is used to parse GraphQL queries into a document that can be used by GraphQL clients.
+ */
+export function graphql(source: "\n  query Factors {\n    me { id factors { totp recoveryCodes required passkeys { id name createdAt usedAt synced here } } }\n  }\n"): (typeof documents)["\n  query Factors {\n    me { id factors { totp recoveryCodes required passkeys { id name createdAt usedAt synced here } } }\n  }\n"];
+/**
+ * The graphql function is used to parse GraphQL queries into a document that can be used by GraphQL clients.
+ */
 export function graphql(source: "\n  mutation ChangePassword($input: ChangePasswordInput!) { changePassword(input: $input) { ended user { id sessions { id } } } }\n"): (typeof documents)["\n  mutation ChangePassword($input: ChangePasswordInput!) { changePassword(input: $input) { ended user { id sessions { id } } } }\n"];
 /**
  * The graphql function is used to parse GraphQL queries into a document that can be used by GraphQL clients.
@@ -514,6 +586,10 @@ export function graphql(source: "\n  mutation RecordEvents($input: RecordEventsI
 /**
  * The graphql function is used to parse GraphQL queries into a document that can be used by GraphQL clients.
  */
+export function graphql(source: "\n  query PasskeySupport { passkeySupport { available address } }\n"): (typeof documents)["\n  query PasskeySupport { passkeySupport { available address } }\n"];
+/**
+ * The graphql function is used to parse GraphQL queries into a document that can be used by GraphQL clients.
+ */
 export function graphql(source: "\n  fragment SessionFields on SessionPayload {\n    accessToken\n    expiresAt\n    profile { id name colour locale child }\n    user {\n      id\n      login\n      name\n      permissions\n      roles\n      profiles { id name colour locale child }\n    }\n  }\n"): (typeof documents)["\n  fragment SessionFields on SessionPayload {\n    accessToken\n    expiresAt\n    profile { id name colour locale child }\n    user {\n      id\n      login\n      name\n      permissions\n      roles\n      profiles { id name colour locale child }\n    }\n  }\n"];
 /**
  * The graphql function is used to parse GraphQL queries into a document that can be used by GraphQL clients.
@@ -522,7 +598,15 @@ export function graphql(source: "\n  mutation RefreshSession { refreshSession { 
 /**
  * The graphql function is used to parse GraphQL queries into a document that can be used by GraphQL clients.
  */
-export function graphql(source: "\n  mutation SignIn($input: SignInInput!) { signIn(input: $input) { ...SessionFields } }\n"): (typeof documents)["\n  mutation SignIn($input: SignInInput!) { signIn(input: $input) { ...SessionFields } }\n"];
+export function graphql(source: "\n  mutation SignOut { signOut { signedOut } }\n"): (typeof documents)["\n  mutation SignOut { signOut { signedOut } }\n"];
+/**
+ * The graphql function is used to parse GraphQL queries into a document that can be used by GraphQL clients.
+ */
+export function graphql(source: "\n  mutation SwitchProfile($input: SwitchProfileInput!) { switchProfile(input: $input) { ...SessionFields } }\n"): (typeof documents)["\n  mutation SwitchProfile($input: SwitchProfileInput!) { switchProfile(input: $input) { ...SessionFields } }\n"];
+/**
+ * The graphql function is used to parse GraphQL queries into a document that can be used by GraphQL clients.
+ */
+export function graphql(source: "\n  mutation SignIn($input: SignInInput!) {\n    signIn(input: $input) {\n      accessToken\n      expiresAt\n      profile { id name colour locale child }\n      user { id login name permissions roles profiles { id name colour locale child } }\n      secondFactor { ticket setUp totp passkey recoveryCode }\n    }\n  }\n"): (typeof documents)["\n  mutation SignIn($input: SignInInput!) {\n    signIn(input: $input) {\n      accessToken\n      expiresAt\n      profile { id name colour locale child }\n      user { id login name permissions roles profiles { id name colour locale child } }\n      secondFactor { ticket setUp totp passkey recoveryCode }\n    }\n  }\n"];
 /**
  * The graphql function is used to parse GraphQL queries into a document that can be used by GraphQL clients.
  */
@@ -530,11 +614,23 @@ export function graphql(source: "\n  mutation SignUp($input: SignUpInput!) { sig
 /**
  * The graphql function is used to parse GraphQL queries into a document that can be used by GraphQL clients.
  */
-export function graphql(source: "\n  mutation SignOut { signOut { signedOut } }\n"): (typeof documents)["\n  mutation SignOut { signOut { signedOut } }\n"];
+export function graphql(source: "\n  mutation FinishSignIn($input: FinishSignInInput!) { finishSignIn(input: $input) { ...SessionFields } }\n"): (typeof documents)["\n  mutation FinishSignIn($input: FinishSignInInput!) { finishSignIn(input: $input) { ...SessionFields } }\n"];
 /**
  * The graphql function is used to parse GraphQL queries into a document that can be used by GraphQL clients.
  */
-export function graphql(source: "\n  mutation SwitchProfile($input: SwitchProfileInput!) { switchProfile(input: $input) { ...SessionFields } }\n"): (typeof documents)["\n  mutation SwitchProfile($input: SwitchProfileInput!) { switchProfile(input: $input) { ...SessionFields } }\n"];
+export function graphql(source: "\n  mutation BeginPasskeySignIn($input: BeginPasskeySignInInput!) { beginPasskeySignIn(input: $input) { challenge options } }\n"): (typeof documents)["\n  mutation BeginPasskeySignIn($input: BeginPasskeySignInInput!) { beginPasskeySignIn(input: $input) { challenge options } }\n"];
+/**
+ * The graphql function is used to parse GraphQL queries into a document that can be used by GraphQL clients.
+ */
+export function graphql(source: "\n  mutation SignInWithPasskey($input: PasskeyAnswerInput!) { signInWithPasskey(input: $input) { ...SessionFields } }\n"): (typeof documents)["\n  mutation SignInWithPasskey($input: PasskeyAnswerInput!) { signInWithPasskey(input: $input) { ...SessionFields } }\n"];
+/**
+ * The graphql function is used to parse GraphQL queries into a document that can be used by GraphQL clients.
+ */
+export function graphql(source: "\n  mutation BeginPasskeyConfirmation { beginPasskeyConfirmation { challenge options } }\n"): (typeof documents)["\n  mutation BeginPasskeyConfirmation { beginPasskeyConfirmation { challenge options } }\n"];
+/**
+ * The graphql function is used to parse GraphQL queries into a document that can be used by GraphQL clients.
+ */
+export function graphql(source: "\n  mutation ConfirmSignIn($input: ConfirmSignInInput!) { confirmSignIn(input: $input) { ...SessionFields } }\n"): (typeof documents)["\n  mutation ConfirmSignIn($input: ConfirmSignInInput!) { confirmSignIn(input: $input) { ...SessionFields } }\n"];
 /**
  * The graphql function is used to parse GraphQL queries into a document that can be used by GraphQL clients.
  */

@@ -23,14 +23,6 @@ const RefreshSession = graphql(/* GraphQL */ `
   mutation RefreshSession { refreshSession { ...SessionFields } }
 `);
 
-const SignIn = graphql(/* GraphQL */ `
-  mutation SignIn($input: SignInInput!) { signIn(input: $input) { ...SessionFields } }
-`);
-
-const SignUp = graphql(/* GraphQL */ `
-  mutation SignUp($input: SignUpInput!) { signUp(input: $input) { ...SessionFields } }
-`);
-
 const SignOut = graphql(/* GraphQL */ `
   mutation SignOut { signOut { signedOut } }
 `);
@@ -124,15 +116,9 @@ export async function settled(): Promise<SessionState> {
   return sessionStore.get();
 }
 
-export async function signIn(login: string, password: string): Promise<void> {
-  const { signIn: payload } = await alone(() => execute(SignIn, { input: { login, password } }));
-  enter(payload);
-  channel?.postMessage('changed');
-}
-
-export async function signUp(input: { login: string; password: string; name: string | null; locale: string }): Promise<void> {
-  const { signUp: payload } = await alone(() => execute(SignUp, { input }));
-  enter(payload);
+/** Goes on as whom the work signs in, or as the work makes the session. */
+export async function enterBy(work: () => Promise<SessionFieldsFragment>): Promise<void> {
+  enter(await alone(work));
   channel?.postMessage('changed');
 }
 
@@ -145,9 +131,7 @@ export async function signOut(): Promise<void> {
 
 export async function switchProfile(profileId: string): Promise<void> {
   const token = await freshToken();
-  const { switchProfile: payload } = await alone(() => execute(SwitchProfile, { input: { profileId } }, { token }));
-  enter(payload);
-  channel?.postMessage('changed');
+  await enterBy(async () => (await execute(SwitchProfile, { input: { profileId } }, { token })).switchProfile);
 }
 
 /** Takes over a change of the signed-in account or its profiles, as mutations return them. */

@@ -1,5 +1,6 @@
 import { createLazyRoute } from '@tanstack/react-router';
 import { AdminFrame } from '~/features/admin/frame';
+import { withWords } from '~/lib/i18n';
 
 export const Route = createLazyRoute('/in/admin')({ component: AdminFrame });
 
@@ -11,5 +12,6 @@ export const pages = {
   genres: () => import('./admin-genres.lazy').then((m) => m.Route),
   people: () => import('./admin-people.lazy').then((m) => m.Route),
   jobs: () => import('./admin-jobs.lazy').then((m) => m.Route),
-  users: () => import('./admin-users.lazy').then((m) => m.Route),
+  // Who is there is asked in the words of the viewer's pages.
+  users: () => withWords('viewer', import('./admin-users.lazy').then((m) => m.Route)),
 };

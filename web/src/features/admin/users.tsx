@@ -4,6 +4,7 @@ import { useMutation } from 'urql';
 import { graphql } from '~/gql/gql';
 import type { AdminUsersQuery, Role } from '~/gql/graphql';
 import { useFaultText } from '~/lib/faults';
+import { orThrow, whenFresh } from '~/lib/fresh';
 import { can, useUser } from '~/lib/session';
 import { Avatar } from '~/ui/avatar';
 import { Button } from '~/ui/button';
@@ -103,15 +104,16 @@ function UserRow({ user }: { user: User }) {
     ADMIN: t`may do everything`,
   };
   const set = async (change: { roles?: Role[]; blocked?: boolean }, done: string, undo: { roles?: Role[]; blocked?: boolean }) => {
-    const { error } = await update({ input: { id: user.id, ...change } });
-    if (error) return void toast(words(error), { tone: 'danger' });
+    const save = (input: typeof change) => whenFresh(async () => orThrow(await update({ input: { id: user.id, ...input } })));
+    try {
+      if (!(await save(change))) return;
+    } catch (error) {
+      return void toast(words(error), { tone: 'danger' });
+    }
     toast(done, {
       action: {
         label: t`Undo`,
-        onPress: () =>
-          void update({ input: { id: user.id, ...undo } }).then((result) => {
-            if (result.error) toast(words(result.error), { tone: 'danger' });
-          }),
+        onPress: () => void save(undo).catch((error: unknown) => toast(words(error), { tone: 'danger' })),
       },
     });
   };
