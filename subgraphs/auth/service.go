@@ -2,6 +2,7 @@ package auth
 
 import (
 	"context"
+	"crypto/cipher"
 	"crypto/hkdf"
 	"crypto/rand"
 	"crypto/sha256"
@@ -230,7 +231,7 @@ type Accounts struct {
 	signer     *authn.Signer
 	hasher     *hasher
 	refreshKey []byte
-	sealKey    []byte
+	keySeal    cipher.AEAD
 
 	proofs      proofs
 	adminFactor bool
@@ -274,8 +275,8 @@ func New(d Deps) (*Accounts, error) {
 	if s.refreshKey, err = hkdf.Key(sha256.New, d.Secret, nil, "cinema auth refresh token v1", 32); err != nil {
 		return nil, fmt.Errorf("auth: %w", err)
 	}
-	if s.sealKey, err = hkdf.Key(sha256.New, d.Secret, nil, "cinema auth signing key v1", 32); err != nil {
-		return nil, fmt.Errorf("auth: %w", err)
+	if s.keySeal, err = newAEAD(d.Secret, "cinema auth signing key v1"); err != nil {
+		return nil, err
 	}
 	if s.proofs, err = newProofs(d); err != nil {
 		return nil, err
