@@ -28,7 +28,7 @@ const (
 	totpPeriod    = 30
 	totpSkew      = 1
 	totpSecretLen = 20
-	qrSide        = 264 // pixels
+	qrSide        = 528 // pixels, more than are shown, so that it stays sharp
 )
 
 var base32Plain = base32.StdEncoding.WithPadding(base32.NoPadding)
@@ -63,9 +63,9 @@ func (s *Accounts) BeginTotp(ctx context.Context, c *authn.Claims, first *string
 		groups = append(groups, text[i:min(i+4, len(text))])
 	}
 	out.Key = strings.Join(groups, " ")
-	// Spaces as %20, since some apps take a plus for itself.
-	out.URL = fmt.Sprintf("otpauth://totp/%s:%s?secret=%s&issuer=%s&algorithm=SHA1&digits=6&period=%d",
-		totpIssuer, url.PathEscape(u.Login), text, totpIssuer, totpPeriod)
+	// The form of the codes is every app's default: unsaid, it makes the picture
+	// coarser and so easier to scan.
+	out.URL = fmt.Sprintf("otpauth://totp/%s:%s?secret=%s&issuer=%s", totpIssuer, url.PathEscape(u.Login), text, totpIssuer)
 	if out.QRCode, err = qrCode(out.URL); err != nil {
 		return nil, err
 	}

@@ -44,11 +44,11 @@ export function TotpForm({ setUp, ticket, onAdded }: Props) {
   return (
     <form noValidate onSubmit={(event) => void submit(event)} className="flex flex-col gap-5">
       <p className="text-sm text-text-2">
-        <Trans>Scan the picture with an authenticator app, or type the key into it. On this phone you can open the app directly.</Trans>
+        <Trans>Scan the picture with an authenticator app, or type the key into it.</Trans>
       </p>
       <div className="flex flex-wrap items-center gap-5">
         {/* White all around, in a dark theme too: cameras want it. */}
-        <img src={setUp.qrCode} alt={t`QR code of the key`} width={180} height={180} className="rounded-md bg-white p-3 [image-rendering:pixelated]" />
+        <img src={setUp.qrCode} alt={t`QR code of the key`} width={200} height={200} className="rounded-md bg-white" />
         <div className="flex min-w-40 flex-1 flex-col items-start gap-3">
           <div>
             <div className="text-sm text-text-3">
@@ -62,7 +62,7 @@ export function TotpForm({ setUp, ticket, onAdded }: Props) {
                 <Trans>Copy the key</Trans>
               </Button>
             )}
-            <a href={setUp.url} className="inline-flex min-h-9 items-center rounded-md px-3 text-sm text-accent-text underline-offset-4 hover:underline">
+            <a href={setUp.url} className="inline-flex min-h-9 items-center rounded-md px-3 text-sm text-accent-text underline-offset-4 hover:underline pointer-fine:hidden">
               <Trans>Open the app</Trans>
             </a>
           </div>
