@@ -80,6 +80,9 @@ async function staleOnce(page: Page, operation: string) {
 
 test.describe.configure({ mode: 'serial' });
 
+// Many pages, each read through for accessibility.
+test.slow();
+
 test('a passkey signs in alone, and after the password', async ({ page, cinema }) => {
   const { cdp, id } = await authenticator(page);
   await signUp(page, cinema.url, 'keykeeper');
