@@ -10,6 +10,26 @@ import (
 	"github.com/netflixathome/cinema/subgraphs/auth"
 )
 
+// The passkey to keep.
+type AddPasskeyInput struct {
+	// The ticket of a sign-in whose secondFactor says setUp; without it the signed-in account.
+	Ticket graphql.Omittable[*string] `json:"ticket,omitempty"`
+	// The browser's answer to beginPasskey.
+	Answer *PasskeyAnswerInput `json:"answer"`
+	// 1 to 40 characters; the browser's name if absent.
+	Name graphql.Omittable[*string] `json:"name,omitempty"`
+}
+
+// The authenticator app's first code.
+type AddTotpInput struct {
+	// The ticket of a sign-in whose secondFactor says setUp; without it the signed-in account.
+	Ticket graphql.Omittable[*string] `json:"ticket,omitempty"`
+	// What beginTotp gave for it.
+	SetUp string `json:"setUp"`
+	// The code that the app shows.
+	Code string `json:"code"`
+}
+
 // A page of the audit log.
 type AuditConnection struct {
 	// The entries with their cursors.
@@ -50,6 +70,12 @@ type AuditPerson struct {
 	Name *string `json:"name,omitempty"`
 }
 
+// Whose passkey is asked for.
+type BeginPasskeySignInInput struct {
+	// The ticket of signIn; without it anyone's.
+	Ticket graphql.Omittable[*string] `json:"ticket,omitempty"`
+}
+
 // The present and the new password.
 type ChangePasswordInput struct {
 	// The password until now.
@@ -64,6 +90,14 @@ type ChangePasswordPayload struct {
 	Ended int `json:"ended"`
 	// The account.
 	User *auth.User `json:"user"`
+}
+
+// Who is there: one of them.
+type ConfirmSignInInput struct {
+	// The account's password.
+	Password graphql.Omittable[*string] `json:"password,omitempty"`
+	// A passkey, asked for by beginPasskeyConfirmation.
+	Passkey graphql.Omittable[*PasskeyAnswerInput] `json:"passkey,omitempty"`
 }
 
 // What a new profile needs.
@@ -104,6 +138,12 @@ type DeleteDemoUsersInput struct {
 type DeleteDemoUsersPayload struct {
 	// How many there were.
 	Count int `json:"count"`
+}
+
+// The passkey to take away.
+type DeletePasskeyInput struct {
+	// The passkey.
+	ID gid.ID `json:"id"`
 }
 
 // The profile to delete.
@@ -168,6 +208,30 @@ type EndSessionsPayload struct {
 	User *auth.User `json:"user"`
 }
 
+// The account's factors after a change.
+type FactorsPayload struct {
+	// What there is now.
+	Factors *auth.Factors `json:"factors"`
+	// The account.
+	User *auth.User `json:"user"`
+	// New recovery codes, shown this once; null when none were made.
+	RecoveryCodes []string `json:"recoveryCodes,omitempty"`
+	// The session that a ticket opened; null without one.
+	Session *SessionPayload `json:"session,omitempty"`
+}
+
+// The second step of a sign-in: one of code, recoveryCode and passkey.
+type FinishSignInInput struct {
+	// The ticket of signIn.
+	Ticket string `json:"ticket"`
+	// The code that the authenticator app shows.
+	Code graphql.Omittable[*string] `json:"code,omitempty"`
+	// A recovery code.
+	RecoveryCode graphql.Omittable[*string] `json:"recoveryCode,omitempty"`
+	// A passkey, asked for by beginPasskeySignIn with the ticket.
+	Passkey graphql.Omittable[*PasskeyAnswerInput] `json:"passkey,omitempty"`
+}
+
 // Where a page stands in its list (Relay).
 type PageInfo struct {
 	// Whether more follow.
@@ -180,6 +244,14 @@ type PageInfo struct {
 	EndCursor *string `json:"endCursor,omitempty"`
 }
 
+// A browser's answer to a PasskeyChallenge.
+type PasskeyAnswerInput struct {
+	// The challenge as it came.
+	Challenge string `json:"challenge"`
+	// What PublicKeyCredential.toJSON gives, as text.
+	Credential string `json:"credential"`
+}
+
 type ProfileByIDsInput struct {
 	ID gid.ID `json:"ID"`
 }
@@ -190,6 +262,14 @@ type ProfilePayload struct {
 	Profile *auth.Profile `json:"profile"`
 	// Its account.
 	User *auth.User `json:"user"`
+}
+
+// A passkey's new name.
+type RenamePasskeyInput struct {
+	// The passkey.
+	ID gid.ID `json:"id"`
+	// 1 to 40 characters.
+	Name string `json:"name"`
 }
 
 // The role after the change.
@@ -220,6 +300,12 @@ type SetPinInput struct {
 	Password string `json:"password"`
 }
 
+// Who sets a factor up.
+type SetUpInput struct {
+	// The ticket of a sign-in whose secondFactor says setUp; without it the signed-in account.
+	Ticket graphql.Omittable[*string] `json:"ticket,omitempty"`
+}
+
 // A page of sign-ins.
 type SignInConnection struct {
 	// The sign-ins with their cursors.
@@ -242,6 +328,21 @@ type SignInInput struct {
 	Login string `json:"login"`
 	// The password.
 	Password string `json:"password"`
+}
+
+// What a right login and password lead to: a session, or, when only secondFactor
+// is set, a second step.
+type SignInPayload struct {
+	// JWT for the Authorization header; keep it in memory only.
+	AccessToken *string `json:"accessToken,omitempty"`
+	// When the access token ends.
+	ExpiresAt *time.Time `json:"expiresAt,omitempty"`
+	// The account.
+	User *auth.User `json:"user,omitempty"`
+	// The profile that watches in this session.
+	Profile *auth.Profile `json:"profile,omitempty"`
+	// The second step that is due; null when a session was opened.
+	SecondFactor *auth.SecondFactor `json:"secondFactor,omitempty"`
 }
 
 // The session has ended.

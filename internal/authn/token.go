@@ -76,6 +76,7 @@ type payload struct {
 	Demo      bool             `json:"demo,omitempty"`
 	Roles     []string         `json:"roles,omitempty"`
 	Rights    int64            `json:"rights,omitempty"`
+	AuthTime  *jwt.NumericDate `json:"auth_time,omitempty"`
 }
 
 // These make payload a jwt.Claims.
@@ -155,12 +156,16 @@ func (s *Signer) Sign(c *Claims) (string, error) {
 	// Whole seconds, as the token holds them.
 	now = now.Truncate(time.Second)
 	c.ExpiresAt = now.Add(AccessTTL).UTC()
+	var proved *jwt.NumericDate
+	if !c.SignedInAt.IsZero() {
+		proved = jwt.NewNumericDate(c.SignedInAt)
+	}
 	t := jwt.NewWithClaims(jwt.SigningMethodEdDSA, &payload{
 		Subject: c.UserID, Session: c.SessionID, Profile: c.ProfileID,
 		Issuer: Issuer, Audience: jwt.ClaimStrings{Audience},
 		IssuedAt: jwt.NewNumericDate(now), NotBefore: jwt.NewNumericDate(now), Expires: jwt.NewNumericDate(c.ExpiresAt),
 		ID: uuid.NewString(), Scopes: scopes, Seat: c.SeatID, Child: c.Child, AgeLimit: c.AgeLimit, Demo: c.Demo,
-		Roles: c.Roles, Rights: c.Rights,
+		Roles: c.Roles, Rights: c.Rights, AuthTime: proved,
 	})
 	t.Header["kid"] = key.ID
 	t.Header["typ"] = tokenType
@@ -395,6 +400,9 @@ func (v *TokenVerifier) Verify(ctx context.Context, token string) (*Claims, erro
 			Roles: p.Roles, Rights: p.Rights,
 		},
 		from: p.NotBefore.Add(-Leeway), until: p.Expires.Add(Leeway),
+	}
+	if p.AuthTime != nil {
+		g.claims.SignedInAt = p.AuthTime.UTC()
 	}
 	if p.IssuedAt.After(p.NotBefore.Time) {
 		g.from = p.IssuedAt.Add(-Leeway)

@@ -24,6 +24,7 @@ const (
 	User           Kind = "user"
 	Profile        Kind = "profile"
 	Session        Kind = "session" // a signed-in device
+	Passkey        Kind = "passkey"
 	Film           Kind = "film"
 	Series         Kind = "series"
 	Season         Kind = "season"
@@ -37,7 +38,7 @@ const (
 )
 
 var kinds = map[Kind]bool{
-	User: true, Profile: true, Session: true, Film: true, Series: true, Season: true,
+	User: true, Profile: true, Session: true, Passkey: true, Film: true, Series: true, Season: true,
 	Episode: true, Person: true, Genre: true, Asset: true, MediaJob: true, ViewingSession: true, Audit: true,
 }
 

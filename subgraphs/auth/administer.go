@@ -34,6 +34,8 @@ type Administration interface {
 	DeleteDemo(ctx context.Context, prefix string) (int, error)
 	// SetPassword replaces the hash.
 	SetPassword(ctx context.Context, user uuid.UUID, hash string) error
+	// DropFactors deletes all that an account proves itself with but its password.
+	DropFactors(ctx context.Context, user uuid.UUID) error
 
 	// Roles are all roles.
 	Roles(ctx context.Context) ([]Role, error)

@@ -27,6 +27,7 @@ const (
 	ActionUserSignOut   AuditAction = "user.sign_out"
 	ActionUserDelete    AuditAction = "user.delete"
 	ActionUserPassword  AuditAction = "user.reset_password"
+	ActionUserFactors   AuditAction = "user.reset_second_factor"
 	ActionDemoUsersGone AuditAction = "user.delete_demo"
 )
 

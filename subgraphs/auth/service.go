@@ -2,6 +2,7 @@ package auth
 
 import (
 	"context"
+	"crypto/cipher"
 	"crypto/hkdf"
 	"crypto/rand"
 	"crypto/sha256"
@@ -23,6 +24,8 @@ import (
 // each is one statement or one transaction. What is not found is an error that
 // is ErrNotFound.
 type Store interface {
+	FactorStore
+
 	// CreateAccount adds an account with its first profile. It returns
 	// ErrLoginTaken if the login has an account already.
 	CreateAccount(ctx context.Context, u User, passwordHash string, first Profile) error
@@ -187,11 +190,18 @@ type Limits struct {
 	SignUpAddress limit.Rate
 	// RefreshAddress is by address.
 	RefreshAddress limit.Rate
+	// Code is by account and kind of code (of an app, recovery), Passkey by
+	// account; both for those alone who have shown the password or are signed in.
+	Code, Passkey limit.Rate
+	// ChallengeAddress is by address.
+	ChallengeAddress limit.Rate
 }
 
 // DefaultLimits let a household behind one address sign in and stop a guesser.
 // The one by login is wide, so that a stranger who spends it shuts the owner
-// out for seconds only, and spends many addresses on it.
+// out for seconds only, and spends many addresses on it. Three codes of a
+// million are right at a time: at 20 an hour, one who has the password finds
+// one of an app in a day with a chance of 0.15 %.
 func DefaultLimits() Limits {
 	return Limits{
 		SignInPair:     limit.Rate{Limit: 10, Per: time.Minute, Burst: 10},
@@ -199,6 +209,10 @@ func DefaultLimits() Limits {
 		SignInLogin:    limit.Rate{Limit: 100, Per: time.Minute, Burst: 100},
 		SignUpAddress:  limit.Rate{Limit: 60, Per: time.Hour, Burst: 30},
 		RefreshAddress: limit.Rate{Limit: 600, Per: time.Minute, Burst: 300},
+
+		Code:             limit.Rate{Limit: 20, Per: time.Hour, Burst: 10},
+		Passkey:          limit.Rate{Limit: 60, Per: time.Hour, Burst: 30},
+		ChallengeAddress: limit.Rate{Limit: 120, Per: time.Minute, Burst: 120},
 	}
 }
 
@@ -212,6 +226,11 @@ type Deps struct {
 	// Secret is 32 bytes or more that never change: refresh tokens and the
 	// signing keys at rest hang on it. Losing it signs everyone out.
 	Secret []byte
+	// PublicURL is how browsers reach the program: passkeys are bound to it.
+	// Without it, or with one that cannot have them, there are none.
+	PublicURL string
+	// AdminFactor requires a second factor of administrators.
+	AdminFactor bool
 	// Limits; DefaultLimits if zero.
 	Limits Limits
 	// KeepSignIns is how long sign-ins and ended sessions are kept for their
@@ -239,7 +258,10 @@ type Accounts struct {
 	signer     *authn.Signer
 	hasher     *hasher
 	refreshKey []byte
-	sealKey    []byte
+	keySeal    cipher.AEAD
+
+	proofs      proofs
+	adminFactor bool
 }
 
 // New makes the service. It does no work: call Init.
@@ -280,9 +302,13 @@ func New(d Deps) (*Accounts, error) {
 	if s.refreshKey, err = hkdf.Key(sha256.New, d.Secret, nil, "cinema auth refresh token v1", 32); err != nil {
 		return nil, fmt.Errorf("auth: %w", err)
 	}
-	if s.sealKey, err = hkdf.Key(sha256.New, d.Secret, nil, "cinema auth signing key v1", 32); err != nil {
-		return nil, fmt.Errorf("auth: %w", err)
+	if s.keySeal, err = newAEAD(d.Secret, "cinema auth signing key v1"); err != nil {
+		return nil, err
 	}
+	if s.proofs, err = newProofs(d); err != nil {
+		return nil, err
+	}
+	s.adminFactor = d.AdminFactor
 	if s.hasher, err = newHasher(d.Random); err != nil {
 		return nil, err
 	}
@@ -330,12 +356,17 @@ func (s *Accounts) Run(ctx context.Context) error {
 }
 
 func (s *Accounts) prune(ctx context.Context) error {
-	for _, some := range []func(context.Context, time.Time, int) (int, error){
-		s.store.PruneSessions, s.store.PruneSignIns, s.store.PruneGone, s.store.PruneRights,
+	ended := s.now().Add(-s.keep)
+	for _, p := range []struct {
+		some   func(context.Context, time.Time, int) (int, error)
+		before time.Time
+	}{
+		{s.store.PruneSessions, ended}, {s.store.PruneSignIns, ended}, {s.store.PruneGone, ended}, {s.store.PruneRights, ended},
+		{s.store.PruneTickets, s.now().Add(-time.Hour)}, // clocks differ
 	} {
 		for n := pruneBatch; n == pruneBatch; {
 			var err error
-			if n, err = some(ctx, s.now().Add(-s.keep), pruneBatch); err != nil {
+			if n, err = p.some(ctx, p.before, pruneBatch); err != nil {
 				return err
 			}
 		}

@@ -110,12 +110,14 @@ type SessionRow struct {
 	// Seat is another one for each profile it goes on with; see authn.Claims.
 	Seat      uuid.UUID
 	CreatedAt time.Time
-	UsedAt    time.Time
-	ExpiresAt time.Time
-	EndedAt   *time.Time
-	EndReason string
-	UserAgent string
-	Address   string
+	// AuthenticatedAt is when its holder last proved to be the account's owner.
+	AuthenticatedAt time.Time
+	UsedAt          time.Time
+	ExpiresAt       time.Time
+	EndedAt         *time.Time
+	EndReason       string
+	UserAgent       string
+	Address         string
 	// The refresh token's state; see refresh.go.
 	Seed       []byte
 	Generation int32
@@ -133,6 +135,7 @@ const (
 	EndBlocked  = "blocked"
 	EndRoles    = "roles"
 	EndPassword = "password"
+	EndFactors  = "factors" // the operator took the second factors away
 	EndByHand   = "by_hand" // from the list of sessions
 	EndDeleted  = "deleted"
 )

@@ -84,6 +84,15 @@ func (a administration) SetPassword(ctx context.Context, user uuid.UUID, hash st
 	return err
 }
 
+func (a administration) DropFactors(ctx context.Context, user uuid.UUID) error {
+	for _, table := range []string{"totp", "passkey", "recovery_code"} {
+		if _, err := a.tx.Exec(ctx, `DELETE FROM `+table+` WHERE account_id = $1`, user); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 const roleRows = `SELECT name, title, description, permissions, built_in, created_at, updated_at FROM role
 	ORDER BY NOT built_in, array_position(ARRAY['VIEWER', 'EDITOR', 'ANALYST', 'ADMIN'], name), created_at, name`
 

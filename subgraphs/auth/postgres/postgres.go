@@ -309,11 +309,14 @@ func (s *Store) CreateSession(ctx context.Context, n auth.SessionRow, hash strin
 		WITH open AS (SELECT id FROM account WHERE id = $2 AND NOT blocked AND coalesce(password_hash, '') = $13 FOR SHARE),
 		noted AS (
 			INSERT INTO sign_in (id, account_id, session_id, at, method, outcome, user_agent, address)
-			SELECT $14, open.id, $1, $15, $16, $17, $7, $8 FROM open)
-		INSERT INTO session (id, account_id, profile_id, created_at, used_at, expires_at, user_agent, address, seed, generation, token_hash, rotated_at)
-		SELECT $1, open.id, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12 FROM open`,
+			SELECT $14, open.id, $1, $15, $16, $17, $7, $8 FROM open
+			-- The attempt that it completes.
+			ON CONFLICT (id) DO UPDATE SET session_id = excluded.session_id, at = excluded.at, method = excluded.method, outcome = excluded.outcome)
+		INSERT INTO session (id, account_id, profile_id, created_at, used_at, expires_at, user_agent, address, seed, generation, token_hash, rotated_at,
+			authenticated_at)
+		SELECT $1, open.id, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $18 FROM open`,
 		n.ID, n.UserID, n.ProfileID, n.CreatedAt, n.UsedAt, n.ExpiresAt, n.UserAgent, n.Address, n.Seed, n.Generation, n.TokenHash, n.RotatedAt,
-		hash, in.ID, in.At, in.Method, in.Outcome)
+		hash, in.ID, in.At, in.Method, in.Outcome, n.AuthenticatedAt)
 	if err == nil && tag.RowsAffected() == 0 {
 		return auth.ErrNotFound
 	}
@@ -345,10 +348,10 @@ func (s *Store) ChangeSession(ctx context.Context, id uuid.UUID, change func(*au
 		dest, finish := userDest(&u)
 		err := tx.QueryRow(ctx, `
 			SELECT `+userColumns+`, s.profile_id, coalesce(s.seat, s.id), s.created_at, s.used_at, s.expires_at, s.ended_at, coalesce(s.end_reason, ''),
-				s.user_agent, s.address, s.seed, s.generation, s.token_hash, s.rotated_at
+				s.user_agent, s.address, s.seed, s.generation, s.token_hash, s.rotated_at, coalesce(s.authenticated_at, s.created_at)
 			FROM session s JOIN account a ON a.id = s.account_id WHERE s.id = $1 FOR UPDATE OF s`, id).
 			Scan(append(dest, &profile, &e.Seat, &e.CreatedAt, &e.UsedAt, &e.ExpiresAt, &e.EndedAt, &e.EndReason,
-				&e.UserAgent, &e.Address, &e.Seed, &e.Generation, &e.TokenHash, &e.RotatedAt)...)
+				&e.UserAgent, &e.Address, &e.Seed, &e.Generation, &e.TokenHash, &e.RotatedAt, &e.AuthenticatedAt)...)
 		if errors.Is(err, pgx.ErrNoRows) {
 			return auth.ErrNotFound
 		}
@@ -375,8 +378,8 @@ func (s *Store) ChangeSession(ctx context.Context, id uuid.UUID, change func(*au
 		}
 		_, err = tx.Exec(ctx, `
 			UPDATE session SET profile_id = $2, used_at = $3, expires_at = $4, ended_at = $5, end_reason = nullif($6, ''),
-				user_agent = $7, address = $8, generation = $9, token_hash = $10, rotated_at = $11, seat = nullif($12, id) WHERE id = $1`,
-			id, profile, e.UsedAt, e.ExpiresAt, e.EndedAt, e.EndReason, e.UserAgent, e.Address, e.Generation, e.TokenHash, e.RotatedAt, e.Seat)
+				user_agent = $7, address = $8, generation = $9, token_hash = $10, rotated_at = $11, seat = nullif($12, id), authenticated_at = $13 WHERE id = $1`,
+			id, profile, e.UsedAt, e.ExpiresAt, e.EndedAt, e.EndReason, e.UserAgent, e.Address, e.Generation, e.TokenHash, e.RotatedAt, e.Seat, e.AuthenticatedAt)
 		return err
 	})
 }
@@ -443,7 +446,9 @@ func (s *Store) RecordSignIns(ctx context.Context, all []auth.SignIn) error {
 	for _, in := range all {
 		batch.Queue(`
 			INSERT INTO sign_in (id, account_id, at, method, outcome, user_agent, address)
-			SELECT $1, id, $3, $4, $5, $6, $7 FROM account WHERE id = $2 FOR KEY SHARE`,
+			SELECT $1, id, $3, $4, $5, $6, $7 FROM account WHERE id = $2 FOR KEY SHARE
+			-- One that a sign-in has completed meanwhile.
+			ON CONFLICT (id) DO NOTHING`,
 			in.ID, in.UserID, in.At, in.Method, in.Outcome, in.Client.UserAgent, in.Client.Address)
 	}
 	return pg.Tx(ctx, s.pool, func(tx pgx.Tx) error { return tx.SendBatch(ctx, batch).Close() })

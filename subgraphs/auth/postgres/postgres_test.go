@@ -105,6 +105,14 @@ func TestNoWholeTableIsRead(t *testing.T) {
 			})
 			return err
 		},
+		"Account": func() error { _, _, err := s.Account(ctx, user); return err },
+		"Factors": func() error { _, err := s.Factors(ctx, user); return err },
+		"factors changed": func() error {
+			return s.ChangeFactors(ctx, user, func(*auth.StoredFactors) (auth.FactorChange, error) {
+				return auth.FactorChange{DropPasskey: uuid.New(), Recovery: [][]byte{{1}}}, nil
+			})
+		},
+		"PruneTickets": func() error { _, err := s.PruneTickets(ctx, now, 1000); return err },
 		"PIN tried": func() error {
 			_, err := s.TryPIN(ctx, user, profile, func(_, _ *auth.PINTries) error { return nil })
 			return err

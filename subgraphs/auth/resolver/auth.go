@@ -44,9 +44,16 @@ func (r *mutationResolver) SignUp(ctx context.Context, input auth.SignUpInput) (
 	return payload(ctx, s, err)
 }
 
-func (r *mutationResolver) SignIn(ctx context.Context, input auth.SignInInput) (*auth.SessionPayload, error) {
-	s, err := r.accounts.SignIn(ctx, input.Login, input.Password, client(ctx))
-	return payload(ctx, s, err)
+func (r *mutationResolver) SignIn(ctx context.Context, input auth.SignInInput) (*auth.SignInPayload, error) {
+	s, due, err := r.accounts.SignIn(ctx, input.Login, input.Password, client(ctx))
+	if err == nil && due != nil {
+		return &auth.SignInPayload{SecondFactor: due}, nil
+	}
+	p, err := payload(ctx, s, err)
+	if err != nil {
+		return nil, err
+	}
+	return &auth.SignInPayload{AccessToken: &p.AccessToken, ExpiresAt: &p.ExpiresAt, User: p.User, Profile: p.Profile}, nil
 }
 
 func (r *mutationResolver) RefreshSession(ctx context.Context) (*auth.SessionPayload, error) {
@@ -187,7 +194,7 @@ func (r *mutationResolver) EndSessions(ctx context.Context, input auth.EndSessio
 }
 
 func (r *mutationResolver) UpdateUser(ctx context.Context, input auth.UpdateUserInput) (*auth.UserPayload, error) {
-	by, err := actor(ctx)
+	by, err := r.freshActor(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -200,7 +207,7 @@ func (r *mutationResolver) UpdateUser(ctx context.Context, input auth.UpdateUser
 }
 
 func (r *mutationResolver) DeleteUser(ctx context.Context, input auth.DeleteUserInput) (*auth.DeleteUserPayload, error) {
-	by, err := actor(ctx)
+	by, err := r.freshActor(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -211,7 +218,7 @@ func (r *mutationResolver) DeleteUser(ctx context.Context, input auth.DeleteUser
 }
 
 func (r *mutationResolver) CreateRole(ctx context.Context, input auth.CreateRoleInput) (*auth.RolePayload, error) {
-	by, err := actor(ctx)
+	by, err := r.freshActor(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -222,7 +229,7 @@ func (r *mutationResolver) CreateRole(ctx context.Context, input auth.CreateRole
 }
 
 func (r *mutationResolver) UpdateRole(ctx context.Context, input auth.UpdateRoleInput) (*auth.RolePayload, error) {
-	by, err := actor(ctx)
+	by, err := r.freshActor(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -234,7 +241,7 @@ func (r *mutationResolver) UpdateRole(ctx context.Context, input auth.UpdateRole
 }
 
 func (r *mutationResolver) DeleteRole(ctx context.Context, input auth.DeleteRoleInput) (*auth.DeleteRolePayload, error) {
-	by, err := actor(ctx)
+	by, err := r.freshActor(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -252,6 +259,98 @@ func (r *mutationResolver) DeleteDemoUsers(ctx context.Context, input auth.Delet
 		return nil, err
 	}
 	return &auth.DeleteDemoUsersPayload{Count: n}, nil
+}
+
+func (r *mutationResolver) FinishSignIn(ctx context.Context, input auth.FinishSignInInput) (*auth.SessionPayload, error) {
+	s, err := r.accounts.FinishSignIn(ctx, input.Ticket, auth1.Proof{
+		Code: value(input.Code), RecoveryCode: value(input.RecoveryCode), Passkey: answerOf(value(input.Passkey)),
+	}, client(ctx))
+	return payload(ctx, s, err)
+}
+
+func (r *mutationResolver) BeginPasskeySignIn(ctx context.Context, input auth.BeginPasskeySignInInput) (*auth1.PasskeyChallenge, error) {
+	c, err := r.accounts.BeginPasskeySignIn(ctx, value(input.Ticket), client(ctx))
+	return c, retryAfter(ctx, err)
+}
+
+func (r *mutationResolver) SignInWithPasskey(ctx context.Context, input auth.PasskeyAnswerInput) (*auth.SessionPayload, error) {
+	s, err := r.accounts.SignInWithPasskey(ctx, *answerOf(&input), client(ctx))
+	return payload(ctx, s, err)
+}
+
+func (r *mutationResolver) BeginPasskeyConfirmation(ctx context.Context) (*auth1.PasskeyChallenge, error) {
+	c, err := authn.Require(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return r.accounts.BeginPasskeyConfirmation(ctx, c)
+}
+
+func (r *mutationResolver) ConfirmSignIn(ctx context.Context, input auth.ConfirmSignInInput) (*auth.SessionPayload, error) {
+	c, err := authn.Require(ctx)
+	if err != nil {
+		return nil, err
+	}
+	s, err := r.accounts.ConfirmSignIn(ctx, c, value(input.Password), answerOf(value(input.Passkey)), client(ctx))
+	if err != nil {
+		return nil, retryAfter(ctx, err)
+	}
+	// The refresh token goes on as it is.
+	return &auth.SessionPayload{AccessToken: s.AccessToken, ExpiresAt: s.ExpiresAt, User: s.User, Profile: s.Profile}, nil
+}
+
+func (r *mutationResolver) BeginTotp(ctx context.Context, input auth.SetUpInput) (*auth1.TotpSetUp, error) {
+	return r.accounts.BeginTotp(ctx, authn.From(ctx), value(input.Ticket))
+}
+
+func (r *mutationResolver) AddTotp(ctx context.Context, input auth.AddTotpInput) (*auth.FactorsPayload, error) {
+	c, err := r.accounts.AddTotp(ctx, authn.From(ctx), value(input.Ticket), input.SetUp, input.Code, client(ctx))
+	return changed(ctx, c, err)
+}
+
+func (r *mutationResolver) DeleteTotp(ctx context.Context) (*auth.FactorsPayload, error) {
+	c, err := authn.Require(ctx)
+	if err != nil {
+		return nil, err
+	}
+	done, err := r.accounts.DeleteTotp(ctx, c)
+	return changed(ctx, done, err)
+}
+
+func (r *mutationResolver) BeginPasskey(ctx context.Context, input auth.SetUpInput) (*auth1.PasskeyChallenge, error) {
+	return r.accounts.BeginPasskey(ctx, authn.From(ctx), value(input.Ticket))
+}
+
+func (r *mutationResolver) AddPasskey(ctx context.Context, input auth.AddPasskeyInput) (*auth.FactorsPayload, error) {
+	c, err := r.accounts.AddPasskey(ctx, authn.From(ctx), value(input.Ticket), *answerOf(input.Answer), deref(value(input.Name)), client(ctx))
+	return changed(ctx, c, err)
+}
+
+func (r *mutationResolver) RenamePasskey(ctx context.Context, input auth.RenamePasskeyInput) (*auth.FactorsPayload, error) {
+	c, err := authn.Require(ctx)
+	if err != nil {
+		return nil, err
+	}
+	done, err := r.accounts.RenamePasskey(ctx, c, input.ID, input.Name)
+	return changed(ctx, done, err)
+}
+
+func (r *mutationResolver) DeletePasskey(ctx context.Context, input auth.DeletePasskeyInput) (*auth.FactorsPayload, error) {
+	c, err := authn.Require(ctx)
+	if err != nil {
+		return nil, err
+	}
+	done, err := r.accounts.DeletePasskey(ctx, c, input.ID)
+	return changed(ctx, done, err)
+}
+
+func (r *mutationResolver) MakeRecoveryCodes(ctx context.Context) (*auth.FactorsPayload, error) {
+	c, err := authn.Require(ctx)
+	if err != nil {
+		return nil, err
+	}
+	done, err := r.accounts.MakeRecoveryCodes(ctx, c)
+	return changed(ctx, done, err)
 }
 
 func (r *queryResolver) Me(ctx context.Context) (*auth1.User, error) {
@@ -340,6 +439,11 @@ func (r *queryResolver) Audit(ctx context.Context, first *int, after *string, fi
 	return out, nil
 }
 
+func (r *queryResolver) PasskeySupport(ctx context.Context) (*auth1.PasskeySupport, error) {
+	support := r.accounts.Passkeys()
+	return &support, nil
+}
+
 func (r *roleResolver) Holders(ctx context.Context, obj *auth1.Role) (int, error) {
 	by, err := loadersOf(ctx).holders()
 	return by[obj.Name], err
@@ -374,6 +478,13 @@ func (r *userResolver) SignIns(ctx context.Context, obj *auth1.User, first *int,
 		out.PageInfo.StartCursor, out.PageInfo.EndCursor = &out.Edges[0].Cursor, &out.Edges[len(out.Edges)-1].Cursor
 	}
 	return out, nil
+}
+
+func (r *userResolver) Factors(ctx context.Context, obj *auth1.User) (*auth1.Factors, error) {
+	if c := authn.From(ctx); c == nil || c.UserID != obj.ID.UUID {
+		return nil, nil // another's are nobody's business
+	}
+	return r.accounts.FactorsOf(ctx, obj.ID.UUID)
 }
 
 func (r *Resolver) AuditEntry() auth.AuditEntryResolver { return &auditEntryResolver{r} }

@@ -103,7 +103,9 @@ func TestWhatIsOpenToAChild(t *testing.T) {
 			open = append(open, f.Name)
 		}
 	}
-	require.ElementsMatch(t, []string{"signIn", "signUp", "refreshSession", "signOut", "switchProfile"}, open)
+	require.ElementsMatch(t, []string{
+		"signIn", "finishSignIn", "beginPasskeySignIn", "signInWithPasskey", "signUp", "refreshSession", "signOut", "switchProfile",
+	}, open)
 }
 
 // In a child's profile the account is closed, whoever it belongs to.
@@ -135,6 +137,10 @@ func TestAChildManagesNothing(t *testing.T) {
 		`mutation { updateRole(input: {name: VIEWER, permissions: ["user:write"]}) { role { name } } }`,
 		`mutation { deleteRole(input: {name: EDITOR}) { moved } }`,
 		`{ audit { edges { cursor } } }`, `{ roles { name } }`,
+		`mutation { confirmSignIn(input: {password: "` + good + `"}) { expiresAt } }`,
+		`mutation { beginTotp(input: {}) { key } }`,
+		`mutation { makeRecoveryCodes { recoveryCodes } }`,
+		`{ me { factors { recoveryCodes } } }`,
 		`{ me { sessions { id } } }`, `{ me { signIns { edges { cursor } } } }`,
 		`{ _entities(representations: [{__typename: "User", id: "` + id + `"}]) { ... on User { sessions { id } } } }`,
 		`{ users { totalCount } }`,

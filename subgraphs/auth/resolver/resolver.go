@@ -107,6 +107,16 @@ func actor(ctx context.Context) (auth.Actor, error) {
 	return auth.Actor{Claims: c, From: client(ctx)}, err
 }
 
+// freshActor is actor for what cannot be undone, or gives someone more: the
+// sign-in must be of the last minutes.
+func (r *Resolver) freshActor(ctx context.Context) (auth.Actor, error) {
+	by, err := actor(ctx)
+	if err != nil {
+		return by, err
+	}
+	return by, r.accounts.RequireFresh(by.Claims)
+}
+
 // person is an account as the audit log names it; its name is gone with it.
 func person(ctx context.Context, id gid.ID) (*graph.AuditPerson, error) {
 	p := &graph.AuditPerson{ID: id}

@@ -84,6 +84,7 @@ type world struct {
 	store    *counting
 	bus      bus.Bus
 	accounts *auth.Accounts
+	deps     auth.Deps
 	revoked  *authn.Revocations
 	activity *recorder
 	handler  http.Handler
@@ -113,6 +114,7 @@ func newWorld(t *testing.T, change ...func(*auth.Deps)) *world {
 	for _, f := range change {
 		f(&deps)
 	}
+	w.deps = deps
 	w.accounts, err = auth.New(deps)
 	require.NoError(t, err)
 	require.NoError(t, w.accounts.Init(ctx))
@@ -237,7 +239,7 @@ func (v *viewer) enter(mutation string, variables map[string]any) *answer {
 	v.w.t.Helper()
 	// Whoever asks for a token sends none: an old one would be refused first.
 	token := v.token
-	if !strings.Contains(mutation, "switchProfile") {
+	if !strings.Contains(mutation, "switchProfile") && !strings.Contains(mutation, "confirmSignIn") {
 		v.token = ""
 	}
 	a := v.ask(mutation, variables)

@@ -388,7 +388,11 @@ func TestUsersAreFiltered(t *testing.T) {
 	w.clock.add(16 * time.Minute)
 	require.Empty(t, bob.enter(refresh, nil).Errors)
 	require.Empty(t, admin.enter(refresh, nil).Errors)
-	admin.must(updateUser, map[string]any{"id": annID, "blocked": true})
+	id, err := gid.Parse(annID)
+	require.NoError(t, err)
+	yes := true
+	_, err = w.accounts.UpdateUser(t.Context(), auth.Actor{}, id, nil, &yes)
+	require.NoError(t, err)
 
 	list := func(args string) (logins []string) {
 		t.Helper()

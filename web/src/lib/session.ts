@@ -22,14 +22,6 @@ const RefreshSession = graphql(/* GraphQL */ `
   mutation RefreshSession { refreshSession { ...SessionFields } }
 `);
 
-const SignIn = graphql(/* GraphQL */ `
-  mutation SignIn($input: SignInInput!) { signIn(input: $input) { ...SessionFields } }
-`);
-
-const SignUp = graphql(/* GraphQL */ `
-  mutation SignUp($input: SignUpInput!) { signUp(input: $input) { ...SessionFields } }
-`);
-
 const SignOut = graphql(/* GraphQL */ `
   mutation SignOut { signOut { signedOut } }
 `);
@@ -121,15 +113,9 @@ export async function settled(): Promise<SessionState> {
   return sessionStore.get();
 }
 
-export async function signIn(login: string, password: string): Promise<void> {
-  const { signIn: payload } = await alone(() => execute(SignIn, { input: { login, password } }));
-  enter(payload);
-  tellTabs();
-}
-
-export async function signUp(input: { login: string; password: string; name: string | null; locale: string }): Promise<void> {
-  const { signUp: payload } = await alone(() => execute(SignUp, { input }));
-  enter(payload);
+/** Goes on as whom the work signs in, or as the work makes the session. */
+export async function enterBy(work: () => Promise<SessionFieldsFragment>): Promise<void> {
+  enter(await alone(work));
   tellTabs();
 }
 

@@ -1,4 +1,12 @@
 import { createLazyRoute } from '@tanstack/react-router';
 import { Roles } from '~/features/admin/roles';
+import { ConfirmHost } from '~/features/auth/confirm-host';
 
-export const Route = createLazyRoute('/in/admin/roles')({ component: Roles });
+const Page = () => (
+  <>
+    <Roles />
+    <ConfirmHost />
+  </>
+);
+
+export const Route = createLazyRoute('/in/admin/roles')({ component: Page });

@@ -175,6 +175,7 @@ function useActionName() {
     'user.unblock': t`Account let in again`,
     'user.sign_out': t`Devices signed out`,
     'user.reset_password': t`Password reset`,
+    'user.reset_second_factor': t`Second factor reset`,
     'user.delete': t`Account deleted`,
     'user.delete_demo': t`Synthetic viewers deleted`,
     'role.': t`Everything with roles`,

@@ -4,6 +4,7 @@ import { useMutation, useQuery } from 'urql';
 import { graphql } from '~/gql/gql';
 import type { AdminRolesQuery } from '~/gql/graphql';
 import { toFault } from '~/lib/faults';
+import { orThrow, whenFresh } from '~/lib/fresh';
 import { can } from '~/lib/session';
 import { Button, IconButton } from '~/ui/button';
 import { Chip } from '~/ui/chip';
@@ -131,11 +132,12 @@ function Edit({ role, permissions, onClose }: { role: Role | null; permissions: 
     const name = role?.name ?? (/^[A-Z][A-Z0-9_]+$/.test(slug) ? slug : `ROLE_${Date.now().toString(36).toUpperCase()}`);
     if (!title.trim()) return setError({ title: t`Give the role a name.` });
     const texts = role?.builtIn ? {} : { title, description };
-    const result = role
-      ? await update({ input: { name, permissions: [...chosen], ...texts } })
-      : await create({ input: { name, permissions: [...chosen], ...texts } });
-    if (!result.error) return onClose();
-    setError(toFault(result.error).reason === 'ROLE_TAKEN' ? { title: words(result.error) } : { all: words(result.error) });
+    const input = { name, permissions: [...chosen], ...texts };
+    try {
+      if (await whenFresh(async () => orThrow(role ? await update({ input }) : await create({ input })))) onClose();
+    } catch (failed) {
+      setError(toFault(failed).reason === 'ROLE_TAKEN' ? { title: words(failed) } : { all: words(failed) });
+    }
   };
   return (
     <Dialog
@@ -204,8 +206,12 @@ function Drop({ role, roles, onClose }: { role: Role; roles: readonly Role[]; on
   const [moveTo, setMoveTo] = useState<string>(builtInRoles[0]);
   const title = roleTitle(role.name, roles);
   const submit = async () => {
-    const { error } = await remove({ input: { name: role.name, moveTo: role.holders > 0 ? moveTo : null } });
-    if (error) return void toast(words(error), { tone: 'danger' });
+    const input = { name: role.name, moveTo: role.holders > 0 ? moveTo : null };
+    try {
+      if (!(await whenFresh(async () => orThrow(await remove({ input }))))) return;
+    } catch (error) {
+      return void toast(words(error), { tone: 'danger' });
+    }
     toast(t`The role “${title}” is deleted.`);
     onClose();
   };

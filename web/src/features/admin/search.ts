@@ -87,7 +87,8 @@ export const readUsersSearch = (raw: object): UsersSearch => {
 const day = (value: unknown) => (typeof value === 'string' && /^\d{4}-\d\d-\d\d$/.test(value) && !Number.isNaN(Date.parse(value)) ? value : undefined);
 
 export const auditActions = [
-  'user.', 'user.roles', 'user.block', 'user.unblock', 'user.sign_out', 'user.reset_password', 'user.delete', 'user.delete_demo',
+  'user.', 'user.roles', 'user.block', 'user.unblock', 'user.sign_out', 'user.reset_password', 'user.reset_second_factor', 'user.delete',
+  'user.delete_demo',
   'role.', 'role.create', 'role.update', 'role.delete',
 ] as const;
 

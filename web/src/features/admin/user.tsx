@@ -5,6 +5,7 @@ import { useState, type ReactNode } from 'react';
 import { useMutation, useQuery } from 'urql';
 import { graphql } from '~/gql/gql';
 import type { AdminUserQuery, AdminUserSignInsQuery } from '~/gql/graphql';
+import { orThrow, whenFresh } from '~/lib/fresh';
 import { can, useUser } from '~/lib/session';
 import { usePages } from '~/lib/use-pages';
 import { Button, ButtonLink } from '~/ui/button';
@@ -103,15 +104,16 @@ function Account({ user, roles, again }: { user: User; roles: readonly Role[]; a
   const writes = can('user:write');
   const [{ fetching }, update] = useMutation(UpdateUser);
   const set = async (change: { roles?: string[]; blocked?: boolean }, done: string, undo: { roles?: string[]; blocked?: boolean }) => {
-    const { error } = await update({ input: { id: user.id, ...change } });
-    if (error) return void toast(words(error), { tone: 'danger' });
+    const save = (input: typeof change) => whenFresh(async () => orThrow(await update({ input: { id: user.id, ...input } })));
+    try {
+      if (!(await save(change))) return;
+    } catch (error) {
+      return void toast(words(error), { tone: 'danger' });
+    }
     toast(done, {
       action: {
         label: t`Undo`,
-        onPress: () =>
-          void update({ input: { id: user.id, ...undo } }).then((result) => {
-            if (result.error) toast(words(result.error), { tone: 'danger' });
-          }),
+        onPress: () => void save(undo).catch((error: unknown) => toast(words(error), { tone: 'danger' })),
       },
     });
   };
@@ -206,8 +208,18 @@ function Devices({ user, writes, again }: { user: User; writes: boolean; again: 
   const device = useDevice();
   const [{ fetching: ending }, end] = useMutation(EndUserSession);
   const [{ fetching: endingAll }, endAll] = useMutation(EndUserSessions);
-  const done = (error: unknown, text: string) => {
-    toast(error ? words(error) : text, error ? { tone: 'danger' } : undefined);
+  const signOut = async (one?: string) => {
+    try {
+      const ended = await whenFresh(async () =>
+        one
+          ? orThrow(await end({ input: { id: one } })).data?.endSession.ended
+          : orThrow(await endAll({ input: { userId: user.id } })).data?.endSessions.ended,
+      );
+      if (ended === undefined) return;
+      toast(one ? t`The device is signed out.` : plural(ended, { one: '# device is signed out.', other: '# devices are signed out.' }));
+    } catch (error) {
+      toast(words(error), { tone: 'danger' });
+    }
     again();
   };
   return (
@@ -231,7 +243,7 @@ function Devices({ user, writes, again }: { user: User; writes: boolean; again: 
                   icon="out"
                   busy={ending}
                   aria-label={t`Sign out ${device(session.client)}`}
-                  onClick={() => void end({ input: { id: session.id } }).then(({ error }) => done(error, t`The device is signed out.`))}
+                  onClick={() => void signOut(session.id)}
                 >
                   <Trans>Sign out</Trans>
                 </Button>
@@ -245,11 +257,7 @@ function Devices({ user, writes, again }: { user: User; writes: boolean; again: 
           className="mt-3"
           icon="out"
           busy={endingAll}
-          onClick={() =>
-            void endAll({ input: { userId: user.id } }).then(({ error, data }) =>
-              done(error, plural(data?.endSessions.ended ?? 0, { one: '# device is signed out.', other: '# devices are signed out.' })),
-            )
-          }
+          onClick={() => void signOut()}
         >
           <Trans>Sign out everywhere</Trans>
         </Button>
@@ -283,6 +291,10 @@ function SignIns({ id }: { id: string }) {
                     <Trans>Wrong password</Trans>
                   ) : entry.outcome === 'BLOCKED' ? (
                     <Trans>Refused: the account is blocked</Trans>
+                  ) : entry.outcome === 'SECOND_FACTOR_DUE' ? (
+                    <Trans>Right password, no second factor</Trans>
+                  ) : entry.outcome === 'WRONG_FACTOR' ? (
+                    <Trans>Wrong second factor</Trans>
                   ) : entry.outcome !== 'SUCCEEDED' ? (
                     <Trans>Refused</Trans>
                   ) : entry.method === 'SIGN_UP' ? (
@@ -316,8 +328,11 @@ function Delete({ user }: { user: User }) {
   const [{ fetching }, remove] = useMutation(DeleteUser);
   const [asking, setAsking] = useState(false);
   const submit = async () => {
-    const { error } = await remove({ input: { id: user.id } });
-    if (error) return void toast(words(error), { tone: 'danger' });
+    try {
+      if (!(await whenFresh(async () => orThrow(await remove({ input: { id: user.id } }))))) return;
+    } catch (error) {
+      return void toast(words(error), { tone: 'danger' });
+    }
     setAsking(false);
     toast(t`The account of ${user.name} is deleted.`);
     await navigate({ to: '/admin/users', search: {} });
