@@ -48,6 +48,7 @@ lint: $(LINT) web/node_modules/.installed ## Lint Go and the SPA
 generate: $(STAMPS) ## Make everything that is generated anew
 	@go run ./internal/tools/generate
 	@go run ./internal/tools/dashboards
+	@go run ./internal/tools/permissions
 	@node schema/compose/compose.mjs
 	@npm run --silent --prefix web codegen
 

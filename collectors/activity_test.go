@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"log/slog"
 	"math/rand/v2"
+	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -293,6 +294,20 @@ func TestEachEventCountsOnceWhateverTheReplays(t *testing.T) {
 			real = append(real, e)
 		}
 	}
+	require.Equal(t, expect(real), rollup(t, db))
+
+	// Who is erased was somebody else: the figures stay, the identifiers go.
+	gone := real[0]
+	i := slices.IndexFunc(real, func(e events.Event) bool { return e.ProfileID != gone.ProfileID })
+	require.Positive(t, i)
+	require.NoError(t, roller.Anonymise(t.Context(), // the other's profile went before its account
+		map[uuid.UUID]uuid.UUID{gone.ProfileID: uuid.New()}, map[uuid.UUID]uuid.UUID{gone.UserID: uuid.New(), real[i].UserID: uuid.New()}))
+	var left uint64
+	require.NoError(t, db.Row(t.Context(), []any{&left}, "SELECT count() FROM activity_event WHERE profile_id = $1 OR user_id IN ($2, $3)", gone.ProfileID, gone.UserID, real[i].UserID))
+	require.Zero(t, left)
+	days, err := roller.Roll(t.Context())
+	require.NoError(t, err)
+	require.Positive(t, days, "the rollups knew the identifier")
 	require.Equal(t, expect(real), rollup(t, db))
 }
 

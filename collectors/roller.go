@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
@@ -247,6 +248,65 @@ func (r *Roller) RemoveDemo(ctx context.Context) error {
 	}
 	if _, err := r.Roll(ctx); err != nil {
 		return fmt.Errorf("remove demo: %w", err)
+	}
+	return nil
+}
+
+// Anonymise gives the events of profiles and accounts that are gone the
+// identifiers of the maps: what was watched stays, and no longer by whom. The
+// days are rolled up anew, for their rollups count viewers by identifier. Events
+// of synthetic viewers stay; they go by their mark. The profiles come first: each
+// stays one viewer, and what is left of an account is of profiles that went before.
+func (r *Roller) Anonymise(ctx context.Context, profiles, accounts map[uuid.UUID]uuid.UUID) error {
+	for _, p := range []struct {
+		column string
+		ids    map[uuid.UUID]uuid.UUID
+		set    []string
+	}{
+		{"profile_id", profiles, []string{"user_id", "profile_id"}},
+		{"user_id", accounts, []string{"user_id"}},
+	} {
+		if len(p.ids) == 0 {
+			continue
+		}
+		// Written out, for they are ours and in hexadecimal; transform knows no UUIDs.
+		var old, fresh []string
+		for from, to := range p.ids {
+			old, fresh = append(old, "'"+from.String()+"'"), append(fresh, "'"+to.String()+"'")
+		}
+		from, to := strings.Join(old, ", "), strings.Join(fresh, ", ")
+		var set []string
+		for _, column := range p.set {
+			set = append(set, fmt.Sprintf("%s = toUUID(transform(toString(%s), [%s], [%s], toString(%s)))", column, p.column, from, to, p.column))
+		}
+		var there uint64
+		if err := r.db.Row(ctx, []any{&there}, fmt.Sprintf("SELECT count() FROM activity_event WHERE NOT demo AND %s IN (%s)", p.column, from)); err != nil {
+			return fmt.Errorf("anonymise: %w", err)
+		}
+		if there == 0 {
+			continue
+		}
+		// Now too, or nobody knew which days they were if this were killed.
+		if err := r.markDaysOf(ctx, p.column, from); err != nil {
+			return err
+		}
+		if err := r.db.Everywhere(ctx, fmt.Sprintf("ALTER TABLE %s UPDATE %s WHERE NOT demo AND %s IN (%s) SETTINGS mutations_sync = 2",
+			r.db.Local("activity_event"), strings.Join(set, ", "), p.column, from)); err != nil {
+			return fmt.Errorf("anonymise: events: %w", err)
+		}
+		// The mark may have been taken back before the events were others'.
+		if err := r.markDaysOf(ctx, p.column, to); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// markDaysOf has the days rolled up anew on which something was done by these.
+func (r *Roller) markDaysOf(ctx context.Context, column, ids string) error {
+	if err := r.db.Exec(ctx, fmt.Sprintf(`INSERT INTO dirty_day (day, token, sign)
+		SELECT day, generateUUIDv7(), 1 FROM (SELECT DISTINCT day FROM activity_event WHERE %s IN (%s))`, column, ids)); err != nil {
+		return fmt.Errorf("anonymise: mark days: %w", err)
 	}
 	return nil
 }

@@ -24,6 +24,10 @@ type Principal struct {
 	Scopes map[string]bool
 	// ExpiresAt is when the access token ends; zero means never.
 	ExpiresAt time.Time
+	// Roles and Rights say what the scopes were read from; the router only
+	// hands them to whoever calls EndStale.
+	Roles  []string
+	Rights int64
 }
 
 // Limiter says whether a request of the cost may go on, by a key such as

@@ -196,7 +196,13 @@ func (rt *Router) begin() bool {
 
 // EndSession ends the open subscriptions and connections of a session that was
 // revoked. What is in work is let finish: it was let in.
-func (rt *Router) EndSession(sessionID string) { rt.streams.closeSession(sessionID, endSession) }
+func (rt *Router) EndSession(sessionID string) {
+	rt.EndStale(func(p Principal) bool { return sessionID != "" && p.SessionID == sessionID })
+}
+
+// EndStale is EndSession for all callers that match: those who may no longer do
+// what they could when their token was signed. They can come again with another.
+func (rt *Router) EndStale(match func(Principal) bool) { rt.streams.closeOf(match, endSession) }
 
 // asyncErrors writes what goes wrong within a subscription.
 type asyncErrors struct{ log *slog.Logger }

@@ -26,11 +26,11 @@ func (rt *Router) serveEvents(w http.ResponseWriter, r *http.Request, req *reque
 	ctx, cancel := context.WithCancel(r.Context())
 	defer cancel()
 	s := &eventStream{w: w, rc: http.NewResponseController(w), timeout: rt.limits.WriteTimeout, cancel: cancel}
-	session, expires := "", time.Time{}
-	if pr := req.caller.principal; pr != nil {
-		session, expires = pr.SessionID, pr.ExpiresAt
+	var of Principal
+	if req.caller.principal != nil {
+		of = *req.caller.principal
 	}
-	if !rt.streams.add(s, session, req.caller.key()) {
+	if !rt.streams.add(s, of, req.caller.key()) {
 		e := refuse(http.StatusServiceUnavailable, codeUnavailable, msgBusy)
 		e.retryAfter = time.Second
 		writeRefusal(w, mediaJSON, e)
@@ -66,7 +66,7 @@ func (rt *Router) serveEvents(w http.ResponseWriter, r *http.Request, req *reque
 	defer cancel()
 	go func() {
 		defer close(stopped)
-		s.keep(ctx, rt.limits.KeepAlive, expires)
+		s.keep(ctx, rt.limits.KeepAlive, of.ExpiresAt)
 	}()
 	return rt.subscribe(ctx, req, p, s)
 }

@@ -18,40 +18,40 @@ type stream interface {
 	end(why ending)
 }
 
-// streams knows the open streams: it bounds them, ends those of a session, and
+// streams knows the open streams: it bounds them, ends those of one caller, and
 // ends all at shutdown.
 type streams struct {
 	most, perClient int
 
 	mu      sync.Mutex
 	closed  bool
-	all     map[stream]string // the session, empty for none
+	all     map[stream]Principal // the zero one for nobody, or not yet known
 	clients map[string]int
 }
 
 func newStreams(most, perClient int) *streams {
-	return &streams{most: most, perClient: perClient, all: map[stream]string{}, clients: map[string]int{}}
+	return &streams{most: most, perClient: perClient, all: map[stream]Principal{}, clients: map[string]int{}}
 }
 
 // add registers a stream of the client; false when there are too many or the
 // router shuts down.
-func (s *streams) add(st stream, session, client string) bool {
+func (s *streams) add(st stream, of Principal, client string) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.closed || len(s.all) >= s.most || s.clients[client] >= s.perClient {
 		return false
 	}
-	s.all[st] = session
+	s.all[st] = of
 	s.clients[client]++
 	return true
 }
 
-// identify notes the session of a stream once it is known.
-func (s *streams) identify(st stream, session string) {
+// identify notes whose a stream is once it is known.
+func (s *streams) identify(st stream, of Principal) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if _, ok := s.all[st]; ok {
-		s.all[st] = session
+		s.all[st] = of
 	}
 }
 
@@ -80,14 +80,12 @@ func (s *streams) closeAll(why ending) {
 	}
 }
 
-func (s *streams) closeSession(session string, why ending) {
-	if session == "" {
-		return
-	}
+// closeOf ends the streams of those whom match names.
+func (s *streams) closeOf(match func(Principal) bool, why ending) {
 	s.mu.Lock()
 	var open []stream
 	for st, of := range s.all {
-		if of == session {
+		if of.Subject != "" && match(of) {
 			open = append(open, st)
 		}
 	}

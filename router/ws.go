@@ -101,7 +101,7 @@ func (rt *Router) serveWebSocket(w http.ResponseWriter, r *http.Request) {
 
 func (s *socket) serve() {
 	client := "addr:" + s.address
-	if !s.rt.streams.add(s, "", client) {
+	if !s.rt.streams.add(s, Principal{}, client) {
 		_ = s.conn.Close(websocket.StatusTryAgainLater, "Too many connections")
 		s.cancel()
 		return
@@ -370,7 +370,7 @@ func (s *socket) signIn(token string, renew bool) bool {
 		s.expiry = time.AfterFunc(time.Until(p.ExpiresAt), func() { s.close(closeForbidden, "Access token expired") })
 	}
 	s.mu.Unlock()
-	s.rt.streams.identify(s, p.SessionID)
+	s.rt.streams.identify(s, *p)
 	return true
 }
 

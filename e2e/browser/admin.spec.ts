@@ -23,7 +23,7 @@ test('an admin corrects a title, uploads a film, and sees who watched', async ({
     await page.goto(`${cinema.url}/signin?next=/admin/titles`);
     await page.getByLabel('Login or e-mail').fill('admin');
     await page.getByLabel('Password', { exact: true }).fill(cinema.adminPassword);
-    await page.getByRole('button', { name: 'Sign in' }).click();
+    await page.getByRole('button', { name: 'Sign in', exact: true }).click();
     await expect(page).toHaveURL(/\/admin\/titles/);
     await expect(page.getByRole('table')).toBeVisible();
   });

@@ -53,7 +53,7 @@ test('a family: a child’s profile, a PIN, and who is watching', async ({ page,
     await page.getByRole('button', { name: 'Sign out', exact: true }).click();
     await page.getByLabel('Login or e-mail').fill('family');
     await page.getByLabel('Password', { exact: true }).fill(password);
-    await page.getByRole('button', { name: 'Sign in' }).click();
+    await page.getByRole('button', { name: 'Sign in', exact: true }).click();
     await expect(page.getByRole('heading', { name: 'Who is watching?' })).toBeVisible();
     await axe(page);
     await shot(page, 'chooser-desktop');

@@ -90,7 +90,7 @@ test('an owner sees the devices, signs one out, and changes the password', async
     await other.goto(`${cinema.url}/signin`);
     await other.getByLabel('Login or e-mail').fill('owner');
     await other.getByLabel('Password', { exact: true }).fill(with_);
-    await other.getByRole('button', { name: 'Sign in' }).click();
+    await other.getByRole('button', { name: 'Sign in', exact: true }).click();
   };
   await signIn('not this one');
   await expect(other.getByRole('alert')).toBeVisible();

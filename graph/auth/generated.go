@@ -32,9 +32,11 @@ func NewExecutableSchema(cfg Config) graphql.ExecutableSchema {
 type Config = graphql.Config[ResolverRoot, DirectiveRoot, ComplexityRoot]
 
 type ResolverRoot interface {
+	AuditEntry() AuditEntryResolver
 	Entity() EntityResolver
 	Mutation() MutationResolver
 	Query() QueryResolver
+	Role() RoleResolver
 	User() UserResolver
 }
 
@@ -42,6 +44,34 @@ type DirectiveRoot struct {
 }
 
 type ComplexityRoot struct {
+	AuditConnection struct {
+		Edges    func(childComplexity int) int
+		PageInfo func(childComplexity int) int
+	}
+
+	AuditEdge struct {
+		Cursor func(childComplexity int) int
+		Node   func(childComplexity int) int
+	}
+
+	AuditEntry struct {
+		Action func(childComplexity int) int
+		Actor  func(childComplexity int) int
+		After  func(childComplexity int) int
+		At     func(childComplexity int) int
+		Before func(childComplexity int) int
+		Client func(childComplexity int) int
+		ID     func(childComplexity int) int
+		Person func(childComplexity int) int
+		Target func(childComplexity int) int
+	}
+
+	AuditPerson struct {
+		ID    func(childComplexity int) int
+		Login func(childComplexity int) int
+		Name  func(childComplexity int) int
+	}
+
 	ChangePasswordPayload struct {
 		Ended func(childComplexity int) int
 		User  func(childComplexity int) int
@@ -64,6 +94,15 @@ type ComplexityRoot struct {
 		User      func(childComplexity int) int
 	}
 
+	DeleteRolePayload struct {
+		DeletedName func(childComplexity int) int
+		Moved       func(childComplexity int) int
+	}
+
+	DeleteUserPayload struct {
+		DeletedID func(childComplexity int) int
+	}
+
 	EndSessionsPayload struct {
 		Ended func(childComplexity int) int
 		User  func(childComplexity int) int
@@ -74,21 +113,52 @@ type ComplexityRoot struct {
 		FindManyUserByIDs    func(childComplexity int, reps []*UserByIDsInput) int
 	}
 
+	Factors struct {
+		Passkeys      func(childComplexity int) int
+		RecoveryCodes func(childComplexity int) int
+		Required      func(childComplexity int) int
+		Totp          func(childComplexity int) int
+	}
+
+	FactorsPayload struct {
+		Factors       func(childComplexity int) int
+		RecoveryCodes func(childComplexity int) int
+		Session       func(childComplexity int) int
+		User          func(childComplexity int) int
+	}
+
 	Mutation struct {
-		ChangePassword  func(childComplexity int, input ChangePasswordInput) int
-		CreateProfile   func(childComplexity int, input CreateProfileInput) int
-		DeleteDemoUsers func(childComplexity int, input DeleteDemoUsersInput) int
-		DeleteProfile   func(childComplexity int, input DeleteProfileInput) int
-		EndSession      func(childComplexity int, input EndSessionInput) int
-		EndSessions     func(childComplexity int, input EndSessionsInput) int
-		RefreshSession  func(childComplexity int) int
-		SetPin          func(childComplexity int, input SetPinInput) int
-		SignIn          func(childComplexity int, input SignInInput) int
-		SignOut         func(childComplexity int) int
-		SignUp          func(childComplexity int, input SignUpInput) int
-		SwitchProfile   func(childComplexity int, input SwitchProfileInput) int
-		UpdateProfile   func(childComplexity int, input UpdateProfileInput) int
-		UpdateUser      func(childComplexity int, input UpdateUserInput) int
+		AddPasskey               func(childComplexity int, input AddPasskeyInput) int
+		AddTotp                  func(childComplexity int, input AddTotpInput) int
+		BeginPasskey             func(childComplexity int, input SetUpInput) int
+		BeginPasskeyConfirmation func(childComplexity int) int
+		BeginPasskeySignIn       func(childComplexity int, input BeginPasskeySignInInput) int
+		BeginTotp                func(childComplexity int, input SetUpInput) int
+		ChangePassword           func(childComplexity int, input ChangePasswordInput) int
+		ConfirmSignIn            func(childComplexity int, input ConfirmSignInInput) int
+		CreateProfile            func(childComplexity int, input CreateProfileInput) int
+		CreateRole               func(childComplexity int, input CreateRoleInput) int
+		DeleteDemoUsers          func(childComplexity int, input DeleteDemoUsersInput) int
+		DeletePasskey            func(childComplexity int, input DeletePasskeyInput) int
+		DeleteProfile            func(childComplexity int, input DeleteProfileInput) int
+		DeleteRole               func(childComplexity int, input DeleteRoleInput) int
+		DeleteTotp               func(childComplexity int) int
+		DeleteUser               func(childComplexity int, input DeleteUserInput) int
+		EndSession               func(childComplexity int, input EndSessionInput) int
+		EndSessions              func(childComplexity int, input EndSessionsInput) int
+		FinishSignIn             func(childComplexity int, input FinishSignInInput) int
+		MakeRecoveryCodes        func(childComplexity int) int
+		RefreshSession           func(childComplexity int) int
+		RenamePasskey            func(childComplexity int, input RenamePasskeyInput) int
+		SetPin                   func(childComplexity int, input SetPinInput) int
+		SignIn                   func(childComplexity int, input SignInInput) int
+		SignInWithPasskey        func(childComplexity int, input PasskeyAnswerInput) int
+		SignOut                  func(childComplexity int) int
+		SignUp                   func(childComplexity int, input SignUpInput) int
+		SwitchProfile            func(childComplexity int, input SwitchProfileInput) int
+		UpdateProfile            func(childComplexity int, input UpdateProfileInput) int
+		UpdateRole               func(childComplexity int, input UpdateRoleInput) int
+		UpdateUser               func(childComplexity int, input UpdateUserInput) int
 	}
 
 	PageInfo struct {
@@ -96,6 +166,30 @@ type ComplexityRoot struct {
 		HasNextPage     func(childComplexity int) int
 		HasPreviousPage func(childComplexity int) int
 		StartCursor     func(childComplexity int) int
+	}
+
+	Passkey struct {
+		CreatedAt func(childComplexity int) int
+		Here      func(childComplexity int) int
+		ID        func(childComplexity int) int
+		Name      func(childComplexity int) int
+		Synced    func(childComplexity int) int
+		UsedAt    func(childComplexity int) int
+	}
+
+	PasskeyChallenge struct {
+		Challenge func(childComplexity int) int
+		Options   func(childComplexity int) int
+	}
+
+	PasskeySupport struct {
+		Address   func(childComplexity int) int
+		Available func(childComplexity int) int
+	}
+
+	Permission struct {
+		Description func(childComplexity int) int
+		Name        func(childComplexity int) int
 	}
 
 	Profile struct {
@@ -115,10 +209,39 @@ type ComplexityRoot struct {
 	}
 
 	Query struct {
+		Audit              func(childComplexity int, first *int, after *string, filter *AuditFilter) int
 		Me                 func(childComplexity int) int
-		Users              func(childComplexity int, first *int, after *string, query *string) int
+		PasskeySupport     func(childComplexity int) int
+		Permissions        func(childComplexity int) int
+		Roles              func(childComplexity int) int
+		User               func(childComplexity int, id gid.ID) int
+		Users              func(childComplexity int, first *int, after *string, query *string, role *auth.RoleName, blocked *bool, sort *auth.UserSort) int
 		__resolve__service func(childComplexity int) int
 		__resolve_entities func(childComplexity int, representations []map[string]any) int
+	}
+
+	Role struct {
+		BuiltIn     func(childComplexity int) int
+		CreatedAt   func(childComplexity int) int
+		Description func(childComplexity int) int
+		Fixed       func(childComplexity int) int
+		Holders     func(childComplexity int) int
+		Name        func(childComplexity int) int
+		Permissions func(childComplexity int) int
+		Title       func(childComplexity int) int
+		UpdatedAt   func(childComplexity int) int
+	}
+
+	RolePayload struct {
+		Role func(childComplexity int) int
+	}
+
+	SecondFactor struct {
+		Passkey      func(childComplexity int) int
+		RecoveryCode func(childComplexity int) int
+		SetUp        func(childComplexity int) int
+		Ticket       func(childComplexity int) int
+		Totp         func(childComplexity int) int
 	}
 
 	Session struct {
@@ -154,14 +277,31 @@ type ComplexityRoot struct {
 		Node   func(childComplexity int) int
 	}
 
+	SignInPayload struct {
+		AccessToken  func(childComplexity int) int
+		ExpiresAt    func(childComplexity int) int
+		Profile      func(childComplexity int) int
+		SecondFactor func(childComplexity int) int
+		User         func(childComplexity int) int
+	}
+
 	SignOutPayload struct {
 		SignedOut func(childComplexity int) int
+	}
+
+	TotpSetUp struct {
+		Key    func(childComplexity int) int
+		QRCode func(childComplexity int) int
+		SetUp  func(childComplexity int) int
+		URL    func(childComplexity int) int
 	}
 
 	User struct {
 		Blocked     func(childComplexity int) int
 		CreatedAt   func(childComplexity int) int
+		Factors     func(childComplexity int) int
 		ID          func(childComplexity int) int
+		LastSeenAt  func(childComplexity int) int
 		Login       func(childComplexity int) int
 		Name        func(childComplexity int) int
 		Permissions func(childComplexity int) int
@@ -195,13 +335,18 @@ type ComplexityRoot struct {
 
 // region    ************************** generated!.gotpl **************************
 
+type AuditEntryResolver interface {
+	Actor(ctx context.Context, obj *auth.AuditEntry) (*AuditPerson, error)
+
+	Person(ctx context.Context, obj *auth.AuditEntry) (*AuditPerson, error)
+}
 type EntityResolver interface {
 	FindManyProfileByIDs(ctx context.Context, reps []*ProfileByIDsInput) ([]*auth.Profile, error)
 	FindManyUserByIDs(ctx context.Context, reps []*UserByIDsInput) ([]*auth.User, error)
 }
 type MutationResolver interface {
 	SignUp(ctx context.Context, input SignUpInput) (*SessionPayload, error)
-	SignIn(ctx context.Context, input SignInInput) (*SessionPayload, error)
+	SignIn(ctx context.Context, input SignInInput) (*SignInPayload, error)
 	RefreshSession(ctx context.Context) (*SessionPayload, error)
 	SignOut(ctx context.Context) (*SignOutPayload, error)
 	SwitchProfile(ctx context.Context, input SwitchProfileInput) (*SessionPayload, error)
@@ -213,16 +358,42 @@ type MutationResolver interface {
 	EndSession(ctx context.Context, input EndSessionInput) (*EndSessionsPayload, error)
 	EndSessions(ctx context.Context, input EndSessionsInput) (*EndSessionsPayload, error)
 	UpdateUser(ctx context.Context, input UpdateUserInput) (*UserPayload, error)
+	DeleteUser(ctx context.Context, input DeleteUserInput) (*DeleteUserPayload, error)
+	CreateRole(ctx context.Context, input CreateRoleInput) (*RolePayload, error)
+	UpdateRole(ctx context.Context, input UpdateRoleInput) (*RolePayload, error)
+	DeleteRole(ctx context.Context, input DeleteRoleInput) (*DeleteRolePayload, error)
 	DeleteDemoUsers(ctx context.Context, input DeleteDemoUsersInput) (*DeleteDemoUsersPayload, error)
+	FinishSignIn(ctx context.Context, input FinishSignInInput) (*SessionPayload, error)
+	BeginPasskeySignIn(ctx context.Context, input BeginPasskeySignInInput) (*auth.PasskeyChallenge, error)
+	SignInWithPasskey(ctx context.Context, input PasskeyAnswerInput) (*SessionPayload, error)
+	BeginPasskeyConfirmation(ctx context.Context) (*auth.PasskeyChallenge, error)
+	ConfirmSignIn(ctx context.Context, input ConfirmSignInInput) (*SessionPayload, error)
+	BeginTotp(ctx context.Context, input SetUpInput) (*auth.TotpSetUp, error)
+	AddTotp(ctx context.Context, input AddTotpInput) (*FactorsPayload, error)
+	DeleteTotp(ctx context.Context) (*FactorsPayload, error)
+	BeginPasskey(ctx context.Context, input SetUpInput) (*auth.PasskeyChallenge, error)
+	AddPasskey(ctx context.Context, input AddPasskeyInput) (*FactorsPayload, error)
+	RenamePasskey(ctx context.Context, input RenamePasskeyInput) (*FactorsPayload, error)
+	DeletePasskey(ctx context.Context, input DeletePasskeyInput) (*FactorsPayload, error)
+	MakeRecoveryCodes(ctx context.Context) (*FactorsPayload, error)
 }
 type QueryResolver interface {
 	Me(ctx context.Context) (*auth.User, error)
-	Users(ctx context.Context, first *int, after *string, query *string) (*UserConnection, error)
+	Users(ctx context.Context, first *int, after *string, query *string, role *auth.RoleName, blocked *bool, sort *auth.UserSort) (*UserConnection, error)
+	User(ctx context.Context, id gid.ID) (*auth.User, error)
+	Roles(ctx context.Context) ([]*auth.Role, error)
+	Permissions(ctx context.Context) ([]*auth.Permission, error)
+	Audit(ctx context.Context, first *int, after *string, filter *AuditFilter) (*AuditConnection, error)
+	PasskeySupport(ctx context.Context) (*auth.PasskeySupport, error)
+}
+type RoleResolver interface {
+	Holders(ctx context.Context, obj *auth.Role) (int, error)
 }
 type UserResolver interface {
 	Profiles(ctx context.Context, obj *auth.User) ([]*auth.Profile, error)
 	Sessions(ctx context.Context, obj *auth.User) ([]*auth.Session, error)
 	SignIns(ctx context.Context, obj *auth.User, first *int, after *string) (*SignInConnection, error)
+	Factors(ctx context.Context, obj *auth.User) (*auth.Factors, error)
 }
 
 // endregion ************************** generated!.gotpl **************************
@@ -242,6 +413,106 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 	ec := newExecutionContext(nil, e, nil)
 	_ = ec
 	switch typeName + "." + field {
+
+	case "AuditConnection.edges":
+		if e.ComplexityRoot.AuditConnection.Edges == nil {
+			break
+		}
+
+		return e.ComplexityRoot.AuditConnection.Edges(childComplexity), true
+	case "AuditConnection.pageInfo":
+		if e.ComplexityRoot.AuditConnection.PageInfo == nil {
+			break
+		}
+
+		return e.ComplexityRoot.AuditConnection.PageInfo(childComplexity), true
+
+	case "AuditEdge.cursor":
+		if e.ComplexityRoot.AuditEdge.Cursor == nil {
+			break
+		}
+
+		return e.ComplexityRoot.AuditEdge.Cursor(childComplexity), true
+	case "AuditEdge.node":
+		if e.ComplexityRoot.AuditEdge.Node == nil {
+			break
+		}
+
+		return e.ComplexityRoot.AuditEdge.Node(childComplexity), true
+
+	case "AuditEntry.action":
+		if e.ComplexityRoot.AuditEntry.Action == nil {
+			break
+		}
+
+		return e.ComplexityRoot.AuditEntry.Action(childComplexity), true
+	case "AuditEntry.actor":
+		if e.ComplexityRoot.AuditEntry.Actor == nil {
+			break
+		}
+
+		return e.ComplexityRoot.AuditEntry.Actor(childComplexity), true
+	case "AuditEntry.after":
+		if e.ComplexityRoot.AuditEntry.After == nil {
+			break
+		}
+
+		return e.ComplexityRoot.AuditEntry.After(childComplexity), true
+	case "AuditEntry.at":
+		if e.ComplexityRoot.AuditEntry.At == nil {
+			break
+		}
+
+		return e.ComplexityRoot.AuditEntry.At(childComplexity), true
+	case "AuditEntry.before":
+		if e.ComplexityRoot.AuditEntry.Before == nil {
+			break
+		}
+
+		return e.ComplexityRoot.AuditEntry.Before(childComplexity), true
+	case "AuditEntry.client":
+		if e.ComplexityRoot.AuditEntry.Client == nil {
+			break
+		}
+
+		return e.ComplexityRoot.AuditEntry.Client(childComplexity), true
+	case "AuditEntry.id":
+		if e.ComplexityRoot.AuditEntry.ID == nil {
+			break
+		}
+
+		return e.ComplexityRoot.AuditEntry.ID(childComplexity), true
+	case "AuditEntry.person":
+		if e.ComplexityRoot.AuditEntry.Person == nil {
+			break
+		}
+
+		return e.ComplexityRoot.AuditEntry.Person(childComplexity), true
+	case "AuditEntry.target":
+		if e.ComplexityRoot.AuditEntry.Target == nil {
+			break
+		}
+
+		return e.ComplexityRoot.AuditEntry.Target(childComplexity), true
+
+	case "AuditPerson.id":
+		if e.ComplexityRoot.AuditPerson.ID == nil {
+			break
+		}
+
+		return e.ComplexityRoot.AuditPerson.ID(childComplexity), true
+	case "AuditPerson.login":
+		if e.ComplexityRoot.AuditPerson.Login == nil {
+			break
+		}
+
+		return e.ComplexityRoot.AuditPerson.Login(childComplexity), true
+	case "AuditPerson.name":
+		if e.ComplexityRoot.AuditPerson.Name == nil {
+			break
+		}
+
+		return e.ComplexityRoot.AuditPerson.Name(childComplexity), true
 
 	case "ChangePasswordPayload.ended":
 		if e.ComplexityRoot.ChangePasswordPayload.Ended == nil {
@@ -307,6 +578,26 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 
 		return e.ComplexityRoot.DeleteProfilePayload.User(childComplexity), true
 
+	case "DeleteRolePayload.deletedName":
+		if e.ComplexityRoot.DeleteRolePayload.DeletedName == nil {
+			break
+		}
+
+		return e.ComplexityRoot.DeleteRolePayload.DeletedName(childComplexity), true
+	case "DeleteRolePayload.moved":
+		if e.ComplexityRoot.DeleteRolePayload.Moved == nil {
+			break
+		}
+
+		return e.ComplexityRoot.DeleteRolePayload.Moved(childComplexity), true
+
+	case "DeleteUserPayload.deletedId":
+		if e.ComplexityRoot.DeleteUserPayload.DeletedID == nil {
+			break
+		}
+
+		return e.ComplexityRoot.DeleteUserPayload.DeletedID(childComplexity), true
+
 	case "EndSessionsPayload.ended":
 		if e.ComplexityRoot.EndSessionsPayload.Ended == nil {
 			break
@@ -343,6 +634,117 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 
 		return e.ComplexityRoot.Entity.FindManyUserByIDs(childComplexity, args["reps"].([]*UserByIDsInput)), true
 
+	case "Factors.passkeys":
+		if e.ComplexityRoot.Factors.Passkeys == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Factors.Passkeys(childComplexity), true
+	case "Factors.recoveryCodes":
+		if e.ComplexityRoot.Factors.RecoveryCodes == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Factors.RecoveryCodes(childComplexity), true
+	case "Factors.required":
+		if e.ComplexityRoot.Factors.Required == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Factors.Required(childComplexity), true
+	case "Factors.totp":
+		if e.ComplexityRoot.Factors.Totp == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Factors.Totp(childComplexity), true
+
+	case "FactorsPayload.factors":
+		if e.ComplexityRoot.FactorsPayload.Factors == nil {
+			break
+		}
+
+		return e.ComplexityRoot.FactorsPayload.Factors(childComplexity), true
+	case "FactorsPayload.recoveryCodes":
+		if e.ComplexityRoot.FactorsPayload.RecoveryCodes == nil {
+			break
+		}
+
+		return e.ComplexityRoot.FactorsPayload.RecoveryCodes(childComplexity), true
+	case "FactorsPayload.session":
+		if e.ComplexityRoot.FactorsPayload.Session == nil {
+			break
+		}
+
+		return e.ComplexityRoot.FactorsPayload.Session(childComplexity), true
+	case "FactorsPayload.user":
+		if e.ComplexityRoot.FactorsPayload.User == nil {
+			break
+		}
+
+		return e.ComplexityRoot.FactorsPayload.User(childComplexity), true
+
+	case "Mutation.addPasskey":
+		if e.ComplexityRoot.Mutation.AddPasskey == nil {
+			break
+		}
+
+		args, err := field_Mutation_addPasskey_args(ctx, ec, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.AddPasskey(childComplexity, args["input"].(AddPasskeyInput)), true
+	case "Mutation.addTotp":
+		if e.ComplexityRoot.Mutation.AddTotp == nil {
+			break
+		}
+
+		args, err := field_Mutation_addTotp_args(ctx, ec, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.AddTotp(childComplexity, args["input"].(AddTotpInput)), true
+	case "Mutation.beginPasskey":
+		if e.ComplexityRoot.Mutation.BeginPasskey == nil {
+			break
+		}
+
+		args, err := field_Mutation_beginPasskey_args(ctx, ec, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.BeginPasskey(childComplexity, args["input"].(SetUpInput)), true
+	case "Mutation.beginPasskeyConfirmation":
+		if e.ComplexityRoot.Mutation.BeginPasskeyConfirmation == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Mutation.BeginPasskeyConfirmation(childComplexity), true
+	case "Mutation.beginPasskeySignIn":
+		if e.ComplexityRoot.Mutation.BeginPasskeySignIn == nil {
+			break
+		}
+
+		args, err := field_Mutation_beginPasskeySignIn_args(ctx, ec, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.BeginPasskeySignIn(childComplexity, args["input"].(BeginPasskeySignInInput)), true
+	case "Mutation.beginTotp":
+		if e.ComplexityRoot.Mutation.BeginTotp == nil {
+			break
+		}
+
+		args, err := field_Mutation_beginTotp_args(ctx, ec, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.BeginTotp(childComplexity, args["input"].(SetUpInput)), true
 	case "Mutation.changePassword":
 		if e.ComplexityRoot.Mutation.ChangePassword == nil {
 			break
@@ -354,6 +756,17 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Mutation.ChangePassword(childComplexity, args["input"].(ChangePasswordInput)), true
+	case "Mutation.confirmSignIn":
+		if e.ComplexityRoot.Mutation.ConfirmSignIn == nil {
+			break
+		}
+
+		args, err := field_Mutation_confirmSignIn_args(ctx, ec, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.ConfirmSignIn(childComplexity, args["input"].(ConfirmSignInInput)), true
 	case "Mutation.createProfile":
 		if e.ComplexityRoot.Mutation.CreateProfile == nil {
 			break
@@ -365,6 +778,17 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Mutation.CreateProfile(childComplexity, args["input"].(CreateProfileInput)), true
+	case "Mutation.createRole":
+		if e.ComplexityRoot.Mutation.CreateRole == nil {
+			break
+		}
+
+		args, err := field_Mutation_createRole_args(ctx, ec, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.CreateRole(childComplexity, args["input"].(CreateRoleInput)), true
 	case "Mutation.deleteDemoUsers":
 		if e.ComplexityRoot.Mutation.DeleteDemoUsers == nil {
 			break
@@ -376,6 +800,17 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Mutation.DeleteDemoUsers(childComplexity, args["input"].(DeleteDemoUsersInput)), true
+	case "Mutation.deletePasskey":
+		if e.ComplexityRoot.Mutation.DeletePasskey == nil {
+			break
+		}
+
+		args, err := field_Mutation_deletePasskey_args(ctx, ec, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.DeletePasskey(childComplexity, args["input"].(DeletePasskeyInput)), true
 	case "Mutation.deleteProfile":
 		if e.ComplexityRoot.Mutation.DeleteProfile == nil {
 			break
@@ -387,6 +822,34 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Mutation.DeleteProfile(childComplexity, args["input"].(DeleteProfileInput)), true
+	case "Mutation.deleteRole":
+		if e.ComplexityRoot.Mutation.DeleteRole == nil {
+			break
+		}
+
+		args, err := field_Mutation_deleteRole_args(ctx, ec, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.DeleteRole(childComplexity, args["input"].(DeleteRoleInput)), true
+	case "Mutation.deleteTotp":
+		if e.ComplexityRoot.Mutation.DeleteTotp == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Mutation.DeleteTotp(childComplexity), true
+	case "Mutation.deleteUser":
+		if e.ComplexityRoot.Mutation.DeleteUser == nil {
+			break
+		}
+
+		args, err := field_Mutation_deleteUser_args(ctx, ec, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.DeleteUser(childComplexity, args["input"].(DeleteUserInput)), true
 	case "Mutation.endSession":
 		if e.ComplexityRoot.Mutation.EndSession == nil {
 			break
@@ -409,12 +872,40 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Mutation.EndSessions(childComplexity, args["input"].(EndSessionsInput)), true
+	case "Mutation.finishSignIn":
+		if e.ComplexityRoot.Mutation.FinishSignIn == nil {
+			break
+		}
+
+		args, err := field_Mutation_finishSignIn_args(ctx, ec, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.FinishSignIn(childComplexity, args["input"].(FinishSignInInput)), true
+	case "Mutation.makeRecoveryCodes":
+		if e.ComplexityRoot.Mutation.MakeRecoveryCodes == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Mutation.MakeRecoveryCodes(childComplexity), true
 	case "Mutation.refreshSession":
 		if e.ComplexityRoot.Mutation.RefreshSession == nil {
 			break
 		}
 
 		return e.ComplexityRoot.Mutation.RefreshSession(childComplexity), true
+	case "Mutation.renamePasskey":
+		if e.ComplexityRoot.Mutation.RenamePasskey == nil {
+			break
+		}
+
+		args, err := field_Mutation_renamePasskey_args(ctx, ec, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.RenamePasskey(childComplexity, args["input"].(RenamePasskeyInput)), true
 	case "Mutation.setPin":
 		if e.ComplexityRoot.Mutation.SetPin == nil {
 			break
@@ -437,6 +928,17 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Mutation.SignIn(childComplexity, args["input"].(SignInInput)), true
+	case "Mutation.signInWithPasskey":
+		if e.ComplexityRoot.Mutation.SignInWithPasskey == nil {
+			break
+		}
+
+		args, err := field_Mutation_signInWithPasskey_args(ctx, ec, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.SignInWithPasskey(childComplexity, args["input"].(PasskeyAnswerInput)), true
 	case "Mutation.signOut":
 		if e.ComplexityRoot.Mutation.SignOut == nil {
 			break
@@ -476,6 +978,17 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Mutation.UpdateProfile(childComplexity, args["input"].(UpdateProfileInput)), true
+	case "Mutation.updateRole":
+		if e.ComplexityRoot.Mutation.UpdateRole == nil {
+			break
+		}
+
+		args, err := field_Mutation_updateRole_args(ctx, ec, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.UpdateRole(childComplexity, args["input"].(UpdateRoleInput)), true
 	case "Mutation.updateUser":
 		if e.ComplexityRoot.Mutation.UpdateUser == nil {
 			break
@@ -512,6 +1025,82 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.PageInfo.StartCursor(childComplexity), true
+
+	case "Passkey.createdAt":
+		if e.ComplexityRoot.Passkey.CreatedAt == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Passkey.CreatedAt(childComplexity), true
+	case "Passkey.here":
+		if e.ComplexityRoot.Passkey.Here == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Passkey.Here(childComplexity), true
+	case "Passkey.id":
+		if e.ComplexityRoot.Passkey.ID == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Passkey.ID(childComplexity), true
+	case "Passkey.name":
+		if e.ComplexityRoot.Passkey.Name == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Passkey.Name(childComplexity), true
+	case "Passkey.synced":
+		if e.ComplexityRoot.Passkey.Synced == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Passkey.Synced(childComplexity), true
+	case "Passkey.usedAt":
+		if e.ComplexityRoot.Passkey.UsedAt == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Passkey.UsedAt(childComplexity), true
+
+	case "PasskeyChallenge.challenge":
+		if e.ComplexityRoot.PasskeyChallenge.Challenge == nil {
+			break
+		}
+
+		return e.ComplexityRoot.PasskeyChallenge.Challenge(childComplexity), true
+	case "PasskeyChallenge.options":
+		if e.ComplexityRoot.PasskeyChallenge.Options == nil {
+			break
+		}
+
+		return e.ComplexityRoot.PasskeyChallenge.Options(childComplexity), true
+
+	case "PasskeySupport.address":
+		if e.ComplexityRoot.PasskeySupport.Address == nil {
+			break
+		}
+
+		return e.ComplexityRoot.PasskeySupport.Address(childComplexity), true
+	case "PasskeySupport.available":
+		if e.ComplexityRoot.PasskeySupport.Available == nil {
+			break
+		}
+
+		return e.ComplexityRoot.PasskeySupport.Available(childComplexity), true
+
+	case "Permission.description":
+		if e.ComplexityRoot.Permission.Description == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Permission.Description(childComplexity), true
+	case "Permission.name":
+		if e.ComplexityRoot.Permission.Name == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Permission.Name(childComplexity), true
 
 	case "Profile.ageLimit":
 		if e.ComplexityRoot.Profile.AgeLimit == nil {
@@ -575,12 +1164,53 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 
 		return e.ComplexityRoot.ProfilePayload.User(childComplexity), true
 
+	case "Query.audit":
+		if e.ComplexityRoot.Query.Audit == nil {
+			break
+		}
+
+		args, err := field_Query_audit_args(ctx, ec, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Query.Audit(childComplexity, args["first"].(*int), args["after"].(*string), args["filter"].(*AuditFilter)), true
+
 	case "Query.me":
 		if e.ComplexityRoot.Query.Me == nil {
 			break
 		}
 
 		return e.ComplexityRoot.Query.Me(childComplexity), true
+	case "Query.passkeySupport":
+		if e.ComplexityRoot.Query.PasskeySupport == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Query.PasskeySupport(childComplexity), true
+	case "Query.permissions":
+		if e.ComplexityRoot.Query.Permissions == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Query.Permissions(childComplexity), true
+	case "Query.roles":
+		if e.ComplexityRoot.Query.Roles == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Query.Roles(childComplexity), true
+	case "Query.user":
+		if e.ComplexityRoot.Query.User == nil {
+			break
+		}
+
+		args, err := field_Query_user_args(ctx, ec, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Query.User(childComplexity, args["id"].(gid.ID)), true
 	case "Query.users":
 		if e.ComplexityRoot.Query.Users == nil {
 			break
@@ -591,7 +1221,7 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 			return 0, false
 		}
 
-		return e.ComplexityRoot.Query.Users(childComplexity, args["first"].(*int), args["after"].(*string), args["query"].(*string)), true
+		return e.ComplexityRoot.Query.Users(childComplexity, args["first"].(*int), args["after"].(*string), args["query"].(*string), args["role"].(*auth.RoleName), args["blocked"].(*bool), args["sort"].(*auth.UserSort)), true
 	case "Query._service":
 		if e.ComplexityRoot.Query.__resolve__service == nil {
 			break
@@ -609,6 +1239,99 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Query.__resolve_entities(childComplexity, args["representations"].([]map[string]any)), true
+
+	case "Role.builtIn":
+		if e.ComplexityRoot.Role.BuiltIn == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Role.BuiltIn(childComplexity), true
+	case "Role.createdAt":
+		if e.ComplexityRoot.Role.CreatedAt == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Role.CreatedAt(childComplexity), true
+	case "Role.description":
+		if e.ComplexityRoot.Role.Description == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Role.Description(childComplexity), true
+	case "Role.fixed":
+		if e.ComplexityRoot.Role.Fixed == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Role.Fixed(childComplexity), true
+	case "Role.holders":
+		if e.ComplexityRoot.Role.Holders == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Role.Holders(childComplexity), true
+	case "Role.name":
+		if e.ComplexityRoot.Role.Name == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Role.Name(childComplexity), true
+	case "Role.permissions":
+		if e.ComplexityRoot.Role.Permissions == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Role.Permissions(childComplexity), true
+	case "Role.title":
+		if e.ComplexityRoot.Role.Title == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Role.Title(childComplexity), true
+	case "Role.updatedAt":
+		if e.ComplexityRoot.Role.UpdatedAt == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Role.UpdatedAt(childComplexity), true
+
+	case "RolePayload.role":
+		if e.ComplexityRoot.RolePayload.Role == nil {
+			break
+		}
+
+		return e.ComplexityRoot.RolePayload.Role(childComplexity), true
+
+	case "SecondFactor.passkey":
+		if e.ComplexityRoot.SecondFactor.Passkey == nil {
+			break
+		}
+
+		return e.ComplexityRoot.SecondFactor.Passkey(childComplexity), true
+	case "SecondFactor.recoveryCode":
+		if e.ComplexityRoot.SecondFactor.RecoveryCode == nil {
+			break
+		}
+
+		return e.ComplexityRoot.SecondFactor.RecoveryCode(childComplexity), true
+	case "SecondFactor.setUp":
+		if e.ComplexityRoot.SecondFactor.SetUp == nil {
+			break
+		}
+
+		return e.ComplexityRoot.SecondFactor.SetUp(childComplexity), true
+	case "SecondFactor.ticket":
+		if e.ComplexityRoot.SecondFactor.Ticket == nil {
+			break
+		}
+
+		return e.ComplexityRoot.SecondFactor.Ticket(childComplexity), true
+	case "SecondFactor.totp":
+		if e.ComplexityRoot.SecondFactor.Totp == nil {
+			break
+		}
+
+		return e.ComplexityRoot.SecondFactor.Totp(childComplexity), true
 
 	case "Session.client":
 		if e.ComplexityRoot.Session.Client == nil {
@@ -723,12 +1446,68 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 
 		return e.ComplexityRoot.SignInEdge.Node(childComplexity), true
 
+	case "SignInPayload.accessToken":
+		if e.ComplexityRoot.SignInPayload.AccessToken == nil {
+			break
+		}
+
+		return e.ComplexityRoot.SignInPayload.AccessToken(childComplexity), true
+	case "SignInPayload.expiresAt":
+		if e.ComplexityRoot.SignInPayload.ExpiresAt == nil {
+			break
+		}
+
+		return e.ComplexityRoot.SignInPayload.ExpiresAt(childComplexity), true
+	case "SignInPayload.profile":
+		if e.ComplexityRoot.SignInPayload.Profile == nil {
+			break
+		}
+
+		return e.ComplexityRoot.SignInPayload.Profile(childComplexity), true
+	case "SignInPayload.secondFactor":
+		if e.ComplexityRoot.SignInPayload.SecondFactor == nil {
+			break
+		}
+
+		return e.ComplexityRoot.SignInPayload.SecondFactor(childComplexity), true
+	case "SignInPayload.user":
+		if e.ComplexityRoot.SignInPayload.User == nil {
+			break
+		}
+
+		return e.ComplexityRoot.SignInPayload.User(childComplexity), true
+
 	case "SignOutPayload.signedOut":
 		if e.ComplexityRoot.SignOutPayload.SignedOut == nil {
 			break
 		}
 
 		return e.ComplexityRoot.SignOutPayload.SignedOut(childComplexity), true
+
+	case "TotpSetUp.key":
+		if e.ComplexityRoot.TotpSetUp.Key == nil {
+			break
+		}
+
+		return e.ComplexityRoot.TotpSetUp.Key(childComplexity), true
+	case "TotpSetUp.qrCode":
+		if e.ComplexityRoot.TotpSetUp.QRCode == nil {
+			break
+		}
+
+		return e.ComplexityRoot.TotpSetUp.QRCode(childComplexity), true
+	case "TotpSetUp.setUp":
+		if e.ComplexityRoot.TotpSetUp.SetUp == nil {
+			break
+		}
+
+		return e.ComplexityRoot.TotpSetUp.SetUp(childComplexity), true
+	case "TotpSetUp.url":
+		if e.ComplexityRoot.TotpSetUp.URL == nil {
+			break
+		}
+
+		return e.ComplexityRoot.TotpSetUp.URL(childComplexity), true
 
 	case "User.blocked":
 		if e.ComplexityRoot.User.Blocked == nil {
@@ -742,12 +1521,24 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.User.CreatedAt(childComplexity), true
+	case "User.factors":
+		if e.ComplexityRoot.User.Factors == nil {
+			break
+		}
+
+		return e.ComplexityRoot.User.Factors(childComplexity), true
 	case "User.id":
 		if e.ComplexityRoot.User.ID == nil {
 			break
 		}
 
 		return e.ComplexityRoot.User.ID(childComplexity), true
+	case "User.lastSeenAt":
+		if e.ComplexityRoot.User.LastSeenAt == nil {
+			break
+		}
+
+		return e.ComplexityRoot.User.LastSeenAt(childComplexity), true
 	case "User.login":
 		if e.ComplexityRoot.User.Login == nil {
 			break
@@ -851,18 +1642,32 @@ func (e *executableSchema) Exec(ctx context.Context) graphql.ResponseHandler {
 	ec := newExecutionContext(opCtx, e, make(chan graphql.DeferredResult))
 	inputUnmarshalers := func() *graphql.InputUnmarshalerIndex {
 		return graphql.NewInputUnmarshalerIndex(
+			graphql.NewInputUnmarshaler("AddPasskeyInput", graphql.BindUnmarshaler(ec, unmarshalInputAddPasskeyInput)),
+			graphql.NewInputUnmarshaler("AddTotpInput", graphql.BindUnmarshaler(ec, unmarshalInputAddTotpInput)),
+			graphql.NewInputUnmarshaler("AuditFilter", graphql.BindUnmarshaler(ec, unmarshalInputAuditFilter)),
+			graphql.NewInputUnmarshaler("BeginPasskeySignInInput", graphql.BindUnmarshaler(ec, unmarshalInputBeginPasskeySignInInput)),
 			graphql.NewInputUnmarshaler("ChangePasswordInput", graphql.BindUnmarshaler(ec, unmarshalInputChangePasswordInput)),
+			graphql.NewInputUnmarshaler("ConfirmSignInInput", graphql.BindUnmarshaler(ec, unmarshalInputConfirmSignInInput)),
 			graphql.NewInputUnmarshaler("CreateProfileInput", graphql.BindUnmarshaler(ec, unmarshalInputCreateProfileInput)),
+			graphql.NewInputUnmarshaler("CreateRoleInput", graphql.BindUnmarshaler(ec, unmarshalInputCreateRoleInput)),
 			graphql.NewInputUnmarshaler("DeleteDemoUsersInput", graphql.BindUnmarshaler(ec, unmarshalInputDeleteDemoUsersInput)),
+			graphql.NewInputUnmarshaler("DeletePasskeyInput", graphql.BindUnmarshaler(ec, unmarshalInputDeletePasskeyInput)),
 			graphql.NewInputUnmarshaler("DeleteProfileInput", graphql.BindUnmarshaler(ec, unmarshalInputDeleteProfileInput)),
+			graphql.NewInputUnmarshaler("DeleteRoleInput", graphql.BindUnmarshaler(ec, unmarshalInputDeleteRoleInput)),
+			graphql.NewInputUnmarshaler("DeleteUserInput", graphql.BindUnmarshaler(ec, unmarshalInputDeleteUserInput)),
 			graphql.NewInputUnmarshaler("EndSessionInput", graphql.BindUnmarshaler(ec, unmarshalInputEndSessionInput)),
 			graphql.NewInputUnmarshaler("EndSessionsInput", graphql.BindUnmarshaler(ec, unmarshalInputEndSessionsInput)),
+			graphql.NewInputUnmarshaler("FinishSignInInput", graphql.BindUnmarshaler(ec, unmarshalInputFinishSignInInput)),
+			graphql.NewInputUnmarshaler("PasskeyAnswerInput", graphql.BindUnmarshaler(ec, unmarshalInputPasskeyAnswerInput)),
 			graphql.NewInputUnmarshaler("ProfileByIDsInput", graphql.BindUnmarshaler(ec, unmarshalInputProfileByIDsInput)),
+			graphql.NewInputUnmarshaler("RenamePasskeyInput", graphql.BindUnmarshaler(ec, unmarshalInputRenamePasskeyInput)),
 			graphql.NewInputUnmarshaler("SetPinInput", graphql.BindUnmarshaler(ec, unmarshalInputSetPinInput)),
+			graphql.NewInputUnmarshaler("SetUpInput", graphql.BindUnmarshaler(ec, unmarshalInputSetUpInput)),
 			graphql.NewInputUnmarshaler("SignInInput", graphql.BindUnmarshaler(ec, unmarshalInputSignInInput)),
 			graphql.NewInputUnmarshaler("SignUpInput", graphql.BindUnmarshaler(ec, unmarshalInputSignUpInput)),
 			graphql.NewInputUnmarshaler("SwitchProfileInput", graphql.BindUnmarshaler(ec, unmarshalInputSwitchProfileInput)),
 			graphql.NewInputUnmarshaler("UpdateProfileInput", graphql.BindUnmarshaler(ec, unmarshalInputUpdateProfileInput)),
+			graphql.NewInputUnmarshaler("UpdateRoleInput", graphql.BindUnmarshaler(ec, unmarshalInputUpdateRoleInput)),
 			graphql.NewInputUnmarshaler("UpdateUserInput", graphql.BindUnmarshaler(ec, unmarshalInputUpdateUserInput)),
 			graphql.NewInputUnmarshaler("UserByIDsInput", graphql.BindUnmarshaler(ec, unmarshalInputUserByIDsInput)),
 		)
@@ -963,15 +1768,30 @@ scalar Locale
 type Query {
   "The account that is signed in."
   me: User! @authenticated
-  "All accounts, newest first; ` + "`" + `query` + "`" + ` matches a part of the login or name."
-  users(first: Int = 50, after: String, query: String): UserConnection! @requiresScopes(scopes: [["user:read"]])
+  "All accounts, newest first unless ` + "`" + `sort` + "`" + ` says otherwise; ` + "`" + `query` + "`" + ` matches a part of the login or name."
+  users(
+    first: Int = 50
+    after: String
+    query: String
+    role: RoleName
+    blocked: Boolean
+    sort: UserSort = NEWEST
+  ): UserConnection! @requiresScopes(scopes: [["user:read"]])
+  "An account; null if there is none."
+  user(id: ID!): User @requiresScopes(scopes: [["user:read"]])
+  "All roles, the built-in ones first."
+  roles: [Role!]! @requiresScopes(scopes: [["user:read"], ["role:write"]])
+  "All permissions that a role can have."
+  permissions: [Permission!]! @requiresScopes(scopes: [["user:read"], ["role:write"]])
+  "What administrators did, newest first. It is only ever added to."
+  audit(first: Int = 50, after: String, filter: AuditFilter): AuditConnection! @requiresScopes(scopes: [["audit:read"]])
 }
 
 type Mutation {
   "Makes an account with a first profile and signs it in."
   signUp(input: SignUpInput!): SessionPayload! @public
   "Signs in. The answer and its time are the same whether or not the login exists."
-  signIn(input: SignInInput!): SessionPayload! @public
+  signIn(input: SignInInput!): SignInPayload! @public
   """
   Exchanges the refresh token in the cookie for a new access token; the cookie
   is rotated. Fails with UNAUTHENTICATED when there is nothing to refresh.
@@ -1006,8 +1826,24 @@ type Mutation {
   endSession(input: EndSessionInput!): EndSessionsPayload! @authenticated
   "Ends all sessions of the signed-in account but this one; of any account with user:write."
   endSessions(input: EndSessionsInput!): EndSessionsPayload! @authenticated
-  "Changes the roles of an account or blocks it. The last admin keeps the role."
+  """
+  Changes the roles of an account or blocks it. Other roles count at once and sign
+  nobody out. The last admin keeps the role; nobody gives a permission that they
+  do not have (BEYOND_YOURS), nor changes an account that may do more (ABOVE_YOU).
+  """
   updateUser(input: UpdateUserInput!): UserPayload! @requiresScopes(scopes: [["user:write"]])
+  """
+  Deletes an account of another with its profiles, sessions and sign-ins. What it
+  watched, listed and rated is erased within a minute; the statistics keep that
+  someone watched, and no longer who.
+  """
+  deleteUser(input: DeleteUserInput!): DeleteUserPayload! @requiresScopes(scopes: [["user:write"]])
+  "Makes a role. ROLE_TAKEN if there is one of the name."
+  createRole(input: CreateRoleInput!): RolePayload! @requiresScopes(scopes: [["role:write"]])
+  "Changes a role; what its holders may do changes at once. ADMIN stays as it is (ROLE_FIXED)."
+  updateRole(input: UpdateRoleInput!): RolePayload! @requiresScopes(scopes: [["role:write"]])
+  "Deletes a role that is not built in. ROLE_IN_USE unless nobody holds it or ` + "`" + `moveTo` + "`" + ` says what they get."
+  deleteRole(input: DeleteRoleInput!): DeleteRolePayload! @requiresScopes(scopes: [["role:write"]])
   "Deletes synthetic viewers; accounts of people are never touched."
   deleteDemoUsers(input: DeleteDemoUsersInput!): DeleteDemoUsersPayload! @requiresScopes(scopes: [["user:write"]])
 }
@@ -1020,14 +1856,16 @@ type User @key(fields: "id") @authenticated @entityResolver(multi: true) {
   login: String!
   "The name shown to people."
   name: String!
-  "What the account may do, as sets of permissions."
-  roles: [Role!]!
+  "The roles that the account holds: sets of permissions."
+  roles: [RoleName!]!
   "The permissions that the roles add up to, such as film:write."
   permissions: [String!]!
   "Whether sign-in is refused."
   blocked: Boolean!
   "When the account was made."
   createdAt: DateTime!
+  "When it last signed in or went on, to a quarter of an hour; null if never."
+  lastSeenAt: DateTime
   "Who watches with this account, oldest first."
   profiles: [Profile!]!
   "The devices that are signed in, the last used first."
@@ -1126,6 +1964,16 @@ enum SignInMethod {
   PASSWORD
   "By making the account."
   SIGN_UP
+  "By a passkey alone."
+  PASSKEY
+  "By password and a code of an authenticator app."
+  PASSWORD_AND_CODE
+  "By password and a recovery code."
+  PASSWORD_AND_RECOVERY_CODE
+  "By password and a passkey."
+  PASSWORD_AND_PASSKEY
+  "By password, and by setting up a second factor, which administrators must have."
+  PASSWORD_AND_SET_UP
 }
 
 "What came of a sign-in."
@@ -1136,18 +1984,102 @@ enum SignInOutcome {
   WRONG_PASSWORD
   "The password was right, but the account is blocked."
   BLOCKED
+  "The password was right; no second factor was shown."
+  SECOND_FACTOR_DUE
+  "The code or the passkey was wrong."
+  WRONG_FACTOR
 }
 
-"A set of permissions."
-enum Role {
-  "Browses and watches."
-  VIEWER
-  "Manages titles, people, genres and uploads."
-  EDITOR
-  "Sees the statistics."
-  ANALYST
-  "May do everything."
-  ADMIN
+"""
+The name of a role, such as VIEWER, EDITOR, ANALYST or ADMIN, which are always
+there, or of one that was made: 2 to 32 capital letters, figures and _.
+"""
+scalar RoleName
+
+"A set of permissions that accounts can hold."
+type Role {
+  "Its name; it never changes."
+  name: RoleName!
+  "The name shown to people."
+  title: String!
+  "What it is for; may be empty."
+  description: String!
+  "What its holders may do, sorted."
+  permissions: [String!]!
+  "Whether it is always there."
+  builtIn: Boolean!
+  "Whether its permissions cannot be changed: those of ADMIN."
+  fixed: Boolean!
+  "How many accounts hold it."
+  holders: Int!
+  "When it was made."
+  createdAt: DateTime!
+  "When it was last changed."
+  updatedAt: DateTime!
+}
+
+"What a role can allow."
+type Permission {
+  "Its name, such as title:write."
+  name: String!
+  "What it allows, in English."
+  description: String!
+}
+
+"An order of accounts."
+enum UserSort {
+  "The newest account first."
+  NEWEST
+  "Who was here last first; who never was, by when the account was made."
+  LAST_SEEN
+}
+
+"A line of the audit log."
+type AuditEntry {
+  "Global identifier."
+  id: ID!
+  "When it was."
+  at: DateTime!
+  "Who did it; null for the operator, at the machine itself."
+  actor: AuditPerson
+  "What was done, such as user.block or role.update."
+  action: String!
+  "On what: an account's identifier, a role's name, or demo for synthetic viewers."
+  target: String!
+  "The account that it was done on, where it was one."
+  person: AuditPerson
+  "What the change was about as it was before, as a JSON object; null if nothing was."
+  before: String
+  "The same after; null if nothing is."
+  after: String
+  "Where it came from."
+  client: Client!
+}
+
+"An account as the audit log names it."
+type AuditPerson {
+  "Its identifier."
+  id: ID!
+  "Its login; null if the account is gone."
+  login: String
+  "Its name; null if the account is gone."
+  name: String
+}
+
+"A page of the audit log."
+type AuditConnection {
+  "The entries with their cursors."
+  edges: [AuditEdge!]!
+  "Where the page stands in the list."
+  pageInfo: PageInfo!
+}
+
+"A line of the audit log in a list."
+type AuditEdge {
+  "Place in the list; opaque."
+  cursor: String!
+  "The entry."
+  node: AuditEntry!
 }
 
 "Who is watching: watch state, language and age limit hang on it."
@@ -1318,10 +2250,62 @@ input DeleteProfileInput {
 input UpdateUserInput {
   "The account."
   id: ID!
-  "All its roles from now on."
-  roles: [Role!]
+  "All its roles from now on; 1 to 8."
+  roles: [RoleName!]
   "Whether sign-in is refused."
   blocked: Boolean
+}
+
+"The account to delete."
+input DeleteUserInput {
+  "The account."
+  id: ID!
+}
+
+"What a new role needs."
+input CreateRoleInput {
+  "Its name for ever."
+  name: RoleName!
+  "The name shown to people, 1 to 40 characters; the name if absent."
+  title: String
+  "What it is for, up to 200 characters."
+  description: String
+  "What its holders may do."
+  permissions: [String!]!
+}
+
+"Changes to a role; what is absent stays."
+input UpdateRoleInput {
+  "The role."
+  name: RoleName!
+  "The name shown to people, 1 to 40 characters; not of a built-in role."
+  title: String
+  "What it is for, up to 200 characters; not of a built-in role."
+  description: String
+  "What its holders may do from now on."
+  permissions: [String!]
+}
+
+"The role to delete."
+input DeleteRoleInput {
+  "The role."
+  name: RoleName!
+  "What its holders get in its place."
+  moveTo: RoleName
+}
+
+"Which lines of the audit log; what is absent does not matter."
+input AuditFilter {
+  "Who did it: a login or an account's identifier, or operator."
+  actor: String
+  "What was done, such as user.block; user. is all that is done to accounts."
+  action: String
+  "On what: a login, an account's identifier, or a role's name in capitals."
+  target: String
+  "Not before this moment."
+  from: DateTime
+  "Before this moment."
+  to: DateTime
 }
 
 "The present and the new password."
@@ -1411,6 +2395,251 @@ type UserPayload {
   "The account after the change."
   user: User!
 }
+
+"The account that is gone."
+type DeleteUserPayload {
+  "Identifier of the deleted account."
+  deletedId: ID!
+}
+
+"The role after the change."
+type RolePayload {
+  "The role."
+  role: Role!
+}
+
+"The role that is gone."
+type DeleteRolePayload {
+  "Its name."
+  deletedName: RoleName!
+  "How many accounts got another in its place."
+  moved: Int!
+}
+
+# ---- second factors, passkeys, fresh sign-ins ------------------------------
+
+extend type Query {
+  "Whether the cinema's address can have passkeys."
+  passkeySupport: PasskeySupport! @public
+}
+
+extend type Mutation {
+  """
+  The second step of a sign-in: the ticket of the first, with one of the
+  factors. INVALID with WRONG_CODE, WRONG_RECOVERY_CODE or WRONG_PASSKEY when it
+  is not right or was used before.
+  """
+  finishSignIn(input: FinishSignInInput!): SessionPayload! @public
+  "Asks for a passkey: anyone's, to sign in by it alone, or with a ticket one of its account."
+  beginPasskeySignIn(input: BeginPasskeySignInInput!): PasskeyChallenge! @public
+  "Signs in by a passkey alone, which has verified its owner."
+  signInWithPasskey(input: PasskeyAnswerInput!): SessionPayload! @public
+  "Asks for a passkey of the signed-in account, for confirmSignIn."
+  beginPasskeyConfirmation: PasskeyChallenge! @authenticated
+  """
+  Shows again who is there, by password or passkey. For ten minutes the new
+  access token then does what else is refused with REAUTHENTICATION_REQUIRED.
+  A wrong password counts as an attempt to sign in.
+  """
+  confirmSignIn(input: ConfirmSignInInput!): SessionPayload! @authenticated
+  """
+  Makes the key of an authenticator app. Needs a fresh sign-in, or the ticket of
+  one that has to set up a second factor; so do the others that set one up.
+  """
+  beginTotp(input: SetUpInput!): TotpSetUp! @public
+  "Sets the authenticator app up, with its first code."
+  addTotp(input: AddTotpInput!): FactorsPayload! @public
+  "Takes the authenticator app away. Needs a fresh sign-in."
+  deleteTotp: FactorsPayload! @authenticated
+  "Asks a browser to make a passkey."
+  beginPasskey(input: SetUpInput!): PasskeyChallenge! @public
+  "Keeps the passkey that a browser has made; at most 20."
+  addPasskey(input: AddPasskeyInput!): FactorsPayload! @public
+  "Gives a passkey another name."
+  renamePasskey(input: RenamePasskeyInput!): FactorsPayload! @authenticated
+  "Takes a passkey away; the last way to sign in stays. Needs a fresh sign-in."
+  deletePasskey(input: DeletePasskeyInput!): FactorsPayload! @authenticated
+  "Makes new recovery codes; those before are worth nothing then. Needs a fresh sign-in."
+  makeRecoveryCodes: FactorsPayload! @authenticated
+}
+
+extend type User {
+  "What it proves itself with beside its password; null for another's account."
+  factors: Factors
+}
+
+"Whether an address can have passkeys: they need https, or localhost, and a name."
+type PasskeySupport {
+  "Whether it can."
+  available: Boolean!
+  "The cinema's address, the only one at which they work."
+  address: String!
+}
+
+"What an account proves itself with beside its password."
+type Factors {
+  "Since when there is an authenticator app; null without one."
+  totp: DateTime
+  "The passkeys, oldest first."
+  passkeys: [Passkey!]!
+  "How many recovery codes are left."
+  recoveryCodes: Int!
+  "Whether the account must have a second factor."
+  required: Boolean!
+}
+
+"A passkey."
+type Passkey {
+  "Global identifier."
+  id: ID!
+  "The name that its owner gave it."
+  name: String!
+  "When it was made."
+  createdAt: DateTime!
+  "When it was last used; null if never."
+  usedAt: DateTime
+  "Whether it is kept on more than one device."
+  synced: Boolean!
+  "Whether it works at the cinema's present address."
+  here: Boolean!
+}
+
+"""
+What a right login and password lead to: a session, or, when only secondFactor
+is set, a second step.
+"""
+type SignInPayload {
+  "JWT for the Authorization header; keep it in memory only."
+  accessToken: String
+  "When the access token ends."
+  expiresAt: DateTime
+  "The account."
+  user: User
+  "The profile that watches in this session."
+  profile: Profile
+  "The second step that is due; null when a session was opened."
+  secondFactor: SecondFactor
+}
+
+"The second step of a sign-in."
+type SecondFactor {
+  "For finishSignIn, or with setUp for setting up a factor; good for ten minutes and one sign-in. It is no session."
+  ticket: String!
+  "Whether the account has none and must set one up before it can do anything else."
+  setUp: Boolean!
+  "Whether it has an authenticator app."
+  totp: Boolean!
+  "Whether it has a passkey that works at this address."
+  passkey: Boolean!
+  "Whether it has recovery codes left."
+  recoveryCode: Boolean!
+}
+
+"What a browser is asked for a passkey."
+type PasskeyChallenge {
+  "To be sent back with the answer; good for five minutes and one use."
+  challenge: String!
+  "JSON for PublicKeyCredential.parseRequestOptionsFromJSON or parseCreationOptionsFromJSON (WebAuthn)."
+  options: String!
+}
+
+"What an authenticator app must be told."
+type TotpSetUp {
+  "To be sent with the first code; good for ten minutes."
+  setUp: String!
+  "The key, in base32, for typing."
+  key: String!
+  "The otpauth address that holds it."
+  url: String!
+  "Its picture, as a data URL."
+  qrCode: String!
+}
+
+"The account's factors after a change."
+type FactorsPayload {
+  "What there is now."
+  factors: Factors!
+  "The account."
+  user: User!
+  "New recovery codes, shown this once; null when none were made."
+  recoveryCodes: [String!]
+  "The session that a ticket opened; null without one."
+  session: SessionPayload
+}
+
+"The second step of a sign-in: one of code, recoveryCode and passkey."
+input FinishSignInInput {
+  "The ticket of signIn."
+  ticket: String!
+  "The code that the authenticator app shows."
+  code: String
+  "A recovery code."
+  recoveryCode: String
+  "A passkey, asked for by beginPasskeySignIn with the ticket."
+  passkey: PasskeyAnswerInput
+}
+
+"Whose passkey is asked for."
+input BeginPasskeySignInInput {
+  "The ticket of signIn; without it anyone's."
+  ticket: String
+}
+
+"A browser's answer to a PasskeyChallenge."
+input PasskeyAnswerInput {
+  "The challenge as it came."
+  challenge: String!
+  "What PublicKeyCredential.toJSON gives, as text."
+  credential: String!
+}
+
+"Who is there: one of them."
+input ConfirmSignInInput {
+  "The account's password."
+  password: String
+  "A passkey, asked for by beginPasskeyConfirmation."
+  passkey: PasskeyAnswerInput
+}
+
+"Who sets a factor up."
+input SetUpInput {
+  "The ticket of a sign-in whose secondFactor says setUp; without it the signed-in account."
+  ticket: String
+}
+
+"The authenticator app's first code."
+input AddTotpInput {
+  "The ticket of a sign-in whose secondFactor says setUp; without it the signed-in account."
+  ticket: String
+  "What beginTotp gave for it."
+  setUp: String!
+  "The code that the app shows."
+  code: String!
+}
+
+"The passkey to keep."
+input AddPasskeyInput {
+  "The ticket of a sign-in whose secondFactor says setUp; without it the signed-in account."
+  ticket: String
+  "The browser's answer to beginPasskey."
+  answer: PasskeyAnswerInput!
+  "1 to 40 characters; the browser's name if absent."
+  name: String
+}
+
+"A passkey's new name."
+input RenamePasskeyInput {
+  "The passkey."
+  id: ID!
+  "1 to 40 characters."
+  name: String!
+}
+
+"The passkey to take away."
+input DeletePasskeyInput {
+  "The passkey."
+  id: ID!
+}
 `, BuiltIn: false},
 	{Name: "../../federation/directives.graphql", Input: `
 	directive @authenticated on FIELD_DEFINITION | OBJECT | INTERFACE | SCALAR | ENUM
@@ -1498,6 +2727,62 @@ var parsedSchema = gqlparser.MustLoadSchema(sources...)
 // Each function is generated once per unique object type, deduplicating the
 // switch statements that were previously inlined in every fieldContext_* function.
 
+func childFields_AuditConnection(ctx context.Context, ec *executionContext, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "edges":
+		return fieldContext_AuditConnection_edges(ctx, ec, field)
+	case "pageInfo":
+		return fieldContext_AuditConnection_pageInfo(ctx, ec, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type AuditConnection", field.Name)
+}
+
+func childFields_AuditEdge(ctx context.Context, ec *executionContext, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "cursor":
+		return fieldContext_AuditEdge_cursor(ctx, ec, field)
+	case "node":
+		return fieldContext_AuditEdge_node(ctx, ec, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type AuditEdge", field.Name)
+}
+
+func childFields_AuditEntry(ctx context.Context, ec *executionContext, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "id":
+		return fieldContext_AuditEntry_id(ctx, ec, field)
+	case "at":
+		return fieldContext_AuditEntry_at(ctx, ec, field)
+	case "actor":
+		return fieldContext_AuditEntry_actor(ctx, ec, field)
+	case "action":
+		return fieldContext_AuditEntry_action(ctx, ec, field)
+	case "target":
+		return fieldContext_AuditEntry_target(ctx, ec, field)
+	case "person":
+		return fieldContext_AuditEntry_person(ctx, ec, field)
+	case "before":
+		return fieldContext_AuditEntry_before(ctx, ec, field)
+	case "after":
+		return fieldContext_AuditEntry_after(ctx, ec, field)
+	case "client":
+		return fieldContext_AuditEntry_client(ctx, ec, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type AuditEntry", field.Name)
+}
+
+func childFields_AuditPerson(ctx context.Context, ec *executionContext, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "id":
+		return fieldContext_AuditPerson_id(ctx, ec, field)
+	case "login":
+		return fieldContext_AuditPerson_login(ctx, ec, field)
+	case "name":
+		return fieldContext_AuditPerson_name(ctx, ec, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type AuditPerson", field.Name)
+}
+
 func childFields_ChangePasswordPayload(ctx context.Context, ec *executionContext, field graphql.CollectedField) (*graphql.FieldContext, error) {
 	switch field.Name {
 	case "ended":
@@ -1542,6 +2827,24 @@ func childFields_DeleteProfilePayload(ctx context.Context, ec *executionContext,
 	return nil, fmt.Errorf("no field named %q was found under type DeleteProfilePayload", field.Name)
 }
 
+func childFields_DeleteRolePayload(ctx context.Context, ec *executionContext, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "deletedName":
+		return fieldContext_DeleteRolePayload_deletedName(ctx, ec, field)
+	case "moved":
+		return fieldContext_DeleteRolePayload_moved(ctx, ec, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type DeleteRolePayload", field.Name)
+}
+
+func childFields_DeleteUserPayload(ctx context.Context, ec *executionContext, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "deletedId":
+		return fieldContext_DeleteUserPayload_deletedId(ctx, ec, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type DeleteUserPayload", field.Name)
+}
+
 func childFields_EndSessionsPayload(ctx context.Context, ec *executionContext, field graphql.CollectedField) (*graphql.FieldContext, error) {
 	switch field.Name {
 	case "ended":
@@ -1550,6 +2853,34 @@ func childFields_EndSessionsPayload(ctx context.Context, ec *executionContext, f
 		return fieldContext_EndSessionsPayload_user(ctx, ec, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type EndSessionsPayload", field.Name)
+}
+
+func childFields_Factors(ctx context.Context, ec *executionContext, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "totp":
+		return fieldContext_Factors_totp(ctx, ec, field)
+	case "passkeys":
+		return fieldContext_Factors_passkeys(ctx, ec, field)
+	case "recoveryCodes":
+		return fieldContext_Factors_recoveryCodes(ctx, ec, field)
+	case "required":
+		return fieldContext_Factors_required(ctx, ec, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type Factors", field.Name)
+}
+
+func childFields_FactorsPayload(ctx context.Context, ec *executionContext, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "factors":
+		return fieldContext_FactorsPayload_factors(ctx, ec, field)
+	case "user":
+		return fieldContext_FactorsPayload_user(ctx, ec, field)
+	case "recoveryCodes":
+		return fieldContext_FactorsPayload_recoveryCodes(ctx, ec, field)
+	case "session":
+		return fieldContext_FactorsPayload_session(ctx, ec, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type FactorsPayload", field.Name)
 }
 
 func childFields_PageInfo(ctx context.Context, ec *executionContext, field graphql.CollectedField) (*graphql.FieldContext, error) {
@@ -1564,6 +2895,54 @@ func childFields_PageInfo(ctx context.Context, ec *executionContext, field graph
 		return fieldContext_PageInfo_endCursor(ctx, ec, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type PageInfo", field.Name)
+}
+
+func childFields_Passkey(ctx context.Context, ec *executionContext, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "id":
+		return fieldContext_Passkey_id(ctx, ec, field)
+	case "name":
+		return fieldContext_Passkey_name(ctx, ec, field)
+	case "createdAt":
+		return fieldContext_Passkey_createdAt(ctx, ec, field)
+	case "usedAt":
+		return fieldContext_Passkey_usedAt(ctx, ec, field)
+	case "synced":
+		return fieldContext_Passkey_synced(ctx, ec, field)
+	case "here":
+		return fieldContext_Passkey_here(ctx, ec, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type Passkey", field.Name)
+}
+
+func childFields_PasskeyChallenge(ctx context.Context, ec *executionContext, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "challenge":
+		return fieldContext_PasskeyChallenge_challenge(ctx, ec, field)
+	case "options":
+		return fieldContext_PasskeyChallenge_options(ctx, ec, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type PasskeyChallenge", field.Name)
+}
+
+func childFields_PasskeySupport(ctx context.Context, ec *executionContext, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "available":
+		return fieldContext_PasskeySupport_available(ctx, ec, field)
+	case "address":
+		return fieldContext_PasskeySupport_address(ctx, ec, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type PasskeySupport", field.Name)
+}
+
+func childFields_Permission(ctx context.Context, ec *executionContext, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "name":
+		return fieldContext_Permission_name(ctx, ec, field)
+	case "description":
+		return fieldContext_Permission_description(ctx, ec, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type Permission", field.Name)
 }
 
 func childFields_Profile(ctx context.Context, ec *executionContext, field graphql.CollectedField) (*graphql.FieldContext, error) {
@@ -1596,6 +2975,54 @@ func childFields_ProfilePayload(ctx context.Context, ec *executionContext, field
 		return fieldContext_ProfilePayload_user(ctx, ec, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type ProfilePayload", field.Name)
+}
+
+func childFields_Role(ctx context.Context, ec *executionContext, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "name":
+		return fieldContext_Role_name(ctx, ec, field)
+	case "title":
+		return fieldContext_Role_title(ctx, ec, field)
+	case "description":
+		return fieldContext_Role_description(ctx, ec, field)
+	case "permissions":
+		return fieldContext_Role_permissions(ctx, ec, field)
+	case "builtIn":
+		return fieldContext_Role_builtIn(ctx, ec, field)
+	case "fixed":
+		return fieldContext_Role_fixed(ctx, ec, field)
+	case "holders":
+		return fieldContext_Role_holders(ctx, ec, field)
+	case "createdAt":
+		return fieldContext_Role_createdAt(ctx, ec, field)
+	case "updatedAt":
+		return fieldContext_Role_updatedAt(ctx, ec, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type Role", field.Name)
+}
+
+func childFields_RolePayload(ctx context.Context, ec *executionContext, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "role":
+		return fieldContext_RolePayload_role(ctx, ec, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type RolePayload", field.Name)
+}
+
+func childFields_SecondFactor(ctx context.Context, ec *executionContext, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "ticket":
+		return fieldContext_SecondFactor_ticket(ctx, ec, field)
+	case "setUp":
+		return fieldContext_SecondFactor_setUp(ctx, ec, field)
+	case "totp":
+		return fieldContext_SecondFactor_totp(ctx, ec, field)
+	case "passkey":
+		return fieldContext_SecondFactor_passkey(ctx, ec, field)
+	case "recoveryCode":
+		return fieldContext_SecondFactor_recoveryCode(ctx, ec, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type SecondFactor", field.Name)
 }
 
 func childFields_Session(ctx context.Context, ec *executionContext, field graphql.CollectedField) (*graphql.FieldContext, error) {
@@ -1664,12 +3091,42 @@ func childFields_SignInEdge(ctx context.Context, ec *executionContext, field gra
 	return nil, fmt.Errorf("no field named %q was found under type SignInEdge", field.Name)
 }
 
+func childFields_SignInPayload(ctx context.Context, ec *executionContext, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "accessToken":
+		return fieldContext_SignInPayload_accessToken(ctx, ec, field)
+	case "expiresAt":
+		return fieldContext_SignInPayload_expiresAt(ctx, ec, field)
+	case "user":
+		return fieldContext_SignInPayload_user(ctx, ec, field)
+	case "profile":
+		return fieldContext_SignInPayload_profile(ctx, ec, field)
+	case "secondFactor":
+		return fieldContext_SignInPayload_secondFactor(ctx, ec, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type SignInPayload", field.Name)
+}
+
 func childFields_SignOutPayload(ctx context.Context, ec *executionContext, field graphql.CollectedField) (*graphql.FieldContext, error) {
 	switch field.Name {
 	case "signedOut":
 		return fieldContext_SignOutPayload_signedOut(ctx, ec, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type SignOutPayload", field.Name)
+}
+
+func childFields_TotpSetUp(ctx context.Context, ec *executionContext, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "setUp":
+		return fieldContext_TotpSetUp_setUp(ctx, ec, field)
+	case "key":
+		return fieldContext_TotpSetUp_key(ctx, ec, field)
+	case "url":
+		return fieldContext_TotpSetUp_url(ctx, ec, field)
+	case "qrCode":
+		return fieldContext_TotpSetUp_qrCode(ctx, ec, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type TotpSetUp", field.Name)
 }
 
 func childFields_User(ctx context.Context, ec *executionContext, field graphql.CollectedField) (*graphql.FieldContext, error) {
@@ -1688,12 +3145,16 @@ func childFields_User(ctx context.Context, ec *executionContext, field graphql.C
 		return fieldContext_User_blocked(ctx, ec, field)
 	case "createdAt":
 		return fieldContext_User_createdAt(ctx, ec, field)
+	case "lastSeenAt":
+		return fieldContext_User_lastSeenAt(ctx, ec, field)
 	case "profiles":
 		return fieldContext_User_profiles(ctx, ec, field)
 	case "sessions":
 		return fieldContext_User_sessions(ctx, ec, field)
 	case "signIns":
 		return fieldContext_User_signIns(ctx, ec, field)
+	case "factors":
+		return fieldContext_User_factors(ctx, ec, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type User", field.Name)
 }
@@ -1880,12 +3341,96 @@ func field_Entity_findManyUserByIDs_args(ctx context.Context, ec *executionConte
 	return args, nil
 }
 
+func field_Mutation_addPasskey_args(ctx context.Context, ec *executionContext, rawArgs map[string]any) (map[string]any, error) {
+	var err error
+	args := map[string]any{}
+	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "input",
+		func(ctx context.Context, v any) (AddPasskeyInput, error) {
+			return unmarshalNAddPasskeyInput2githubᚗcomᚋnetflixathomeᚋcinemaᚋgraphᚋauthᚐAddPasskeyInput(ctx, ec, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["input"] = arg0
+	return args, nil
+}
+
+func field_Mutation_addTotp_args(ctx context.Context, ec *executionContext, rawArgs map[string]any) (map[string]any, error) {
+	var err error
+	args := map[string]any{}
+	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "input",
+		func(ctx context.Context, v any) (AddTotpInput, error) {
+			return unmarshalNAddTotpInput2githubᚗcomᚋnetflixathomeᚋcinemaᚋgraphᚋauthᚐAddTotpInput(ctx, ec, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["input"] = arg0
+	return args, nil
+}
+
+func field_Mutation_beginPasskeySignIn_args(ctx context.Context, ec *executionContext, rawArgs map[string]any) (map[string]any, error) {
+	var err error
+	args := map[string]any{}
+	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "input",
+		func(ctx context.Context, v any) (BeginPasskeySignInInput, error) {
+			return unmarshalNBeginPasskeySignInInput2githubᚗcomᚋnetflixathomeᚋcinemaᚋgraphᚋauthᚐBeginPasskeySignInInput(ctx, ec, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["input"] = arg0
+	return args, nil
+}
+
+func field_Mutation_beginPasskey_args(ctx context.Context, ec *executionContext, rawArgs map[string]any) (map[string]any, error) {
+	var err error
+	args := map[string]any{}
+	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "input",
+		func(ctx context.Context, v any) (SetUpInput, error) {
+			return unmarshalNSetUpInput2githubᚗcomᚋnetflixathomeᚋcinemaᚋgraphᚋauthᚐSetUpInput(ctx, ec, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["input"] = arg0
+	return args, nil
+}
+
+func field_Mutation_beginTotp_args(ctx context.Context, ec *executionContext, rawArgs map[string]any) (map[string]any, error) {
+	var err error
+	args := map[string]any{}
+	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "input",
+		func(ctx context.Context, v any) (SetUpInput, error) {
+			return unmarshalNSetUpInput2githubᚗcomᚋnetflixathomeᚋcinemaᚋgraphᚋauthᚐSetUpInput(ctx, ec, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["input"] = arg0
+	return args, nil
+}
+
 func field_Mutation_changePassword_args(ctx context.Context, ec *executionContext, rawArgs map[string]any) (map[string]any, error) {
 	var err error
 	args := map[string]any{}
 	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "input",
 		func(ctx context.Context, v any) (ChangePasswordInput, error) {
 			return unmarshalNChangePasswordInput2githubᚗcomᚋnetflixathomeᚋcinemaᚋgraphᚋauthᚐChangePasswordInput(ctx, ec, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["input"] = arg0
+	return args, nil
+}
+
+func field_Mutation_confirmSignIn_args(ctx context.Context, ec *executionContext, rawArgs map[string]any) (map[string]any, error) {
+	var err error
+	args := map[string]any{}
+	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "input",
+		func(ctx context.Context, v any) (ConfirmSignInInput, error) {
+			return unmarshalNConfirmSignInInput2githubᚗcomᚋnetflixathomeᚋcinemaᚋgraphᚋauthᚐConfirmSignInInput(ctx, ec, v)
 		})
 	if err != nil {
 		return nil, err
@@ -1908,6 +3453,20 @@ func field_Mutation_createProfile_args(ctx context.Context, ec *executionContext
 	return args, nil
 }
 
+func field_Mutation_createRole_args(ctx context.Context, ec *executionContext, rawArgs map[string]any) (map[string]any, error) {
+	var err error
+	args := map[string]any{}
+	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "input",
+		func(ctx context.Context, v any) (CreateRoleInput, error) {
+			return unmarshalNCreateRoleInput2githubᚗcomᚋnetflixathomeᚋcinemaᚋgraphᚋauthᚐCreateRoleInput(ctx, ec, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["input"] = arg0
+	return args, nil
+}
+
 func field_Mutation_deleteDemoUsers_args(ctx context.Context, ec *executionContext, rawArgs map[string]any) (map[string]any, error) {
 	var err error
 	args := map[string]any{}
@@ -1922,12 +3481,54 @@ func field_Mutation_deleteDemoUsers_args(ctx context.Context, ec *executionConte
 	return args, nil
 }
 
+func field_Mutation_deletePasskey_args(ctx context.Context, ec *executionContext, rawArgs map[string]any) (map[string]any, error) {
+	var err error
+	args := map[string]any{}
+	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "input",
+		func(ctx context.Context, v any) (DeletePasskeyInput, error) {
+			return unmarshalNDeletePasskeyInput2githubᚗcomᚋnetflixathomeᚋcinemaᚋgraphᚋauthᚐDeletePasskeyInput(ctx, ec, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["input"] = arg0
+	return args, nil
+}
+
 func field_Mutation_deleteProfile_args(ctx context.Context, ec *executionContext, rawArgs map[string]any) (map[string]any, error) {
 	var err error
 	args := map[string]any{}
 	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "input",
 		func(ctx context.Context, v any) (DeleteProfileInput, error) {
 			return unmarshalNDeleteProfileInput2githubᚗcomᚋnetflixathomeᚋcinemaᚋgraphᚋauthᚐDeleteProfileInput(ctx, ec, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["input"] = arg0
+	return args, nil
+}
+
+func field_Mutation_deleteRole_args(ctx context.Context, ec *executionContext, rawArgs map[string]any) (map[string]any, error) {
+	var err error
+	args := map[string]any{}
+	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "input",
+		func(ctx context.Context, v any) (DeleteRoleInput, error) {
+			return unmarshalNDeleteRoleInput2githubᚗcomᚋnetflixathomeᚋcinemaᚋgraphᚋauthᚐDeleteRoleInput(ctx, ec, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["input"] = arg0
+	return args, nil
+}
+
+func field_Mutation_deleteUser_args(ctx context.Context, ec *executionContext, rawArgs map[string]any) (map[string]any, error) {
+	var err error
+	args := map[string]any{}
+	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "input",
+		func(ctx context.Context, v any) (DeleteUserInput, error) {
+			return unmarshalNDeleteUserInput2githubᚗcomᚋnetflixathomeᚋcinemaᚋgraphᚋauthᚐDeleteUserInput(ctx, ec, v)
 		})
 	if err != nil {
 		return nil, err
@@ -1964,12 +3565,54 @@ func field_Mutation_endSessions_args(ctx context.Context, ec *executionContext, 
 	return args, nil
 }
 
+func field_Mutation_finishSignIn_args(ctx context.Context, ec *executionContext, rawArgs map[string]any) (map[string]any, error) {
+	var err error
+	args := map[string]any{}
+	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "input",
+		func(ctx context.Context, v any) (FinishSignInInput, error) {
+			return unmarshalNFinishSignInInput2githubᚗcomᚋnetflixathomeᚋcinemaᚋgraphᚋauthᚐFinishSignInInput(ctx, ec, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["input"] = arg0
+	return args, nil
+}
+
+func field_Mutation_renamePasskey_args(ctx context.Context, ec *executionContext, rawArgs map[string]any) (map[string]any, error) {
+	var err error
+	args := map[string]any{}
+	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "input",
+		func(ctx context.Context, v any) (RenamePasskeyInput, error) {
+			return unmarshalNRenamePasskeyInput2githubᚗcomᚋnetflixathomeᚋcinemaᚋgraphᚋauthᚐRenamePasskeyInput(ctx, ec, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["input"] = arg0
+	return args, nil
+}
+
 func field_Mutation_setPin_args(ctx context.Context, ec *executionContext, rawArgs map[string]any) (map[string]any, error) {
 	var err error
 	args := map[string]any{}
 	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "input",
 		func(ctx context.Context, v any) (SetPinInput, error) {
 			return unmarshalNSetPinInput2githubᚗcomᚋnetflixathomeᚋcinemaᚋgraphᚋauthᚐSetPinInput(ctx, ec, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["input"] = arg0
+	return args, nil
+}
+
+func field_Mutation_signInWithPasskey_args(ctx context.Context, ec *executionContext, rawArgs map[string]any) (map[string]any, error) {
+	var err error
+	args := map[string]any{}
+	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "input",
+		func(ctx context.Context, v any) (PasskeyAnswerInput, error) {
+			return unmarshalNPasskeyAnswerInput2githubᚗcomᚋnetflixathomeᚋcinemaᚋgraphᚋauthᚐPasskeyAnswerInput(ctx, ec, v)
 		})
 	if err != nil {
 		return nil, err
@@ -2034,6 +3677,20 @@ func field_Mutation_updateProfile_args(ctx context.Context, ec *executionContext
 	return args, nil
 }
 
+func field_Mutation_updateRole_args(ctx context.Context, ec *executionContext, rawArgs map[string]any) (map[string]any, error) {
+	var err error
+	args := map[string]any{}
+	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "input",
+		func(ctx context.Context, v any) (UpdateRoleInput, error) {
+			return unmarshalNUpdateRoleInput2githubᚗcomᚋnetflixathomeᚋcinemaᚋgraphᚋauthᚐUpdateRoleInput(ctx, ec, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["input"] = arg0
+	return args, nil
+}
+
 func field_Mutation_updateUser_args(ctx context.Context, ec *executionContext, rawArgs map[string]any) (map[string]any, error) {
 	var err error
 	args := map[string]any{}
@@ -2076,6 +3733,50 @@ func field_Query__entities_args(ctx context.Context, ec *executionContext, rawAr
 	return args, nil
 }
 
+func field_Query_audit_args(ctx context.Context, ec *executionContext, rawArgs map[string]any) (map[string]any, error) {
+	var err error
+	args := map[string]any{}
+	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "first",
+		func(ctx context.Context, v any) (*int, error) {
+			return unmarshalOInt2ᚖint(ctx, ec, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["first"] = arg0
+	arg1, err := graphql.ProcessArgField(ctx, rawArgs, "after",
+		func(ctx context.Context, v any) (*string, error) {
+			return unmarshalOString2ᚖstring(ctx, ec, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["after"] = arg1
+	arg2, err := graphql.ProcessArgField(ctx, rawArgs, "filter",
+		func(ctx context.Context, v any) (*AuditFilter, error) {
+			return unmarshalOAuditFilter2ᚖgithubᚗcomᚋnetflixathomeᚋcinemaᚋgraphᚋauthᚐAuditFilter(ctx, ec, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["filter"] = arg2
+	return args, nil
+}
+
+func field_Query_user_args(ctx context.Context, ec *executionContext, rawArgs map[string]any) (map[string]any, error) {
+	var err error
+	args := map[string]any{}
+	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "id",
+		func(ctx context.Context, v any) (gid.ID, error) {
+			return unmarshalNID2githubᚗcomᚋnetflixathomeᚋcinemaᚋinternalᚋgidᚐID(ctx, ec, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["id"] = arg0
+	return args, nil
+}
+
 func field_Query_users_args(ctx context.Context, ec *executionContext, rawArgs map[string]any) (map[string]any, error) {
 	var err error
 	args := map[string]any{}
@@ -2103,6 +3804,30 @@ func field_Query_users_args(ctx context.Context, ec *executionContext, rawArgs m
 		return nil, err
 	}
 	args["query"] = arg2
+	arg3, err := graphql.ProcessArgField(ctx, rawArgs, "role",
+		func(ctx context.Context, v any) (*auth.RoleName, error) {
+			return unmarshalORoleName2ᚖgithubᚗcomᚋnetflixathomeᚋcinemaᚋsubgraphsᚋauthᚐRoleName(ctx, ec, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["role"] = arg3
+	arg4, err := graphql.ProcessArgField(ctx, rawArgs, "blocked",
+		func(ctx context.Context, v any) (*bool, error) {
+			return unmarshalOBoolean2ᚖbool(ctx, ec, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["blocked"] = arg4
+	arg5, err := graphql.ProcessArgField(ctx, rawArgs, "sort",
+		func(ctx context.Context, v any) (*auth.UserSort, error) {
+			return unmarshalOUserSort2ᚖgithubᚗcomᚋnetflixathomeᚋcinemaᚋsubgraphsᚋauthᚐUserSort(ctx, ec, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["sort"] = arg5
 	return args, nil
 }
 
@@ -2201,6 +3926,428 @@ func field___Type_inputFields_args(ctx context.Context, ec *executionContext, ra
 // endregion ***************************** args.gotpl *****************************
 
 // region    **************************** field.gotpl *****************************
+
+func _AuditConnection_edges(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *AuditConnection) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_AuditConnection_edges(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Edges, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v []*AuditEdge) graphql.Marshaler {
+			return marshalNAuditEdge2ᚕᚖgithubᚗcomᚋnetflixathomeᚋcinemaᚋgraphᚋauthᚐAuditEdgeᚄ(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_AuditConnection_edges(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "AuditConnection",
+		Field:      field,
+		IsMethod:   false,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return childFields_AuditEdge(ctx, ec, field)
+		},
+	}
+	return fc, nil
+}
+
+func _AuditConnection_pageInfo(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *AuditConnection) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_AuditConnection_pageInfo(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.PageInfo, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *PageInfo) graphql.Marshaler {
+			return marshalNPageInfo2ᚖgithubᚗcomᚋnetflixathomeᚋcinemaᚋgraphᚋauthᚐPageInfo(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_AuditConnection_pageInfo(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "AuditConnection",
+		Field:      field,
+		IsMethod:   false,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return childFields_PageInfo(ctx, ec, field)
+		},
+	}
+	return fc, nil
+}
+
+func _AuditEdge_cursor(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *AuditEdge) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_AuditEdge_cursor(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Cursor, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v string) graphql.Marshaler {
+			return marshalNString2string(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_AuditEdge_cursor(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("AuditEdge", field, false, false, "String")
+}
+
+func _AuditEdge_node(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *AuditEdge) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_AuditEdge_node(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Node, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *auth.AuditEntry) graphql.Marshaler {
+			return marshalNAuditEntry2ᚖgithubᚗcomᚋnetflixathomeᚋcinemaᚋsubgraphsᚋauthᚐAuditEntry(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_AuditEdge_node(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "AuditEdge",
+		Field:      field,
+		IsMethod:   false,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return childFields_AuditEntry(ctx, ec, field)
+		},
+	}
+	return fc, nil
+}
+
+func _AuditEntry_id(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *auth.AuditEntry) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_AuditEntry_id(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.ID, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v gid.ID) graphql.Marshaler {
+			return marshalNID2githubᚗcomᚋnetflixathomeᚋcinemaᚋinternalᚋgidᚐID(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_AuditEntry_id(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("AuditEntry", field, false, false, "ID")
+}
+
+func _AuditEntry_at(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *auth.AuditEntry) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_AuditEntry_at(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.At, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v time.Time) graphql.Marshaler {
+			return marshalNDateTime2timeᚐTime(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_AuditEntry_at(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("AuditEntry", field, false, false, "DateTime")
+}
+
+func _AuditEntry_actor(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *auth.AuditEntry) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_AuditEntry_actor(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return ec.Resolvers.AuditEntry().Actor(ctx, obj)
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *AuditPerson) graphql.Marshaler {
+			return marshalOAuditPerson2ᚖgithubᚗcomᚋnetflixathomeᚋcinemaᚋgraphᚋauthᚐAuditPerson(ctx, ec, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func fieldContext_AuditEntry_actor(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "AuditEntry",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return childFields_AuditPerson(ctx, ec, field)
+		},
+	}
+	return fc, nil
+}
+
+func _AuditEntry_action(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *auth.AuditEntry) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_AuditEntry_action(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Action, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v string) graphql.Marshaler {
+			return marshalNString2string(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_AuditEntry_action(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("AuditEntry", field, false, false, "String")
+}
+
+func _AuditEntry_target(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *auth.AuditEntry) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_AuditEntry_target(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Target, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v string) graphql.Marshaler {
+			return marshalNString2string(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_AuditEntry_target(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("AuditEntry", field, false, false, "String")
+}
+
+func _AuditEntry_person(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *auth.AuditEntry) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_AuditEntry_person(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return ec.Resolvers.AuditEntry().Person(ctx, obj)
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *AuditPerson) graphql.Marshaler {
+			return marshalOAuditPerson2ᚖgithubᚗcomᚋnetflixathomeᚋcinemaᚋgraphᚋauthᚐAuditPerson(ctx, ec, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func fieldContext_AuditEntry_person(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "AuditEntry",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return childFields_AuditPerson(ctx, ec, field)
+		},
+	}
+	return fc, nil
+}
+
+func _AuditEntry_before(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *auth.AuditEntry) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_AuditEntry_before(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Before, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *string) graphql.Marshaler {
+			return marshalOString2ᚖstring(ctx, ec, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func fieldContext_AuditEntry_before(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("AuditEntry", field, false, false, "String")
+}
+
+func _AuditEntry_after(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *auth.AuditEntry) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_AuditEntry_after(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.After, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *string) graphql.Marshaler {
+			return marshalOString2ᚖstring(ctx, ec, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func fieldContext_AuditEntry_after(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("AuditEntry", field, false, false, "String")
+}
+
+func _AuditEntry_client(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *auth.AuditEntry) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_AuditEntry_client(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Client, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v auth.Client) graphql.Marshaler {
+			return marshalNClient2githubᚗcomᚋnetflixathomeᚋcinemaᚋsubgraphsᚋauthᚐClient(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_AuditEntry_client(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "AuditEntry",
+		Field:      field,
+		IsMethod:   false,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return childFields_Client(ctx, ec, field)
+		},
+	}
+	return fc, nil
+}
+
+func _AuditPerson_id(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *AuditPerson) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_AuditPerson_id(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.ID, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v gid.ID) graphql.Marshaler {
+			return marshalNID2githubᚗcomᚋnetflixathomeᚋcinemaᚋinternalᚋgidᚐID(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_AuditPerson_id(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("AuditPerson", field, false, false, "ID")
+}
+
+func _AuditPerson_login(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *AuditPerson) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_AuditPerson_login(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Login, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *string) graphql.Marshaler {
+			return marshalOString2ᚖstring(ctx, ec, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func fieldContext_AuditPerson_login(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("AuditPerson", field, false, false, "String")
+}
+
+func _AuditPerson_name(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *AuditPerson) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_AuditPerson_name(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Name, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *string) graphql.Marshaler {
+			return marshalOString2ᚖstring(ctx, ec, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func fieldContext_AuditPerson_name(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("AuditPerson", field, false, false, "String")
+}
 
 func _ChangePasswordPayload_ended(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ChangePasswordPayload) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
@@ -2450,6 +4597,75 @@ func fieldContext_DeleteProfilePayload_user(_ context.Context, ec *executionCont
 	return fc, nil
 }
 
+func _DeleteRolePayload_deletedName(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *DeleteRolePayload) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_DeleteRolePayload_deletedName(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.DeletedName, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v auth.RoleName) graphql.Marshaler {
+			return marshalNRoleName2githubᚗcomᚋnetflixathomeᚋcinemaᚋsubgraphsᚋauthᚐRoleName(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_DeleteRolePayload_deletedName(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("DeleteRolePayload", field, false, false, "RoleName")
+}
+
+func _DeleteRolePayload_moved(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *DeleteRolePayload) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_DeleteRolePayload_moved(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Moved, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v int) graphql.Marshaler {
+			return marshalNInt2int(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_DeleteRolePayload_moved(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("DeleteRolePayload", field, false, false, "Int")
+}
+
+func _DeleteUserPayload_deletedId(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *DeleteUserPayload) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_DeleteUserPayload_deletedId(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.DeletedID, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v gid.ID) graphql.Marshaler {
+			return marshalNID2githubᚗcomᚋnetflixathomeᚋcinemaᚋinternalᚋgidᚐID(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_DeleteUserPayload_deletedId(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("DeleteUserPayload", field, false, false, "ID")
+}
+
 func _EndSessionsPayload_ended(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *EndSessionsPayload) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
@@ -2593,6 +4809,226 @@ func fieldContext_Entity_findManyUserByIDs(ctx context.Context, ec *executionCon
 	return fc, nil
 }
 
+func _Factors_totp(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *auth.Factors) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_Factors_totp(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Totp, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *time.Time) graphql.Marshaler {
+			return marshalODateTime2ᚖtimeᚐTime(ctx, ec, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func fieldContext_Factors_totp(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("Factors", field, false, false, "DateTime")
+}
+
+func _Factors_passkeys(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *auth.Factors) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_Factors_passkeys(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Passkeys, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v []auth.Passkey) graphql.Marshaler {
+			return marshalNPasskey2ᚕgithubᚗcomᚋnetflixathomeᚋcinemaᚋsubgraphsᚋauthᚐPasskeyᚄ(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_Factors_passkeys(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Factors",
+		Field:      field,
+		IsMethod:   false,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return childFields_Passkey(ctx, ec, field)
+		},
+	}
+	return fc, nil
+}
+
+func _Factors_recoveryCodes(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *auth.Factors) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_Factors_recoveryCodes(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.RecoveryCodes, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v int) graphql.Marshaler {
+			return marshalNInt2int(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_Factors_recoveryCodes(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("Factors", field, false, false, "Int")
+}
+
+func _Factors_required(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *auth.Factors) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_Factors_required(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Required, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v bool) graphql.Marshaler {
+			return marshalNBoolean2bool(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_Factors_required(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("Factors", field, false, false, "Boolean")
+}
+
+func _FactorsPayload_factors(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *FactorsPayload) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_FactorsPayload_factors(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Factors, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *auth.Factors) graphql.Marshaler {
+			return marshalNFactors2ᚖgithubᚗcomᚋnetflixathomeᚋcinemaᚋsubgraphsᚋauthᚐFactors(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_FactorsPayload_factors(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "FactorsPayload",
+		Field:      field,
+		IsMethod:   false,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return childFields_Factors(ctx, ec, field)
+		},
+	}
+	return fc, nil
+}
+
+func _FactorsPayload_user(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *FactorsPayload) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_FactorsPayload_user(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.User, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *auth.User) graphql.Marshaler {
+			return marshalNUser2ᚖgithubᚗcomᚋnetflixathomeᚋcinemaᚋsubgraphsᚋauthᚐUser(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_FactorsPayload_user(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "FactorsPayload",
+		Field:      field,
+		IsMethod:   false,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return childFields_User(ctx, ec, field)
+		},
+	}
+	return fc, nil
+}
+
+func _FactorsPayload_recoveryCodes(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *FactorsPayload) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_FactorsPayload_recoveryCodes(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.RecoveryCodes, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v []string) graphql.Marshaler {
+			return marshalOString2ᚕstringᚄ(ctx, ec, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func fieldContext_FactorsPayload_recoveryCodes(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("FactorsPayload", field, false, false, "String")
+}
+
+func _FactorsPayload_session(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *FactorsPayload) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_FactorsPayload_session(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Session, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *SessionPayload) graphql.Marshaler {
+			return marshalOSessionPayload2ᚖgithubᚗcomᚋnetflixathomeᚋcinemaᚋgraphᚋauthᚐSessionPayload(ctx, ec, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func fieldContext_FactorsPayload_session(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "FactorsPayload",
+		Field:      field,
+		IsMethod:   false,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return childFields_SessionPayload(ctx, ec, field)
+		},
+	}
+	return fc, nil
+}
+
 func _Mutation_signUp(ctx context.Context, ec *executionContext, field graphql.CollectedField) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
@@ -2650,8 +5086,8 @@ func _Mutation_signIn(ctx context.Context, ec *executionContext, field graphql.C
 			return ec.Resolvers.Mutation().SignIn(ctx, fc.Args["input"].(SignInInput))
 		},
 		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v *SessionPayload) graphql.Marshaler {
-			return marshalNSessionPayload2ᚖgithubᚗcomᚋnetflixathomeᚋcinemaᚋgraphᚋauthᚐSessionPayload(ctx, ec, selections, v)
+		func(ctx context.Context, selections ast.SelectionSet, v *SignInPayload) graphql.Marshaler {
+			return marshalNSignInPayload2ᚖgithubᚗcomᚋnetflixathomeᚋcinemaᚋgraphᚋauthᚐSignInPayload(ctx, ec, selections, v)
 		},
 		true,
 		true,
@@ -2664,7 +5100,7 @@ func fieldContext_Mutation_signIn(ctx context.Context, ec *executionContext, fie
 		IsMethod:   true,
 		IsResolver: true,
 		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-			return childFields_SessionPayload(ctx, ec, field)
+			return childFields_SignInPayload(ctx, ec, field)
 		},
 	}
 	defer func() {
@@ -3141,6 +5577,182 @@ func fieldContext_Mutation_updateUser(ctx context.Context, ec *executionContext,
 	return fc, nil
 }
 
+func _Mutation_deleteUser(ctx context.Context, ec *executionContext, field graphql.CollectedField) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_Mutation_deleteUser(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			fc := graphql.GetFieldContext(ctx)
+			return ec.Resolvers.Mutation().DeleteUser(ctx, fc.Args["input"].(DeleteUserInput))
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *DeleteUserPayload) graphql.Marshaler {
+			return marshalNDeleteUserPayload2ᚖgithubᚗcomᚋnetflixathomeᚋcinemaᚋgraphᚋauthᚐDeleteUserPayload(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_Mutation_deleteUser(ctx context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Mutation",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return childFields_DeleteUserPayload(ctx, ec, field)
+		},
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = ec.Recover(ctx, r)
+			ec.Error(ctx, err)
+		}
+	}()
+	ctx = graphql.WithFieldContext(ctx, fc)
+	if fc.Args, err = field_Mutation_deleteUser_args(ctx, ec, field.ArgumentMap(ec.Variables)); err != nil {
+		ec.Error(ctx, err)
+		return fc, err
+	}
+	return fc, nil
+}
+
+func _Mutation_createRole(ctx context.Context, ec *executionContext, field graphql.CollectedField) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_Mutation_createRole(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			fc := graphql.GetFieldContext(ctx)
+			return ec.Resolvers.Mutation().CreateRole(ctx, fc.Args["input"].(CreateRoleInput))
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *RolePayload) graphql.Marshaler {
+			return marshalNRolePayload2ᚖgithubᚗcomᚋnetflixathomeᚋcinemaᚋgraphᚋauthᚐRolePayload(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_Mutation_createRole(ctx context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Mutation",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return childFields_RolePayload(ctx, ec, field)
+		},
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = ec.Recover(ctx, r)
+			ec.Error(ctx, err)
+		}
+	}()
+	ctx = graphql.WithFieldContext(ctx, fc)
+	if fc.Args, err = field_Mutation_createRole_args(ctx, ec, field.ArgumentMap(ec.Variables)); err != nil {
+		ec.Error(ctx, err)
+		return fc, err
+	}
+	return fc, nil
+}
+
+func _Mutation_updateRole(ctx context.Context, ec *executionContext, field graphql.CollectedField) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_Mutation_updateRole(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			fc := graphql.GetFieldContext(ctx)
+			return ec.Resolvers.Mutation().UpdateRole(ctx, fc.Args["input"].(UpdateRoleInput))
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *RolePayload) graphql.Marshaler {
+			return marshalNRolePayload2ᚖgithubᚗcomᚋnetflixathomeᚋcinemaᚋgraphᚋauthᚐRolePayload(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_Mutation_updateRole(ctx context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Mutation",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return childFields_RolePayload(ctx, ec, field)
+		},
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = ec.Recover(ctx, r)
+			ec.Error(ctx, err)
+		}
+	}()
+	ctx = graphql.WithFieldContext(ctx, fc)
+	if fc.Args, err = field_Mutation_updateRole_args(ctx, ec, field.ArgumentMap(ec.Variables)); err != nil {
+		ec.Error(ctx, err)
+		return fc, err
+	}
+	return fc, nil
+}
+
+func _Mutation_deleteRole(ctx context.Context, ec *executionContext, field graphql.CollectedField) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_Mutation_deleteRole(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			fc := graphql.GetFieldContext(ctx)
+			return ec.Resolvers.Mutation().DeleteRole(ctx, fc.Args["input"].(DeleteRoleInput))
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *DeleteRolePayload) graphql.Marshaler {
+			return marshalNDeleteRolePayload2ᚖgithubᚗcomᚋnetflixathomeᚋcinemaᚋgraphᚋauthᚐDeleteRolePayload(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_Mutation_deleteRole(ctx context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Mutation",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return childFields_DeleteRolePayload(ctx, ec, field)
+		},
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = ec.Recover(ctx, r)
+			ec.Error(ctx, err)
+		}
+	}()
+	ctx = graphql.WithFieldContext(ctx, fc)
+	if fc.Args, err = field_Mutation_deleteRole_args(ctx, ec, field.ArgumentMap(ec.Variables)); err != nil {
+		ec.Error(ctx, err)
+		return fc, err
+	}
+	return fc, nil
+}
+
 func _Mutation_deleteDemoUsers(ctx context.Context, ec *executionContext, field graphql.CollectedField) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
@@ -3181,6 +5793,542 @@ func fieldContext_Mutation_deleteDemoUsers(ctx context.Context, ec *executionCon
 	if fc.Args, err = field_Mutation_deleteDemoUsers_args(ctx, ec, field.ArgumentMap(ec.Variables)); err != nil {
 		ec.Error(ctx, err)
 		return fc, err
+	}
+	return fc, nil
+}
+
+func _Mutation_finishSignIn(ctx context.Context, ec *executionContext, field graphql.CollectedField) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_Mutation_finishSignIn(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			fc := graphql.GetFieldContext(ctx)
+			return ec.Resolvers.Mutation().FinishSignIn(ctx, fc.Args["input"].(FinishSignInInput))
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *SessionPayload) graphql.Marshaler {
+			return marshalNSessionPayload2ᚖgithubᚗcomᚋnetflixathomeᚋcinemaᚋgraphᚋauthᚐSessionPayload(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_Mutation_finishSignIn(ctx context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Mutation",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return childFields_SessionPayload(ctx, ec, field)
+		},
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = ec.Recover(ctx, r)
+			ec.Error(ctx, err)
+		}
+	}()
+	ctx = graphql.WithFieldContext(ctx, fc)
+	if fc.Args, err = field_Mutation_finishSignIn_args(ctx, ec, field.ArgumentMap(ec.Variables)); err != nil {
+		ec.Error(ctx, err)
+		return fc, err
+	}
+	return fc, nil
+}
+
+func _Mutation_beginPasskeySignIn(ctx context.Context, ec *executionContext, field graphql.CollectedField) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_Mutation_beginPasskeySignIn(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			fc := graphql.GetFieldContext(ctx)
+			return ec.Resolvers.Mutation().BeginPasskeySignIn(ctx, fc.Args["input"].(BeginPasskeySignInInput))
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *auth.PasskeyChallenge) graphql.Marshaler {
+			return marshalNPasskeyChallenge2ᚖgithubᚗcomᚋnetflixathomeᚋcinemaᚋsubgraphsᚋauthᚐPasskeyChallenge(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_Mutation_beginPasskeySignIn(ctx context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Mutation",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return childFields_PasskeyChallenge(ctx, ec, field)
+		},
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = ec.Recover(ctx, r)
+			ec.Error(ctx, err)
+		}
+	}()
+	ctx = graphql.WithFieldContext(ctx, fc)
+	if fc.Args, err = field_Mutation_beginPasskeySignIn_args(ctx, ec, field.ArgumentMap(ec.Variables)); err != nil {
+		ec.Error(ctx, err)
+		return fc, err
+	}
+	return fc, nil
+}
+
+func _Mutation_signInWithPasskey(ctx context.Context, ec *executionContext, field graphql.CollectedField) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_Mutation_signInWithPasskey(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			fc := graphql.GetFieldContext(ctx)
+			return ec.Resolvers.Mutation().SignInWithPasskey(ctx, fc.Args["input"].(PasskeyAnswerInput))
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *SessionPayload) graphql.Marshaler {
+			return marshalNSessionPayload2ᚖgithubᚗcomᚋnetflixathomeᚋcinemaᚋgraphᚋauthᚐSessionPayload(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_Mutation_signInWithPasskey(ctx context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Mutation",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return childFields_SessionPayload(ctx, ec, field)
+		},
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = ec.Recover(ctx, r)
+			ec.Error(ctx, err)
+		}
+	}()
+	ctx = graphql.WithFieldContext(ctx, fc)
+	if fc.Args, err = field_Mutation_signInWithPasskey_args(ctx, ec, field.ArgumentMap(ec.Variables)); err != nil {
+		ec.Error(ctx, err)
+		return fc, err
+	}
+	return fc, nil
+}
+
+func _Mutation_beginPasskeyConfirmation(ctx context.Context, ec *executionContext, field graphql.CollectedField) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_Mutation_beginPasskeyConfirmation(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return ec.Resolvers.Mutation().BeginPasskeyConfirmation(ctx)
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *auth.PasskeyChallenge) graphql.Marshaler {
+			return marshalNPasskeyChallenge2ᚖgithubᚗcomᚋnetflixathomeᚋcinemaᚋsubgraphsᚋauthᚐPasskeyChallenge(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_Mutation_beginPasskeyConfirmation(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Mutation",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return childFields_PasskeyChallenge(ctx, ec, field)
+		},
+	}
+	return fc, nil
+}
+
+func _Mutation_confirmSignIn(ctx context.Context, ec *executionContext, field graphql.CollectedField) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_Mutation_confirmSignIn(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			fc := graphql.GetFieldContext(ctx)
+			return ec.Resolvers.Mutation().ConfirmSignIn(ctx, fc.Args["input"].(ConfirmSignInInput))
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *SessionPayload) graphql.Marshaler {
+			return marshalNSessionPayload2ᚖgithubᚗcomᚋnetflixathomeᚋcinemaᚋgraphᚋauthᚐSessionPayload(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_Mutation_confirmSignIn(ctx context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Mutation",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return childFields_SessionPayload(ctx, ec, field)
+		},
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = ec.Recover(ctx, r)
+			ec.Error(ctx, err)
+		}
+	}()
+	ctx = graphql.WithFieldContext(ctx, fc)
+	if fc.Args, err = field_Mutation_confirmSignIn_args(ctx, ec, field.ArgumentMap(ec.Variables)); err != nil {
+		ec.Error(ctx, err)
+		return fc, err
+	}
+	return fc, nil
+}
+
+func _Mutation_beginTotp(ctx context.Context, ec *executionContext, field graphql.CollectedField) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_Mutation_beginTotp(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			fc := graphql.GetFieldContext(ctx)
+			return ec.Resolvers.Mutation().BeginTotp(ctx, fc.Args["input"].(SetUpInput))
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *auth.TotpSetUp) graphql.Marshaler {
+			return marshalNTotpSetUp2ᚖgithubᚗcomᚋnetflixathomeᚋcinemaᚋsubgraphsᚋauthᚐTotpSetUp(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_Mutation_beginTotp(ctx context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Mutation",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return childFields_TotpSetUp(ctx, ec, field)
+		},
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = ec.Recover(ctx, r)
+			ec.Error(ctx, err)
+		}
+	}()
+	ctx = graphql.WithFieldContext(ctx, fc)
+	if fc.Args, err = field_Mutation_beginTotp_args(ctx, ec, field.ArgumentMap(ec.Variables)); err != nil {
+		ec.Error(ctx, err)
+		return fc, err
+	}
+	return fc, nil
+}
+
+func _Mutation_addTotp(ctx context.Context, ec *executionContext, field graphql.CollectedField) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_Mutation_addTotp(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			fc := graphql.GetFieldContext(ctx)
+			return ec.Resolvers.Mutation().AddTotp(ctx, fc.Args["input"].(AddTotpInput))
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *FactorsPayload) graphql.Marshaler {
+			return marshalNFactorsPayload2ᚖgithubᚗcomᚋnetflixathomeᚋcinemaᚋgraphᚋauthᚐFactorsPayload(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_Mutation_addTotp(ctx context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Mutation",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return childFields_FactorsPayload(ctx, ec, field)
+		},
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = ec.Recover(ctx, r)
+			ec.Error(ctx, err)
+		}
+	}()
+	ctx = graphql.WithFieldContext(ctx, fc)
+	if fc.Args, err = field_Mutation_addTotp_args(ctx, ec, field.ArgumentMap(ec.Variables)); err != nil {
+		ec.Error(ctx, err)
+		return fc, err
+	}
+	return fc, nil
+}
+
+func _Mutation_deleteTotp(ctx context.Context, ec *executionContext, field graphql.CollectedField) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_Mutation_deleteTotp(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return ec.Resolvers.Mutation().DeleteTotp(ctx)
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *FactorsPayload) graphql.Marshaler {
+			return marshalNFactorsPayload2ᚖgithubᚗcomᚋnetflixathomeᚋcinemaᚋgraphᚋauthᚐFactorsPayload(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_Mutation_deleteTotp(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Mutation",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return childFields_FactorsPayload(ctx, ec, field)
+		},
+	}
+	return fc, nil
+}
+
+func _Mutation_beginPasskey(ctx context.Context, ec *executionContext, field graphql.CollectedField) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_Mutation_beginPasskey(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			fc := graphql.GetFieldContext(ctx)
+			return ec.Resolvers.Mutation().BeginPasskey(ctx, fc.Args["input"].(SetUpInput))
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *auth.PasskeyChallenge) graphql.Marshaler {
+			return marshalNPasskeyChallenge2ᚖgithubᚗcomᚋnetflixathomeᚋcinemaᚋsubgraphsᚋauthᚐPasskeyChallenge(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_Mutation_beginPasskey(ctx context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Mutation",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return childFields_PasskeyChallenge(ctx, ec, field)
+		},
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = ec.Recover(ctx, r)
+			ec.Error(ctx, err)
+		}
+	}()
+	ctx = graphql.WithFieldContext(ctx, fc)
+	if fc.Args, err = field_Mutation_beginPasskey_args(ctx, ec, field.ArgumentMap(ec.Variables)); err != nil {
+		ec.Error(ctx, err)
+		return fc, err
+	}
+	return fc, nil
+}
+
+func _Mutation_addPasskey(ctx context.Context, ec *executionContext, field graphql.CollectedField) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_Mutation_addPasskey(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			fc := graphql.GetFieldContext(ctx)
+			return ec.Resolvers.Mutation().AddPasskey(ctx, fc.Args["input"].(AddPasskeyInput))
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *FactorsPayload) graphql.Marshaler {
+			return marshalNFactorsPayload2ᚖgithubᚗcomᚋnetflixathomeᚋcinemaᚋgraphᚋauthᚐFactorsPayload(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_Mutation_addPasskey(ctx context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Mutation",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return childFields_FactorsPayload(ctx, ec, field)
+		},
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = ec.Recover(ctx, r)
+			ec.Error(ctx, err)
+		}
+	}()
+	ctx = graphql.WithFieldContext(ctx, fc)
+	if fc.Args, err = field_Mutation_addPasskey_args(ctx, ec, field.ArgumentMap(ec.Variables)); err != nil {
+		ec.Error(ctx, err)
+		return fc, err
+	}
+	return fc, nil
+}
+
+func _Mutation_renamePasskey(ctx context.Context, ec *executionContext, field graphql.CollectedField) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_Mutation_renamePasskey(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			fc := graphql.GetFieldContext(ctx)
+			return ec.Resolvers.Mutation().RenamePasskey(ctx, fc.Args["input"].(RenamePasskeyInput))
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *FactorsPayload) graphql.Marshaler {
+			return marshalNFactorsPayload2ᚖgithubᚗcomᚋnetflixathomeᚋcinemaᚋgraphᚋauthᚐFactorsPayload(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_Mutation_renamePasskey(ctx context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Mutation",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return childFields_FactorsPayload(ctx, ec, field)
+		},
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = ec.Recover(ctx, r)
+			ec.Error(ctx, err)
+		}
+	}()
+	ctx = graphql.WithFieldContext(ctx, fc)
+	if fc.Args, err = field_Mutation_renamePasskey_args(ctx, ec, field.ArgumentMap(ec.Variables)); err != nil {
+		ec.Error(ctx, err)
+		return fc, err
+	}
+	return fc, nil
+}
+
+func _Mutation_deletePasskey(ctx context.Context, ec *executionContext, field graphql.CollectedField) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_Mutation_deletePasskey(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			fc := graphql.GetFieldContext(ctx)
+			return ec.Resolvers.Mutation().DeletePasskey(ctx, fc.Args["input"].(DeletePasskeyInput))
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *FactorsPayload) graphql.Marshaler {
+			return marshalNFactorsPayload2ᚖgithubᚗcomᚋnetflixathomeᚋcinemaᚋgraphᚋauthᚐFactorsPayload(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_Mutation_deletePasskey(ctx context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Mutation",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return childFields_FactorsPayload(ctx, ec, field)
+		},
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = ec.Recover(ctx, r)
+			ec.Error(ctx, err)
+		}
+	}()
+	ctx = graphql.WithFieldContext(ctx, fc)
+	if fc.Args, err = field_Mutation_deletePasskey_args(ctx, ec, field.ArgumentMap(ec.Variables)); err != nil {
+		ec.Error(ctx, err)
+		return fc, err
+	}
+	return fc, nil
+}
+
+func _Mutation_makeRecoveryCodes(ctx context.Context, ec *executionContext, field graphql.CollectedField) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_Mutation_makeRecoveryCodes(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return ec.Resolvers.Mutation().MakeRecoveryCodes(ctx)
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *FactorsPayload) graphql.Marshaler {
+			return marshalNFactorsPayload2ᚖgithubᚗcomᚋnetflixathomeᚋcinemaᚋgraphᚋauthᚐFactorsPayload(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_Mutation_makeRecoveryCodes(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Mutation",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return childFields_FactorsPayload(ctx, ec, field)
+		},
 	}
 	return fc, nil
 }
@@ -3275,6 +6423,282 @@ func _PageInfo_endCursor(ctx context.Context, ec *executionContext, field graphq
 }
 func fieldContext_PageInfo_endCursor(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	return graphql.NewScalarFieldContext("PageInfo", field, false, false, "String")
+}
+
+func _Passkey_id(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *auth.Passkey) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_Passkey_id(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.ID, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v gid.ID) graphql.Marshaler {
+			return marshalNID2githubᚗcomᚋnetflixathomeᚋcinemaᚋinternalᚋgidᚐID(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_Passkey_id(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("Passkey", field, false, false, "ID")
+}
+
+func _Passkey_name(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *auth.Passkey) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_Passkey_name(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Name, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v string) graphql.Marshaler {
+			return marshalNString2string(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_Passkey_name(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("Passkey", field, false, false, "String")
+}
+
+func _Passkey_createdAt(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *auth.Passkey) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_Passkey_createdAt(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.CreatedAt, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v time.Time) graphql.Marshaler {
+			return marshalNDateTime2timeᚐTime(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_Passkey_createdAt(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("Passkey", field, false, false, "DateTime")
+}
+
+func _Passkey_usedAt(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *auth.Passkey) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_Passkey_usedAt(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.UsedAt, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *time.Time) graphql.Marshaler {
+			return marshalODateTime2ᚖtimeᚐTime(ctx, ec, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func fieldContext_Passkey_usedAt(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("Passkey", field, false, false, "DateTime")
+}
+
+func _Passkey_synced(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *auth.Passkey) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_Passkey_synced(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Synced, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v bool) graphql.Marshaler {
+			return marshalNBoolean2bool(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_Passkey_synced(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("Passkey", field, false, false, "Boolean")
+}
+
+func _Passkey_here(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *auth.Passkey) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_Passkey_here(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Here, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v bool) graphql.Marshaler {
+			return marshalNBoolean2bool(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_Passkey_here(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("Passkey", field, false, false, "Boolean")
+}
+
+func _PasskeyChallenge_challenge(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *auth.PasskeyChallenge) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_PasskeyChallenge_challenge(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Challenge, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v string) graphql.Marshaler {
+			return marshalNString2string(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_PasskeyChallenge_challenge(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("PasskeyChallenge", field, false, false, "String")
+}
+
+func _PasskeyChallenge_options(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *auth.PasskeyChallenge) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_PasskeyChallenge_options(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Options, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v string) graphql.Marshaler {
+			return marshalNString2string(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_PasskeyChallenge_options(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("PasskeyChallenge", field, false, false, "String")
+}
+
+func _PasskeySupport_available(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *auth.PasskeySupport) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_PasskeySupport_available(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Available, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v bool) graphql.Marshaler {
+			return marshalNBoolean2bool(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_PasskeySupport_available(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("PasskeySupport", field, false, false, "Boolean")
+}
+
+func _PasskeySupport_address(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *auth.PasskeySupport) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_PasskeySupport_address(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Address, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v string) graphql.Marshaler {
+			return marshalNString2string(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_PasskeySupport_address(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("PasskeySupport", field, false, false, "String")
+}
+
+func _Permission_name(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *auth.Permission) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_Permission_name(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Name, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v string) graphql.Marshaler {
+			return marshalNString2string(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_Permission_name(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("Permission", field, false, false, "String")
+}
+
+func _Permission_description(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *auth.Permission) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_Permission_description(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Description, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v string) graphql.Marshaler {
+			return marshalNString2string(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_Permission_description(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("Permission", field, false, false, "String")
 }
 
 func _Profile_id(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *auth.Profile) (ret graphql.Marshaler) {
@@ -3567,7 +6991,7 @@ func _Query_users(ctx context.Context, ec *executionContext, field graphql.Colle
 		},
 		func(ctx context.Context) (any, error) {
 			fc := graphql.GetFieldContext(ctx)
-			return ec.Resolvers.Query().Users(ctx, fc.Args["first"].(*int), fc.Args["after"].(*string), fc.Args["query"].(*string))
+			return ec.Resolvers.Query().Users(ctx, fc.Args["first"].(*int), fc.Args["after"].(*string), fc.Args["query"].(*string), fc.Args["role"].(*auth.RoleName), fc.Args["blocked"].(*bool), fc.Args["sort"].(*auth.UserSort))
 		},
 		nil,
 		func(ctx context.Context, selections ast.SelectionSet, v *UserConnection) graphql.Marshaler {
@@ -3597,6 +7021,190 @@ func fieldContext_Query_users(ctx context.Context, ec *executionContext, field g
 	if fc.Args, err = field_Query_users_args(ctx, ec, field.ArgumentMap(ec.Variables)); err != nil {
 		ec.Error(ctx, err)
 		return fc, err
+	}
+	return fc, nil
+}
+
+func _Query_user(ctx context.Context, ec *executionContext, field graphql.CollectedField) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_Query_user(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			fc := graphql.GetFieldContext(ctx)
+			return ec.Resolvers.Query().User(ctx, fc.Args["id"].(gid.ID))
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *auth.User) graphql.Marshaler {
+			return marshalOUser2ᚖgithubᚗcomᚋnetflixathomeᚋcinemaᚋsubgraphsᚋauthᚐUser(ctx, ec, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func fieldContext_Query_user(ctx context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Query",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return childFields_User(ctx, ec, field)
+		},
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = ec.Recover(ctx, r)
+			ec.Error(ctx, err)
+		}
+	}()
+	ctx = graphql.WithFieldContext(ctx, fc)
+	if fc.Args, err = field_Query_user_args(ctx, ec, field.ArgumentMap(ec.Variables)); err != nil {
+		ec.Error(ctx, err)
+		return fc, err
+	}
+	return fc, nil
+}
+
+func _Query_roles(ctx context.Context, ec *executionContext, field graphql.CollectedField) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_Query_roles(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return ec.Resolvers.Query().Roles(ctx)
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v []*auth.Role) graphql.Marshaler {
+			return marshalNRole2ᚕᚖgithubᚗcomᚋnetflixathomeᚋcinemaᚋsubgraphsᚋauthᚐRoleᚄ(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_Query_roles(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Query",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return childFields_Role(ctx, ec, field)
+		},
+	}
+	return fc, nil
+}
+
+func _Query_permissions(ctx context.Context, ec *executionContext, field graphql.CollectedField) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_Query_permissions(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return ec.Resolvers.Query().Permissions(ctx)
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v []*auth.Permission) graphql.Marshaler {
+			return marshalNPermission2ᚕᚖgithubᚗcomᚋnetflixathomeᚋcinemaᚋsubgraphsᚋauthᚐPermissionᚄ(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_Query_permissions(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Query",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return childFields_Permission(ctx, ec, field)
+		},
+	}
+	return fc, nil
+}
+
+func _Query_audit(ctx context.Context, ec *executionContext, field graphql.CollectedField) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_Query_audit(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			fc := graphql.GetFieldContext(ctx)
+			return ec.Resolvers.Query().Audit(ctx, fc.Args["first"].(*int), fc.Args["after"].(*string), fc.Args["filter"].(*AuditFilter))
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *AuditConnection) graphql.Marshaler {
+			return marshalNAuditConnection2ᚖgithubᚗcomᚋnetflixathomeᚋcinemaᚋgraphᚋauthᚐAuditConnection(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_Query_audit(ctx context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Query",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return childFields_AuditConnection(ctx, ec, field)
+		},
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = ec.Recover(ctx, r)
+			ec.Error(ctx, err)
+		}
+	}()
+	ctx = graphql.WithFieldContext(ctx, fc)
+	if fc.Args, err = field_Query_audit_args(ctx, ec, field.ArgumentMap(ec.Variables)); err != nil {
+		ec.Error(ctx, err)
+		return fc, err
+	}
+	return fc, nil
+}
+
+func _Query_passkeySupport(ctx context.Context, ec *executionContext, field graphql.CollectedField) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_Query_passkeySupport(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return ec.Resolvers.Query().PasskeySupport(ctx)
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *auth.PasskeySupport) graphql.Marshaler {
+			return marshalNPasskeySupport2ᚖgithubᚗcomᚋnetflixathomeᚋcinemaᚋsubgraphsᚋauthᚐPasskeySupport(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_Query_passkeySupport(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Query",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return childFields_PasskeySupport(ctx, ec, field)
+		},
 	}
 	return fc, nil
 }
@@ -3751,6 +7359,360 @@ func fieldContext_Query___schema(_ context.Context, ec *executionContext, field 
 		},
 	}
 	return fc, nil
+}
+
+func _Role_name(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *auth.Role) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_Role_name(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Name, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v auth.RoleName) graphql.Marshaler {
+			return marshalNRoleName2githubᚗcomᚋnetflixathomeᚋcinemaᚋsubgraphsᚋauthᚐRoleName(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_Role_name(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("Role", field, false, false, "RoleName")
+}
+
+func _Role_title(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *auth.Role) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_Role_title(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Title, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v string) graphql.Marshaler {
+			return marshalNString2string(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_Role_title(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("Role", field, false, false, "String")
+}
+
+func _Role_description(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *auth.Role) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_Role_description(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Description, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v string) graphql.Marshaler {
+			return marshalNString2string(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_Role_description(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("Role", field, false, false, "String")
+}
+
+func _Role_permissions(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *auth.Role) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_Role_permissions(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Permissions(), nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v []string) graphql.Marshaler {
+			return marshalNString2ᚕstringᚄ(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_Role_permissions(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("Role", field, true, false, "String")
+}
+
+func _Role_builtIn(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *auth.Role) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_Role_builtIn(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.BuiltIn, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v bool) graphql.Marshaler {
+			return marshalNBoolean2bool(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_Role_builtIn(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("Role", field, false, false, "Boolean")
+}
+
+func _Role_fixed(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *auth.Role) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_Role_fixed(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Fixed(), nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v bool) graphql.Marshaler {
+			return marshalNBoolean2bool(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_Role_fixed(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("Role", field, true, false, "Boolean")
+}
+
+func _Role_holders(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *auth.Role) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_Role_holders(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return ec.Resolvers.Role().Holders(ctx, obj)
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v int) graphql.Marshaler {
+			return marshalNInt2int(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_Role_holders(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("Role", field, true, true, "Int")
+}
+
+func _Role_createdAt(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *auth.Role) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_Role_createdAt(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.CreatedAt, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v time.Time) graphql.Marshaler {
+			return marshalNDateTime2timeᚐTime(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_Role_createdAt(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("Role", field, false, false, "DateTime")
+}
+
+func _Role_updatedAt(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *auth.Role) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_Role_updatedAt(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.UpdatedAt, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v time.Time) graphql.Marshaler {
+			return marshalNDateTime2timeᚐTime(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_Role_updatedAt(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("Role", field, false, false, "DateTime")
+}
+
+func _RolePayload_role(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *RolePayload) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_RolePayload_role(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Role, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *auth.Role) graphql.Marshaler {
+			return marshalNRole2ᚖgithubᚗcomᚋnetflixathomeᚋcinemaᚋsubgraphsᚋauthᚐRole(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_RolePayload_role(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "RolePayload",
+		Field:      field,
+		IsMethod:   false,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return childFields_Role(ctx, ec, field)
+		},
+	}
+	return fc, nil
+}
+
+func _SecondFactor_ticket(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *auth.SecondFactor) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_SecondFactor_ticket(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Ticket, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v string) graphql.Marshaler {
+			return marshalNString2string(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_SecondFactor_ticket(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("SecondFactor", field, false, false, "String")
+}
+
+func _SecondFactor_setUp(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *auth.SecondFactor) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_SecondFactor_setUp(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.SetUp, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v bool) graphql.Marshaler {
+			return marshalNBoolean2bool(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_SecondFactor_setUp(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("SecondFactor", field, false, false, "Boolean")
+}
+
+func _SecondFactor_totp(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *auth.SecondFactor) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_SecondFactor_totp(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Totp, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v bool) graphql.Marshaler {
+			return marshalNBoolean2bool(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_SecondFactor_totp(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("SecondFactor", field, false, false, "Boolean")
+}
+
+func _SecondFactor_passkey(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *auth.SecondFactor) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_SecondFactor_passkey(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Passkey, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v bool) graphql.Marshaler {
+			return marshalNBoolean2bool(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_SecondFactor_passkey(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("SecondFactor", field, false, false, "Boolean")
+}
+
+func _SecondFactor_recoveryCode(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *auth.SecondFactor) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_SecondFactor_recoveryCode(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.RecoveryCode, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v bool) graphql.Marshaler {
+			return marshalNBoolean2bool(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_SecondFactor_recoveryCode(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("SecondFactor", field, false, false, "Boolean")
 }
 
 func _Session_id(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *auth.Session) (ret graphql.Marshaler) {
@@ -4230,6 +8192,148 @@ func fieldContext_SignInEdge_node(_ context.Context, ec *executionContext, field
 	return fc, nil
 }
 
+func _SignInPayload_accessToken(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *SignInPayload) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_SignInPayload_accessToken(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.AccessToken, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *string) graphql.Marshaler {
+			return marshalOString2ᚖstring(ctx, ec, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func fieldContext_SignInPayload_accessToken(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("SignInPayload", field, false, false, "String")
+}
+
+func _SignInPayload_expiresAt(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *SignInPayload) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_SignInPayload_expiresAt(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.ExpiresAt, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *time.Time) graphql.Marshaler {
+			return marshalODateTime2ᚖtimeᚐTime(ctx, ec, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func fieldContext_SignInPayload_expiresAt(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("SignInPayload", field, false, false, "DateTime")
+}
+
+func _SignInPayload_user(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *SignInPayload) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_SignInPayload_user(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.User, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *auth.User) graphql.Marshaler {
+			return marshalOUser2ᚖgithubᚗcomᚋnetflixathomeᚋcinemaᚋsubgraphsᚋauthᚐUser(ctx, ec, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func fieldContext_SignInPayload_user(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "SignInPayload",
+		Field:      field,
+		IsMethod:   false,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return childFields_User(ctx, ec, field)
+		},
+	}
+	return fc, nil
+}
+
+func _SignInPayload_profile(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *SignInPayload) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_SignInPayload_profile(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Profile, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *auth.Profile) graphql.Marshaler {
+			return marshalOProfile2ᚖgithubᚗcomᚋnetflixathomeᚋcinemaᚋsubgraphsᚋauthᚐProfile(ctx, ec, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func fieldContext_SignInPayload_profile(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "SignInPayload",
+		Field:      field,
+		IsMethod:   false,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return childFields_Profile(ctx, ec, field)
+		},
+	}
+	return fc, nil
+}
+
+func _SignInPayload_secondFactor(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *SignInPayload) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_SignInPayload_secondFactor(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.SecondFactor, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *auth.SecondFactor) graphql.Marshaler {
+			return marshalOSecondFactor2ᚖgithubᚗcomᚋnetflixathomeᚋcinemaᚋsubgraphsᚋauthᚐSecondFactor(ctx, ec, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func fieldContext_SignInPayload_secondFactor(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "SignInPayload",
+		Field:      field,
+		IsMethod:   false,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return childFields_SecondFactor(ctx, ec, field)
+		},
+	}
+	return fc, nil
+}
+
 func _SignOutPayload_signedOut(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *SignOutPayload) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
@@ -4251,6 +8355,98 @@ func _SignOutPayload_signedOut(ctx context.Context, ec *executionContext, field 
 }
 func fieldContext_SignOutPayload_signedOut(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	return graphql.NewScalarFieldContext("SignOutPayload", field, false, false, "Boolean")
+}
+
+func _TotpSetUp_setUp(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *auth.TotpSetUp) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_TotpSetUp_setUp(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.SetUp, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v string) graphql.Marshaler {
+			return marshalNString2string(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_TotpSetUp_setUp(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("TotpSetUp", field, false, false, "String")
+}
+
+func _TotpSetUp_key(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *auth.TotpSetUp) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_TotpSetUp_key(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Key, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v string) graphql.Marshaler {
+			return marshalNString2string(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_TotpSetUp_key(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("TotpSetUp", field, false, false, "String")
+}
+
+func _TotpSetUp_url(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *auth.TotpSetUp) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_TotpSetUp_url(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.URL, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v string) graphql.Marshaler {
+			return marshalNString2string(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_TotpSetUp_url(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("TotpSetUp", field, false, false, "String")
+}
+
+func _TotpSetUp_qrCode(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *auth.TotpSetUp) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_TotpSetUp_qrCode(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.QRCode, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v string) graphql.Marshaler {
+			return marshalNString2string(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_TotpSetUp_qrCode(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("TotpSetUp", field, false, false, "String")
 }
 
 func _User_id(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *auth.User) (ret graphql.Marshaler) {
@@ -4334,15 +8530,15 @@ func _User_roles(ctx context.Context, ec *executionContext, field graphql.Collec
 			return obj.Roles, nil
 		},
 		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v []auth.Role) graphql.Marshaler {
-			return marshalNRole2ᚕgithubᚗcomᚋnetflixathomeᚋcinemaᚋsubgraphsᚋauthᚐRoleᚄ(ctx, ec, selections, v)
+		func(ctx context.Context, selections ast.SelectionSet, v []auth.RoleName) graphql.Marshaler {
+			return marshalNRoleName2ᚕgithubᚗcomᚋnetflixathomeᚋcinemaᚋsubgraphsᚋauthᚐRoleNameᚄ(ctx, ec, selections, v)
 		},
 		true,
 		true,
 	)
 }
 func fieldContext_User_roles(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
-	return graphql.NewScalarFieldContext("User", field, false, false, "Role")
+	return graphql.NewScalarFieldContext("User", field, false, false, "RoleName")
 }
 
 func _User_permissions(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *auth.User) (ret graphql.Marshaler) {
@@ -4411,6 +8607,29 @@ func _User_createdAt(ctx context.Context, ec *executionContext, field graphql.Co
 	)
 }
 func fieldContext_User_createdAt(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("User", field, false, false, "DateTime")
+}
+
+func _User_lastSeenAt(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *auth.User) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_User_lastSeenAt(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.LastSeenAt, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *time.Time) graphql.Marshaler {
+			return marshalODateTime2ᚖtimeᚐTime(ctx, ec, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func fieldContext_User_lastSeenAt(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	return graphql.NewScalarFieldContext("User", field, false, false, "DateTime")
 }
 
@@ -4518,6 +8737,38 @@ func fieldContext_User_signIns(ctx context.Context, ec *executionContext, field 
 	if fc.Args, err = field_User_signIns_args(ctx, ec, field.ArgumentMap(ec.Variables)); err != nil {
 		ec.Error(ctx, err)
 		return fc, err
+	}
+	return fc, nil
+}
+
+func _User_factors(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *auth.User) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_User_factors(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return ec.Resolvers.User().Factors(ctx, obj)
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *auth.Factors) graphql.Marshaler {
+			return marshalOFactors2ᚖgithubᚗcomᚋnetflixathomeᚋcinemaᚋsubgraphsᚋauthᚐFactors(ctx, ec, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func fieldContext_User_factors(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "User",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return childFields_Factors(ctx, ec, field)
+		},
 	}
 	return fc, nil
 }
@@ -5792,6 +10043,230 @@ func fieldContext___Type_isOneOf(_ context.Context, ec *executionContext, field 
 
 // region    **************************** input.gotpl *****************************
 
+func unmarshalInputAddPasskeyInput(ctx context.Context, ec *executionContext, obj any) (AddPasskeyInput, error) {
+	var it AddPasskeyInput
+	if obj == nil {
+		return it, nil
+	}
+
+	asMap := map[string]any{}
+	for k, v := range obj.(map[string]any) {
+		asMap[k] = v
+	}
+
+	fieldsInOrder := [...]string{"ticket", "answer", "name"}
+	for _, k := range fieldsInOrder {
+		v, ok := asMap[k]
+		if !ok {
+			continue
+		}
+		switch k {
+		case "ticket":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("ticket"))
+			data, err := unmarshalOString2ᚖstring(ctx, ec, v)
+			if err != nil {
+				return it, err
+			}
+			it.Ticket = graphql.OmittableOf(data)
+		case "answer":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("answer"))
+			data, err := unmarshalNPasskeyAnswerInput2ᚖgithubᚗcomᚋnetflixathomeᚋcinemaᚋgraphᚋauthᚐPasskeyAnswerInput(ctx, ec, v)
+			if err != nil {
+				return it, err
+			}
+			it.Answer = data
+		case "name":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("name"))
+			data, err := unmarshalOString2ᚖstring(ctx, ec, v)
+			if err != nil {
+				return it, err
+			}
+			it.Name = graphql.OmittableOf(data)
+		}
+	}
+	return it, nil
+}
+
+// UnmarshalAddPasskeyInput unmarshals raw into the AddPasskeyInput input type, using the
+// unmarshaler bound to ctx's request. Call it from a resolver to decode an input
+// object that was not passed as a field argument.
+//
+// ctx must come from a gqlgen request; outside one there is no unmarshaler to use
+// and the returned error says so.
+func UnmarshalAddPasskeyInput(ctx context.Context, raw any) (AddPasskeyInput, error) {
+	var out AddPasskeyInput
+	err := graphql.UnmarshalNamedInputFromContext(ctx, "AddPasskeyInput", raw, &out)
+	return out, err
+}
+
+func unmarshalInputAddTotpInput(ctx context.Context, ec *executionContext, obj any) (AddTotpInput, error) {
+	var it AddTotpInput
+	if obj == nil {
+		return it, nil
+	}
+
+	asMap := map[string]any{}
+	for k, v := range obj.(map[string]any) {
+		asMap[k] = v
+	}
+
+	fieldsInOrder := [...]string{"ticket", "setUp", "code"}
+	for _, k := range fieldsInOrder {
+		v, ok := asMap[k]
+		if !ok {
+			continue
+		}
+		switch k {
+		case "ticket":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("ticket"))
+			data, err := unmarshalOString2ᚖstring(ctx, ec, v)
+			if err != nil {
+				return it, err
+			}
+			it.Ticket = graphql.OmittableOf(data)
+		case "setUp":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("setUp"))
+			data, err := unmarshalNString2string(ctx, ec, v)
+			if err != nil {
+				return it, err
+			}
+			it.SetUp = data
+		case "code":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("code"))
+			data, err := unmarshalNString2string(ctx, ec, v)
+			if err != nil {
+				return it, err
+			}
+			it.Code = data
+		}
+	}
+	return it, nil
+}
+
+// UnmarshalAddTotpInput unmarshals raw into the AddTotpInput input type, using the
+// unmarshaler bound to ctx's request. Call it from a resolver to decode an input
+// object that was not passed as a field argument.
+//
+// ctx must come from a gqlgen request; outside one there is no unmarshaler to use
+// and the returned error says so.
+func UnmarshalAddTotpInput(ctx context.Context, raw any) (AddTotpInput, error) {
+	var out AddTotpInput
+	err := graphql.UnmarshalNamedInputFromContext(ctx, "AddTotpInput", raw, &out)
+	return out, err
+}
+
+func unmarshalInputAuditFilter(ctx context.Context, ec *executionContext, obj any) (AuditFilter, error) {
+	var it AuditFilter
+	if obj == nil {
+		return it, nil
+	}
+
+	asMap := map[string]any{}
+	for k, v := range obj.(map[string]any) {
+		asMap[k] = v
+	}
+
+	fieldsInOrder := [...]string{"actor", "action", "target", "from", "to"}
+	for _, k := range fieldsInOrder {
+		v, ok := asMap[k]
+		if !ok {
+			continue
+		}
+		switch k {
+		case "actor":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("actor"))
+			data, err := unmarshalOString2ᚖstring(ctx, ec, v)
+			if err != nil {
+				return it, err
+			}
+			it.Actor = graphql.OmittableOf(data)
+		case "action":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("action"))
+			data, err := unmarshalOString2ᚖstring(ctx, ec, v)
+			if err != nil {
+				return it, err
+			}
+			it.Action = graphql.OmittableOf(data)
+		case "target":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("target"))
+			data, err := unmarshalOString2ᚖstring(ctx, ec, v)
+			if err != nil {
+				return it, err
+			}
+			it.Target = graphql.OmittableOf(data)
+		case "from":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("from"))
+			data, err := unmarshalODateTime2ᚖtimeᚐTime(ctx, ec, v)
+			if err != nil {
+				return it, err
+			}
+			it.From = graphql.OmittableOf(data)
+		case "to":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("to"))
+			data, err := unmarshalODateTime2ᚖtimeᚐTime(ctx, ec, v)
+			if err != nil {
+				return it, err
+			}
+			it.To = graphql.OmittableOf(data)
+		}
+	}
+	return it, nil
+}
+
+// UnmarshalAuditFilter unmarshals raw into the AuditFilter input type, using the
+// unmarshaler bound to ctx's request. Call it from a resolver to decode an input
+// object that was not passed as a field argument.
+//
+// ctx must come from a gqlgen request; outside one there is no unmarshaler to use
+// and the returned error says so.
+func UnmarshalAuditFilter(ctx context.Context, raw any) (AuditFilter, error) {
+	var out AuditFilter
+	err := graphql.UnmarshalNamedInputFromContext(ctx, "AuditFilter", raw, &out)
+	return out, err
+}
+
+func unmarshalInputBeginPasskeySignInInput(ctx context.Context, ec *executionContext, obj any) (BeginPasskeySignInInput, error) {
+	var it BeginPasskeySignInInput
+	if obj == nil {
+		return it, nil
+	}
+
+	asMap := map[string]any{}
+	for k, v := range obj.(map[string]any) {
+		asMap[k] = v
+	}
+
+	fieldsInOrder := [...]string{"ticket"}
+	for _, k := range fieldsInOrder {
+		v, ok := asMap[k]
+		if !ok {
+			continue
+		}
+		switch k {
+		case "ticket":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("ticket"))
+			data, err := unmarshalOString2ᚖstring(ctx, ec, v)
+			if err != nil {
+				return it, err
+			}
+			it.Ticket = graphql.OmittableOf(data)
+		}
+	}
+	return it, nil
+}
+
+// UnmarshalBeginPasskeySignInInput unmarshals raw into the BeginPasskeySignInInput input type, using the
+// unmarshaler bound to ctx's request. Call it from a resolver to decode an input
+// object that was not passed as a field argument.
+//
+// ctx must come from a gqlgen request; outside one there is no unmarshaler to use
+// and the returned error says so.
+func UnmarshalBeginPasskeySignInInput(ctx context.Context, raw any) (BeginPasskeySignInInput, error) {
+	var out BeginPasskeySignInInput
+	err := graphql.UnmarshalNamedInputFromContext(ctx, "BeginPasskeySignInInput", raw, &out)
+	return out, err
+}
+
 func unmarshalInputChangePasswordInput(ctx context.Context, ec *executionContext, obj any) (ChangePasswordInput, error) {
 	var it ChangePasswordInput
 	if obj == nil {
@@ -5838,6 +10313,55 @@ func unmarshalInputChangePasswordInput(ctx context.Context, ec *executionContext
 func UnmarshalChangePasswordInput(ctx context.Context, raw any) (ChangePasswordInput, error) {
 	var out ChangePasswordInput
 	err := graphql.UnmarshalNamedInputFromContext(ctx, "ChangePasswordInput", raw, &out)
+	return out, err
+}
+
+func unmarshalInputConfirmSignInInput(ctx context.Context, ec *executionContext, obj any) (ConfirmSignInInput, error) {
+	var it ConfirmSignInInput
+	if obj == nil {
+		return it, nil
+	}
+
+	asMap := map[string]any{}
+	for k, v := range obj.(map[string]any) {
+		asMap[k] = v
+	}
+
+	fieldsInOrder := [...]string{"password", "passkey"}
+	for _, k := range fieldsInOrder {
+		v, ok := asMap[k]
+		if !ok {
+			continue
+		}
+		switch k {
+		case "password":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("password"))
+			data, err := unmarshalOString2ᚖstring(ctx, ec, v)
+			if err != nil {
+				return it, err
+			}
+			it.Password = graphql.OmittableOf(data)
+		case "passkey":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("passkey"))
+			data, err := unmarshalOPasskeyAnswerInput2ᚖgithubᚗcomᚋnetflixathomeᚋcinemaᚋgraphᚋauthᚐPasskeyAnswerInput(ctx, ec, v)
+			if err != nil {
+				return it, err
+			}
+			it.Passkey = graphql.OmittableOf(data)
+		}
+	}
+	return it, nil
+}
+
+// UnmarshalConfirmSignInInput unmarshals raw into the ConfirmSignInInput input type, using the
+// unmarshaler bound to ctx's request. Call it from a resolver to decode an input
+// object that was not passed as a field argument.
+//
+// ctx must come from a gqlgen request; outside one there is no unmarshaler to use
+// and the returned error says so.
+func UnmarshalConfirmSignInInput(ctx context.Context, raw any) (ConfirmSignInInput, error) {
+	var out ConfirmSignInInput
+	err := graphql.UnmarshalNamedInputFromContext(ctx, "ConfirmSignInInput", raw, &out)
 	return out, err
 }
 
@@ -5922,6 +10446,69 @@ func UnmarshalCreateProfileInput(ctx context.Context, raw any) (CreateProfileInp
 	return out, err
 }
 
+func unmarshalInputCreateRoleInput(ctx context.Context, ec *executionContext, obj any) (CreateRoleInput, error) {
+	var it CreateRoleInput
+	if obj == nil {
+		return it, nil
+	}
+
+	asMap := map[string]any{}
+	for k, v := range obj.(map[string]any) {
+		asMap[k] = v
+	}
+
+	fieldsInOrder := [...]string{"name", "title", "description", "permissions"}
+	for _, k := range fieldsInOrder {
+		v, ok := asMap[k]
+		if !ok {
+			continue
+		}
+		switch k {
+		case "name":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("name"))
+			data, err := unmarshalNRoleName2githubᚗcomᚋnetflixathomeᚋcinemaᚋsubgraphsᚋauthᚐRoleName(ctx, ec, v)
+			if err != nil {
+				return it, err
+			}
+			it.Name = data
+		case "title":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("title"))
+			data, err := unmarshalOString2ᚖstring(ctx, ec, v)
+			if err != nil {
+				return it, err
+			}
+			it.Title = graphql.OmittableOf(data)
+		case "description":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("description"))
+			data, err := unmarshalOString2ᚖstring(ctx, ec, v)
+			if err != nil {
+				return it, err
+			}
+			it.Description = graphql.OmittableOf(data)
+		case "permissions":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("permissions"))
+			data, err := unmarshalNString2ᚕstringᚄ(ctx, ec, v)
+			if err != nil {
+				return it, err
+			}
+			it.Permissions = data
+		}
+	}
+	return it, nil
+}
+
+// UnmarshalCreateRoleInput unmarshals raw into the CreateRoleInput input type, using the
+// unmarshaler bound to ctx's request. Call it from a resolver to decode an input
+// object that was not passed as a field argument.
+//
+// ctx must come from a gqlgen request; outside one there is no unmarshaler to use
+// and the returned error says so.
+func UnmarshalCreateRoleInput(ctx context.Context, raw any) (CreateRoleInput, error) {
+	var out CreateRoleInput
+	err := graphql.UnmarshalNamedInputFromContext(ctx, "CreateRoleInput", raw, &out)
+	return out, err
+}
+
 func unmarshalInputDeleteDemoUsersInput(ctx context.Context, ec *executionContext, obj any) (DeleteDemoUsersInput, error) {
 	var it DeleteDemoUsersInput
 	if obj == nil {
@@ -5964,6 +10551,48 @@ func UnmarshalDeleteDemoUsersInput(ctx context.Context, raw any) (DeleteDemoUser
 	return out, err
 }
 
+func unmarshalInputDeletePasskeyInput(ctx context.Context, ec *executionContext, obj any) (DeletePasskeyInput, error) {
+	var it DeletePasskeyInput
+	if obj == nil {
+		return it, nil
+	}
+
+	asMap := map[string]any{}
+	for k, v := range obj.(map[string]any) {
+		asMap[k] = v
+	}
+
+	fieldsInOrder := [...]string{"id"}
+	for _, k := range fieldsInOrder {
+		v, ok := asMap[k]
+		if !ok {
+			continue
+		}
+		switch k {
+		case "id":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("id"))
+			data, err := unmarshalNID2githubᚗcomᚋnetflixathomeᚋcinemaᚋinternalᚋgidᚐID(ctx, ec, v)
+			if err != nil {
+				return it, err
+			}
+			it.ID = data
+		}
+	}
+	return it, nil
+}
+
+// UnmarshalDeletePasskeyInput unmarshals raw into the DeletePasskeyInput input type, using the
+// unmarshaler bound to ctx's request. Call it from a resolver to decode an input
+// object that was not passed as a field argument.
+//
+// ctx must come from a gqlgen request; outside one there is no unmarshaler to use
+// and the returned error says so.
+func UnmarshalDeletePasskeyInput(ctx context.Context, raw any) (DeletePasskeyInput, error) {
+	var out DeletePasskeyInput
+	err := graphql.UnmarshalNamedInputFromContext(ctx, "DeletePasskeyInput", raw, &out)
+	return out, err
+}
+
 func unmarshalInputDeleteProfileInput(ctx context.Context, ec *executionContext, obj any) (DeleteProfileInput, error) {
 	var it DeleteProfileInput
 	if obj == nil {
@@ -6003,6 +10632,97 @@ func unmarshalInputDeleteProfileInput(ctx context.Context, ec *executionContext,
 func UnmarshalDeleteProfileInput(ctx context.Context, raw any) (DeleteProfileInput, error) {
 	var out DeleteProfileInput
 	err := graphql.UnmarshalNamedInputFromContext(ctx, "DeleteProfileInput", raw, &out)
+	return out, err
+}
+
+func unmarshalInputDeleteRoleInput(ctx context.Context, ec *executionContext, obj any) (DeleteRoleInput, error) {
+	var it DeleteRoleInput
+	if obj == nil {
+		return it, nil
+	}
+
+	asMap := map[string]any{}
+	for k, v := range obj.(map[string]any) {
+		asMap[k] = v
+	}
+
+	fieldsInOrder := [...]string{"name", "moveTo"}
+	for _, k := range fieldsInOrder {
+		v, ok := asMap[k]
+		if !ok {
+			continue
+		}
+		switch k {
+		case "name":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("name"))
+			data, err := unmarshalNRoleName2githubᚗcomᚋnetflixathomeᚋcinemaᚋsubgraphsᚋauthᚐRoleName(ctx, ec, v)
+			if err != nil {
+				return it, err
+			}
+			it.Name = data
+		case "moveTo":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("moveTo"))
+			data, err := unmarshalORoleName2ᚖgithubᚗcomᚋnetflixathomeᚋcinemaᚋsubgraphsᚋauthᚐRoleName(ctx, ec, v)
+			if err != nil {
+				return it, err
+			}
+			it.MoveTo = graphql.OmittableOf(data)
+		}
+	}
+	return it, nil
+}
+
+// UnmarshalDeleteRoleInput unmarshals raw into the DeleteRoleInput input type, using the
+// unmarshaler bound to ctx's request. Call it from a resolver to decode an input
+// object that was not passed as a field argument.
+//
+// ctx must come from a gqlgen request; outside one there is no unmarshaler to use
+// and the returned error says so.
+func UnmarshalDeleteRoleInput(ctx context.Context, raw any) (DeleteRoleInput, error) {
+	var out DeleteRoleInput
+	err := graphql.UnmarshalNamedInputFromContext(ctx, "DeleteRoleInput", raw, &out)
+	return out, err
+}
+
+func unmarshalInputDeleteUserInput(ctx context.Context, ec *executionContext, obj any) (DeleteUserInput, error) {
+	var it DeleteUserInput
+	if obj == nil {
+		return it, nil
+	}
+
+	asMap := map[string]any{}
+	for k, v := range obj.(map[string]any) {
+		asMap[k] = v
+	}
+
+	fieldsInOrder := [...]string{"id"}
+	for _, k := range fieldsInOrder {
+		v, ok := asMap[k]
+		if !ok {
+			continue
+		}
+		switch k {
+		case "id":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("id"))
+			data, err := unmarshalNID2githubᚗcomᚋnetflixathomeᚋcinemaᚋinternalᚋgidᚐID(ctx, ec, v)
+			if err != nil {
+				return it, err
+			}
+			it.ID = data
+		}
+	}
+	return it, nil
+}
+
+// UnmarshalDeleteUserInput unmarshals raw into the DeleteUserInput input type, using the
+// unmarshaler bound to ctx's request. Call it from a resolver to decode an input
+// object that was not passed as a field argument.
+//
+// ctx must come from a gqlgen request; outside one there is no unmarshaler to use
+// and the returned error says so.
+func UnmarshalDeleteUserInput(ctx context.Context, raw any) (DeleteUserInput, error) {
+	var out DeleteUserInput
+	err := graphql.UnmarshalNamedInputFromContext(ctx, "DeleteUserInput", raw, &out)
 	return out, err
 }
 
@@ -6090,6 +10810,118 @@ func UnmarshalEndSessionsInput(ctx context.Context, raw any) (EndSessionsInput, 
 	return out, err
 }
 
+func unmarshalInputFinishSignInInput(ctx context.Context, ec *executionContext, obj any) (FinishSignInInput, error) {
+	var it FinishSignInInput
+	if obj == nil {
+		return it, nil
+	}
+
+	asMap := map[string]any{}
+	for k, v := range obj.(map[string]any) {
+		asMap[k] = v
+	}
+
+	fieldsInOrder := [...]string{"ticket", "code", "recoveryCode", "passkey"}
+	for _, k := range fieldsInOrder {
+		v, ok := asMap[k]
+		if !ok {
+			continue
+		}
+		switch k {
+		case "ticket":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("ticket"))
+			data, err := unmarshalNString2string(ctx, ec, v)
+			if err != nil {
+				return it, err
+			}
+			it.Ticket = data
+		case "code":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("code"))
+			data, err := unmarshalOString2ᚖstring(ctx, ec, v)
+			if err != nil {
+				return it, err
+			}
+			it.Code = graphql.OmittableOf(data)
+		case "recoveryCode":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("recoveryCode"))
+			data, err := unmarshalOString2ᚖstring(ctx, ec, v)
+			if err != nil {
+				return it, err
+			}
+			it.RecoveryCode = graphql.OmittableOf(data)
+		case "passkey":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("passkey"))
+			data, err := unmarshalOPasskeyAnswerInput2ᚖgithubᚗcomᚋnetflixathomeᚋcinemaᚋgraphᚋauthᚐPasskeyAnswerInput(ctx, ec, v)
+			if err != nil {
+				return it, err
+			}
+			it.Passkey = graphql.OmittableOf(data)
+		}
+	}
+	return it, nil
+}
+
+// UnmarshalFinishSignInInput unmarshals raw into the FinishSignInInput input type, using the
+// unmarshaler bound to ctx's request. Call it from a resolver to decode an input
+// object that was not passed as a field argument.
+//
+// ctx must come from a gqlgen request; outside one there is no unmarshaler to use
+// and the returned error says so.
+func UnmarshalFinishSignInInput(ctx context.Context, raw any) (FinishSignInInput, error) {
+	var out FinishSignInInput
+	err := graphql.UnmarshalNamedInputFromContext(ctx, "FinishSignInInput", raw, &out)
+	return out, err
+}
+
+func unmarshalInputPasskeyAnswerInput(ctx context.Context, ec *executionContext, obj any) (PasskeyAnswerInput, error) {
+	var it PasskeyAnswerInput
+	if obj == nil {
+		return it, nil
+	}
+
+	asMap := map[string]any{}
+	for k, v := range obj.(map[string]any) {
+		asMap[k] = v
+	}
+
+	fieldsInOrder := [...]string{"challenge", "credential"}
+	for _, k := range fieldsInOrder {
+		v, ok := asMap[k]
+		if !ok {
+			continue
+		}
+		switch k {
+		case "challenge":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("challenge"))
+			data, err := unmarshalNString2string(ctx, ec, v)
+			if err != nil {
+				return it, err
+			}
+			it.Challenge = data
+		case "credential":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("credential"))
+			data, err := unmarshalNString2string(ctx, ec, v)
+			if err != nil {
+				return it, err
+			}
+			it.Credential = data
+		}
+	}
+	return it, nil
+}
+
+// UnmarshalPasskeyAnswerInput unmarshals raw into the PasskeyAnswerInput input type, using the
+// unmarshaler bound to ctx's request. Call it from a resolver to decode an input
+// object that was not passed as a field argument.
+//
+// ctx must come from a gqlgen request; outside one there is no unmarshaler to use
+// and the returned error says so.
+func UnmarshalPasskeyAnswerInput(ctx context.Context, raw any) (PasskeyAnswerInput, error) {
+	var out PasskeyAnswerInput
+	err := graphql.UnmarshalNamedInputFromContext(ctx, "PasskeyAnswerInput", raw, &out)
+	return out, err
+}
+
 func unmarshalInputProfileByIDsInput(ctx context.Context, ec *executionContext, obj any) (ProfileByIDsInput, error) {
 	var it ProfileByIDsInput
 	if obj == nil {
@@ -6129,6 +10961,55 @@ func unmarshalInputProfileByIDsInput(ctx context.Context, ec *executionContext, 
 func UnmarshalProfileByIDsInput(ctx context.Context, raw any) (ProfileByIDsInput, error) {
 	var out ProfileByIDsInput
 	err := graphql.UnmarshalNamedInputFromContext(ctx, "ProfileByIDsInput", raw, &out)
+	return out, err
+}
+
+func unmarshalInputRenamePasskeyInput(ctx context.Context, ec *executionContext, obj any) (RenamePasskeyInput, error) {
+	var it RenamePasskeyInput
+	if obj == nil {
+		return it, nil
+	}
+
+	asMap := map[string]any{}
+	for k, v := range obj.(map[string]any) {
+		asMap[k] = v
+	}
+
+	fieldsInOrder := [...]string{"id", "name"}
+	for _, k := range fieldsInOrder {
+		v, ok := asMap[k]
+		if !ok {
+			continue
+		}
+		switch k {
+		case "id":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("id"))
+			data, err := unmarshalNID2githubᚗcomᚋnetflixathomeᚋcinemaᚋinternalᚋgidᚐID(ctx, ec, v)
+			if err != nil {
+				return it, err
+			}
+			it.ID = data
+		case "name":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("name"))
+			data, err := unmarshalNString2string(ctx, ec, v)
+			if err != nil {
+				return it, err
+			}
+			it.Name = data
+		}
+	}
+	return it, nil
+}
+
+// UnmarshalRenamePasskeyInput unmarshals raw into the RenamePasskeyInput input type, using the
+// unmarshaler bound to ctx's request. Call it from a resolver to decode an input
+// object that was not passed as a field argument.
+//
+// ctx must come from a gqlgen request; outside one there is no unmarshaler to use
+// and the returned error says so.
+func UnmarshalRenamePasskeyInput(ctx context.Context, raw any) (RenamePasskeyInput, error) {
+	var out RenamePasskeyInput
+	err := graphql.UnmarshalNamedInputFromContext(ctx, "RenamePasskeyInput", raw, &out)
 	return out, err
 }
 
@@ -6185,6 +11066,48 @@ func unmarshalInputSetPinInput(ctx context.Context, ec *executionContext, obj an
 func UnmarshalSetPinInput(ctx context.Context, raw any) (SetPinInput, error) {
 	var out SetPinInput
 	err := graphql.UnmarshalNamedInputFromContext(ctx, "SetPinInput", raw, &out)
+	return out, err
+}
+
+func unmarshalInputSetUpInput(ctx context.Context, ec *executionContext, obj any) (SetUpInput, error) {
+	var it SetUpInput
+	if obj == nil {
+		return it, nil
+	}
+
+	asMap := map[string]any{}
+	for k, v := range obj.(map[string]any) {
+		asMap[k] = v
+	}
+
+	fieldsInOrder := [...]string{"ticket"}
+	for _, k := range fieldsInOrder {
+		v, ok := asMap[k]
+		if !ok {
+			continue
+		}
+		switch k {
+		case "ticket":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("ticket"))
+			data, err := unmarshalOString2ᚖstring(ctx, ec, v)
+			if err != nil {
+				return it, err
+			}
+			it.Ticket = graphql.OmittableOf(data)
+		}
+	}
+	return it, nil
+}
+
+// UnmarshalSetUpInput unmarshals raw into the SetUpInput input type, using the
+// unmarshaler bound to ctx's request. Call it from a resolver to decode an input
+// object that was not passed as a field argument.
+//
+// ctx must come from a gqlgen request; outside one there is no unmarshaler to use
+// and the returned error says so.
+func UnmarshalSetUpInput(ctx context.Context, raw any) (SetUpInput, error) {
+	var out SetUpInput
+	err := graphql.UnmarshalNamedInputFromContext(ctx, "SetUpInput", raw, &out)
 	return out, err
 }
 
@@ -6444,6 +11367,69 @@ func UnmarshalUpdateProfileInput(ctx context.Context, raw any) (UpdateProfileInp
 	return out, err
 }
 
+func unmarshalInputUpdateRoleInput(ctx context.Context, ec *executionContext, obj any) (UpdateRoleInput, error) {
+	var it UpdateRoleInput
+	if obj == nil {
+		return it, nil
+	}
+
+	asMap := map[string]any{}
+	for k, v := range obj.(map[string]any) {
+		asMap[k] = v
+	}
+
+	fieldsInOrder := [...]string{"name", "title", "description", "permissions"}
+	for _, k := range fieldsInOrder {
+		v, ok := asMap[k]
+		if !ok {
+			continue
+		}
+		switch k {
+		case "name":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("name"))
+			data, err := unmarshalNRoleName2githubᚗcomᚋnetflixathomeᚋcinemaᚋsubgraphsᚋauthᚐRoleName(ctx, ec, v)
+			if err != nil {
+				return it, err
+			}
+			it.Name = data
+		case "title":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("title"))
+			data, err := unmarshalOString2ᚖstring(ctx, ec, v)
+			if err != nil {
+				return it, err
+			}
+			it.Title = graphql.OmittableOf(data)
+		case "description":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("description"))
+			data, err := unmarshalOString2ᚖstring(ctx, ec, v)
+			if err != nil {
+				return it, err
+			}
+			it.Description = graphql.OmittableOf(data)
+		case "permissions":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("permissions"))
+			data, err := unmarshalOString2ᚕstringᚄ(ctx, ec, v)
+			if err != nil {
+				return it, err
+			}
+			it.Permissions = graphql.OmittableOf(data)
+		}
+	}
+	return it, nil
+}
+
+// UnmarshalUpdateRoleInput unmarshals raw into the UpdateRoleInput input type, using the
+// unmarshaler bound to ctx's request. Call it from a resolver to decode an input
+// object that was not passed as a field argument.
+//
+// ctx must come from a gqlgen request; outside one there is no unmarshaler to use
+// and the returned error says so.
+func UnmarshalUpdateRoleInput(ctx context.Context, raw any) (UpdateRoleInput, error) {
+	var out UpdateRoleInput
+	err := graphql.UnmarshalNamedInputFromContext(ctx, "UpdateRoleInput", raw, &out)
+	return out, err
+}
+
 func unmarshalInputUpdateUserInput(ctx context.Context, ec *executionContext, obj any) (UpdateUserInput, error) {
 	var it UpdateUserInput
 	if obj == nil {
@@ -6471,7 +11457,7 @@ func unmarshalInputUpdateUserInput(ctx context.Context, ec *executionContext, ob
 			it.ID = data
 		case "roles":
 			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("roles"))
-			data, err := unmarshalORole2ᚕgithubᚗcomᚋnetflixathomeᚋcinemaᚋsubgraphsᚋauthᚐRoleᚄ(ctx, ec, v)
+			data, err := unmarshalORoleName2ᚕgithubᚗcomᚋnetflixathomeᚋcinemaᚋsubgraphsᚋauthᚐRoleNameᚄ(ctx, ec, v)
 			if err != nil {
 				return it, err
 			}
@@ -6576,6 +11562,200 @@ func __Entity(ctx context.Context, ec *executionContext, sel ast.SelectionSet, o
 // endregion ************************** interface.gotpl ***************************
 
 // region    **************************** object.gotpl ****************************
+
+var auditConnectionImplementors = []string{"AuditConnection"}
+
+func _AuditConnection(ctx context.Context, ec *executionContext, sel ast.SelectionSet, obj *AuditConnection) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, auditConnectionImplementors)
+
+	out := graphql.NewFieldSet(fields)
+	deferred := graphql.NewDeferredGroup(ctx)
+	for i, field := range fields {
+		switch field.Name {
+		case "__typename":
+			out.Values[i] = graphql.MarshalString("AuditConnection")
+		case "edges":
+			out.Values[i] = _AuditConnection_edges(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "pageInfo":
+			out.Values[i] = _AuditConnection_pageInfo(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	out.Dispatch(ctx)
+	if out.Invalids > 0 {
+		return graphql.Null
+	}
+
+	if n := len(deferred.Defers); n > 0 {
+		atomic.AddInt32(&ec.Deferred, int32(min(n, math.MaxInt32)))
+		ec.ProcessDeferredGroup(deferred)
+	}
+
+	return out
+}
+
+var auditEdgeImplementors = []string{"AuditEdge"}
+
+func _AuditEdge(ctx context.Context, ec *executionContext, sel ast.SelectionSet, obj *AuditEdge) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, auditEdgeImplementors)
+
+	out := graphql.NewFieldSet(fields)
+	deferred := graphql.NewDeferredGroup(ctx)
+	for i, field := range fields {
+		switch field.Name {
+		case "__typename":
+			out.Values[i] = graphql.MarshalString("AuditEdge")
+		case "cursor":
+			out.Values[i] = _AuditEdge_cursor(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "node":
+			out.Values[i] = _AuditEdge_node(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	out.Dispatch(ctx)
+	if out.Invalids > 0 {
+		return graphql.Null
+	}
+
+	if n := len(deferred.Defers); n > 0 {
+		atomic.AddInt32(&ec.Deferred, int32(min(n, math.MaxInt32)))
+		ec.ProcessDeferredGroup(deferred)
+	}
+
+	return out
+}
+
+var auditEntryImplementors = []string{"AuditEntry"}
+
+func _AuditEntry(ctx context.Context, ec *executionContext, sel ast.SelectionSet, obj *auth.AuditEntry) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, auditEntryImplementors)
+
+	out := graphql.NewFieldSet(fields)
+	deferred := graphql.NewDeferredGroup(ctx)
+	for i, field := range fields {
+		switch field.Name {
+		case "__typename":
+			out.Values[i] = graphql.MarshalString("AuditEntry")
+		case "id":
+			out.Values[i] = _AuditEntry_id(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "at":
+			out.Values[i] = _AuditEntry_at(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "actor":
+			out.ResolveConcurrently(ec.OperationContext, &deferred, i,
+				true, false,
+				func(ctx context.Context) graphql.Marshaler {
+					return _AuditEntry_actor(ctx, ec, field, obj)
+				})
+		case "action":
+			out.Values[i] = _AuditEntry_action(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "target":
+			out.Values[i] = _AuditEntry_target(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "person":
+			out.ResolveConcurrently(ec.OperationContext, &deferred, i,
+				true, false,
+				func(ctx context.Context) graphql.Marshaler {
+					return _AuditEntry_person(ctx, ec, field, obj)
+				})
+		case "before":
+			out.Values[i] = _AuditEntry_before(ctx, ec, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "after":
+			out.Values[i] = _AuditEntry_after(ctx, ec, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "client":
+			out.Values[i] = _AuditEntry_client(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	out.Dispatch(ctx)
+	if out.Invalids > 0 {
+		return graphql.Null
+	}
+
+	if n := len(deferred.Defers); n > 0 {
+		atomic.AddInt32(&ec.Deferred, int32(min(n, math.MaxInt32)))
+		ec.ProcessDeferredGroup(deferred)
+	}
+
+	return out
+}
+
+var auditPersonImplementors = []string{"AuditPerson"}
+
+func _AuditPerson(ctx context.Context, ec *executionContext, sel ast.SelectionSet, obj *AuditPerson) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, auditPersonImplementors)
+
+	out := graphql.NewFieldSet(fields)
+	deferred := graphql.NewDeferredGroup(ctx)
+	for i, field := range fields {
+		switch field.Name {
+		case "__typename":
+			out.Values[i] = graphql.MarshalString("AuditPerson")
+		case "id":
+			out.Values[i] = _AuditPerson_id(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "login":
+			out.Values[i] = _AuditPerson_login(ctx, ec, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				out.Invalids++
+			}
+		case "name":
+			out.Values[i] = _AuditPerson_name(ctx, ec, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				out.Invalids++
+			}
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	out.Dispatch(ctx)
+	if out.Invalids > 0 {
+		return graphql.Null
+	}
+
+	if n := len(deferred.Defers); n > 0 {
+		atomic.AddInt32(&ec.Deferred, int32(min(n, math.MaxInt32)))
+		ec.ProcessDeferredGroup(deferred)
+	}
+
+	return out
+}
 
 var changePasswordPayloadImplementors = []string{"ChangePasswordPayload"}
 
@@ -6739,6 +11919,77 @@ func _DeleteProfilePayload(ctx context.Context, ec *executionContext, sel ast.Se
 	return out
 }
 
+var deleteRolePayloadImplementors = []string{"DeleteRolePayload"}
+
+func _DeleteRolePayload(ctx context.Context, ec *executionContext, sel ast.SelectionSet, obj *DeleteRolePayload) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, deleteRolePayloadImplementors)
+
+	out := graphql.NewFieldSet(fields)
+	deferred := graphql.NewDeferredGroup(ctx)
+	for i, field := range fields {
+		switch field.Name {
+		case "__typename":
+			out.Values[i] = graphql.MarshalString("DeleteRolePayload")
+		case "deletedName":
+			out.Values[i] = _DeleteRolePayload_deletedName(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "moved":
+			out.Values[i] = _DeleteRolePayload_moved(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	out.Dispatch(ctx)
+	if out.Invalids > 0 {
+		return graphql.Null
+	}
+
+	if n := len(deferred.Defers); n > 0 {
+		atomic.AddInt32(&ec.Deferred, int32(min(n, math.MaxInt32)))
+		ec.ProcessDeferredGroup(deferred)
+	}
+
+	return out
+}
+
+var deleteUserPayloadImplementors = []string{"DeleteUserPayload"}
+
+func _DeleteUserPayload(ctx context.Context, ec *executionContext, sel ast.SelectionSet, obj *DeleteUserPayload) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, deleteUserPayloadImplementors)
+
+	out := graphql.NewFieldSet(fields)
+	deferred := graphql.NewDeferredGroup(ctx)
+	for i, field := range fields {
+		switch field.Name {
+		case "__typename":
+			out.Values[i] = graphql.MarshalString("DeleteUserPayload")
+		case "deletedId":
+			out.Values[i] = _DeleteUserPayload_deletedId(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	out.Dispatch(ctx)
+	if out.Invalids > 0 {
+		return graphql.Null
+	}
+
+	if n := len(deferred.Defers); n > 0 {
+		atomic.AddInt32(&ec.Deferred, int32(min(n, math.MaxInt32)))
+		ec.ProcessDeferredGroup(deferred)
+	}
+
+	return out
+}
+
 var endSessionsPayloadImplementors = []string{"EndSessionsPayload"}
 
 func _EndSessionsPayload(ctx context.Context, ec *executionContext, sel ast.SelectionSet, obj *EndSessionsPayload) graphql.Marshaler {
@@ -6808,6 +12059,102 @@ func _Entity(ctx context.Context, ec *executionContext, sel ast.SelectionSet) gr
 				func(ctx context.Context) graphql.Marshaler {
 					return _Entity_findManyUserByIDs(ctx, ec, field)
 				})
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	out.Dispatch(ctx)
+	if out.Invalids > 0 {
+		return graphql.Null
+	}
+
+	if n := len(deferred.Defers); n > 0 {
+		atomic.AddInt32(&ec.Deferred, int32(min(n, math.MaxInt32)))
+		ec.ProcessDeferredGroup(deferred)
+	}
+
+	return out
+}
+
+var factorsImplementors = []string{"Factors"}
+
+func _Factors(ctx context.Context, ec *executionContext, sel ast.SelectionSet, obj *auth.Factors) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, factorsImplementors)
+
+	out := graphql.NewFieldSet(fields)
+	deferred := graphql.NewDeferredGroup(ctx)
+	for i, field := range fields {
+		switch field.Name {
+		case "__typename":
+			out.Values[i] = graphql.MarshalString("Factors")
+		case "totp":
+			out.Values[i] = _Factors_totp(ctx, ec, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				out.Invalids++
+			}
+		case "passkeys":
+			out.Values[i] = _Factors_passkeys(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "recoveryCodes":
+			out.Values[i] = _Factors_recoveryCodes(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "required":
+			out.Values[i] = _Factors_required(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	out.Dispatch(ctx)
+	if out.Invalids > 0 {
+		return graphql.Null
+	}
+
+	if n := len(deferred.Defers); n > 0 {
+		atomic.AddInt32(&ec.Deferred, int32(min(n, math.MaxInt32)))
+		ec.ProcessDeferredGroup(deferred)
+	}
+
+	return out
+}
+
+var factorsPayloadImplementors = []string{"FactorsPayload"}
+
+func _FactorsPayload(ctx context.Context, ec *executionContext, sel ast.SelectionSet, obj *FactorsPayload) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, factorsPayloadImplementors)
+
+	out := graphql.NewFieldSet(fields)
+	deferred := graphql.NewDeferredGroup(ctx)
+	for i, field := range fields {
+		switch field.Name {
+		case "__typename":
+			out.Values[i] = graphql.MarshalString("FactorsPayload")
+		case "factors":
+			out.Values[i] = _FactorsPayload_factors(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "user":
+			out.Values[i] = _FactorsPayload_user(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "recoveryCodes":
+			out.Values[i] = _FactorsPayload_recoveryCodes(ctx, ec, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				out.Invalids++
+			}
+		case "session":
+			out.Values[i] = _FactorsPayload_session(ctx, ec, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				out.Invalids++
+			}
 		default:
 			panic("unknown field " + strconv.Quote(field.Name))
 		}
@@ -6935,9 +12282,128 @@ func _Mutation(ctx context.Context, ec *executionContext, sel ast.SelectionSet) 
 			if out.Values[i] == graphql.Null {
 				out.Invalids++
 			}
+		case "deleteUser":
+			out.Values[i] = ec.OperationContext.RootResolverMiddleware(innerCtx, func(ctx context.Context) (res graphql.Marshaler) {
+				return _Mutation_deleteUser(ctx, ec, field)
+			})
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "createRole":
+			out.Values[i] = ec.OperationContext.RootResolverMiddleware(innerCtx, func(ctx context.Context) (res graphql.Marshaler) {
+				return _Mutation_createRole(ctx, ec, field)
+			})
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "updateRole":
+			out.Values[i] = ec.OperationContext.RootResolverMiddleware(innerCtx, func(ctx context.Context) (res graphql.Marshaler) {
+				return _Mutation_updateRole(ctx, ec, field)
+			})
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "deleteRole":
+			out.Values[i] = ec.OperationContext.RootResolverMiddleware(innerCtx, func(ctx context.Context) (res graphql.Marshaler) {
+				return _Mutation_deleteRole(ctx, ec, field)
+			})
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
 		case "deleteDemoUsers":
 			out.Values[i] = ec.OperationContext.RootResolverMiddleware(innerCtx, func(ctx context.Context) (res graphql.Marshaler) {
 				return _Mutation_deleteDemoUsers(ctx, ec, field)
+			})
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "finishSignIn":
+			out.Values[i] = ec.OperationContext.RootResolverMiddleware(innerCtx, func(ctx context.Context) (res graphql.Marshaler) {
+				return _Mutation_finishSignIn(ctx, ec, field)
+			})
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "beginPasskeySignIn":
+			out.Values[i] = ec.OperationContext.RootResolverMiddleware(innerCtx, func(ctx context.Context) (res graphql.Marshaler) {
+				return _Mutation_beginPasskeySignIn(ctx, ec, field)
+			})
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "signInWithPasskey":
+			out.Values[i] = ec.OperationContext.RootResolverMiddleware(innerCtx, func(ctx context.Context) (res graphql.Marshaler) {
+				return _Mutation_signInWithPasskey(ctx, ec, field)
+			})
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "beginPasskeyConfirmation":
+			out.Values[i] = ec.OperationContext.RootResolverMiddleware(innerCtx, func(ctx context.Context) (res graphql.Marshaler) {
+				return _Mutation_beginPasskeyConfirmation(ctx, ec, field)
+			})
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "confirmSignIn":
+			out.Values[i] = ec.OperationContext.RootResolverMiddleware(innerCtx, func(ctx context.Context) (res graphql.Marshaler) {
+				return _Mutation_confirmSignIn(ctx, ec, field)
+			})
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "beginTotp":
+			out.Values[i] = ec.OperationContext.RootResolverMiddleware(innerCtx, func(ctx context.Context) (res graphql.Marshaler) {
+				return _Mutation_beginTotp(ctx, ec, field)
+			})
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "addTotp":
+			out.Values[i] = ec.OperationContext.RootResolverMiddleware(innerCtx, func(ctx context.Context) (res graphql.Marshaler) {
+				return _Mutation_addTotp(ctx, ec, field)
+			})
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "deleteTotp":
+			out.Values[i] = ec.OperationContext.RootResolverMiddleware(innerCtx, func(ctx context.Context) (res graphql.Marshaler) {
+				return _Mutation_deleteTotp(ctx, ec, field)
+			})
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "beginPasskey":
+			out.Values[i] = ec.OperationContext.RootResolverMiddleware(innerCtx, func(ctx context.Context) (res graphql.Marshaler) {
+				return _Mutation_beginPasskey(ctx, ec, field)
+			})
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "addPasskey":
+			out.Values[i] = ec.OperationContext.RootResolverMiddleware(innerCtx, func(ctx context.Context) (res graphql.Marshaler) {
+				return _Mutation_addPasskey(ctx, ec, field)
+			})
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "renamePasskey":
+			out.Values[i] = ec.OperationContext.RootResolverMiddleware(innerCtx, func(ctx context.Context) (res graphql.Marshaler) {
+				return _Mutation_renamePasskey(ctx, ec, field)
+			})
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "deletePasskey":
+			out.Values[i] = ec.OperationContext.RootResolverMiddleware(innerCtx, func(ctx context.Context) (res graphql.Marshaler) {
+				return _Mutation_deletePasskey(ctx, ec, field)
+			})
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "makeRecoveryCodes":
+			out.Values[i] = ec.OperationContext.RootResolverMiddleware(innerCtx, func(ctx context.Context) (res graphql.Marshaler) {
+				return _Mutation_makeRecoveryCodes(ctx, ec, field)
 			})
 			if out.Values[i] == graphql.Null {
 				out.Invalids++
@@ -6988,6 +12454,178 @@ func _PageInfo(ctx context.Context, ec *executionContext, sel ast.SelectionSet, 
 		case "endCursor":
 			out.Values[i] = _PageInfo_endCursor(ctx, ec, field, obj)
 			if out.Values[i] == graphql.RequiredNull {
+				out.Invalids++
+			}
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	out.Dispatch(ctx)
+	if out.Invalids > 0 {
+		return graphql.Null
+	}
+
+	if n := len(deferred.Defers); n > 0 {
+		atomic.AddInt32(&ec.Deferred, int32(min(n, math.MaxInt32)))
+		ec.ProcessDeferredGroup(deferred)
+	}
+
+	return out
+}
+
+var passkeyImplementors = []string{"Passkey"}
+
+func _Passkey(ctx context.Context, ec *executionContext, sel ast.SelectionSet, obj *auth.Passkey) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, passkeyImplementors)
+
+	out := graphql.NewFieldSet(fields)
+	deferred := graphql.NewDeferredGroup(ctx)
+	for i, field := range fields {
+		switch field.Name {
+		case "__typename":
+			out.Values[i] = graphql.MarshalString("Passkey")
+		case "id":
+			out.Values[i] = _Passkey_id(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "name":
+			out.Values[i] = _Passkey_name(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "createdAt":
+			out.Values[i] = _Passkey_createdAt(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "usedAt":
+			out.Values[i] = _Passkey_usedAt(ctx, ec, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				out.Invalids++
+			}
+		case "synced":
+			out.Values[i] = _Passkey_synced(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "here":
+			out.Values[i] = _Passkey_here(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	out.Dispatch(ctx)
+	if out.Invalids > 0 {
+		return graphql.Null
+	}
+
+	if n := len(deferred.Defers); n > 0 {
+		atomic.AddInt32(&ec.Deferred, int32(min(n, math.MaxInt32)))
+		ec.ProcessDeferredGroup(deferred)
+	}
+
+	return out
+}
+
+var passkeyChallengeImplementors = []string{"PasskeyChallenge"}
+
+func _PasskeyChallenge(ctx context.Context, ec *executionContext, sel ast.SelectionSet, obj *auth.PasskeyChallenge) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, passkeyChallengeImplementors)
+
+	out := graphql.NewFieldSet(fields)
+	deferred := graphql.NewDeferredGroup(ctx)
+	for i, field := range fields {
+		switch field.Name {
+		case "__typename":
+			out.Values[i] = graphql.MarshalString("PasskeyChallenge")
+		case "challenge":
+			out.Values[i] = _PasskeyChallenge_challenge(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "options":
+			out.Values[i] = _PasskeyChallenge_options(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	out.Dispatch(ctx)
+	if out.Invalids > 0 {
+		return graphql.Null
+	}
+
+	if n := len(deferred.Defers); n > 0 {
+		atomic.AddInt32(&ec.Deferred, int32(min(n, math.MaxInt32)))
+		ec.ProcessDeferredGroup(deferred)
+	}
+
+	return out
+}
+
+var passkeySupportImplementors = []string{"PasskeySupport"}
+
+func _PasskeySupport(ctx context.Context, ec *executionContext, sel ast.SelectionSet, obj *auth.PasskeySupport) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, passkeySupportImplementors)
+
+	out := graphql.NewFieldSet(fields)
+	deferred := graphql.NewDeferredGroup(ctx)
+	for i, field := range fields {
+		switch field.Name {
+		case "__typename":
+			out.Values[i] = graphql.MarshalString("PasskeySupport")
+		case "available":
+			out.Values[i] = _PasskeySupport_available(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "address":
+			out.Values[i] = _PasskeySupport_address(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	out.Dispatch(ctx)
+	if out.Invalids > 0 {
+		return graphql.Null
+	}
+
+	if n := len(deferred.Defers); n > 0 {
+		atomic.AddInt32(&ec.Deferred, int32(min(n, math.MaxInt32)))
+		ec.ProcessDeferredGroup(deferred)
+	}
+
+	return out
+}
+
+var permissionImplementors = []string{"Permission"}
+
+func _Permission(ctx context.Context, ec *executionContext, sel ast.SelectionSet, obj *auth.Permission) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, permissionImplementors)
+
+	out := graphql.NewFieldSet(fields)
+	deferred := graphql.NewDeferredGroup(ctx)
+	for i, field := range fields {
+		switch field.Name {
+		case "__typename":
+			out.Values[i] = graphql.MarshalString("Permission")
+		case "name":
+			out.Values[i] = _Permission_name(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "description":
+			out.Values[i] = _Permission_description(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
 				out.Invalids++
 			}
 		default:
@@ -7144,6 +12782,36 @@ func _Query(ctx context.Context, ec *executionContext, sel ast.SelectionSet) gra
 				func(ctx context.Context) graphql.Marshaler {
 					return _Query_users(ctx, ec, field)
 				})
+		case "user":
+			out.ResolveRootConcurrently(innerCtx, ec.OperationContext, i,
+				true, false,
+				func(ctx context.Context) graphql.Marshaler {
+					return _Query_user(ctx, ec, field)
+				})
+		case "roles":
+			out.ResolveRootConcurrently(innerCtx, ec.OperationContext, i,
+				true, true,
+				func(ctx context.Context) graphql.Marshaler {
+					return _Query_roles(ctx, ec, field)
+				})
+		case "permissions":
+			out.ResolveRootConcurrently(innerCtx, ec.OperationContext, i,
+				true, true,
+				func(ctx context.Context) graphql.Marshaler {
+					return _Query_permissions(ctx, ec, field)
+				})
+		case "audit":
+			out.ResolveRootConcurrently(innerCtx, ec.OperationContext, i,
+				true, true,
+				func(ctx context.Context) graphql.Marshaler {
+					return _Query_audit(ctx, ec, field)
+				})
+		case "passkeySupport":
+			out.ResolveRootConcurrently(innerCtx, ec.OperationContext, i,
+				true, true,
+				func(ctx context.Context) graphql.Marshaler {
+					return _Query_passkeySupport(ctx, ec, field)
+				})
 		case "_entities":
 			out.ResolveRootConcurrently(innerCtx, ec.OperationContext, i,
 				true, true,
@@ -7169,6 +12837,166 @@ func _Query(ctx context.Context, ec *executionContext, sel ast.SelectionSet) gra
 			})
 			if out.Values[i] == graphql.Null {
 				atomic.AddUint32(&out.Invalids, 1)
+			}
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	out.Dispatch(ctx)
+	if out.Invalids > 0 {
+		return graphql.Null
+	}
+
+	if n := len(deferred.Defers); n > 0 {
+		atomic.AddInt32(&ec.Deferred, int32(min(n, math.MaxInt32)))
+		ec.ProcessDeferredGroup(deferred)
+	}
+
+	return out
+}
+
+var roleImplementors = []string{"Role"}
+
+func _Role(ctx context.Context, ec *executionContext, sel ast.SelectionSet, obj *auth.Role) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, roleImplementors)
+
+	out := graphql.NewFieldSet(fields)
+	deferred := graphql.NewDeferredGroup(ctx)
+	for i, field := range fields {
+		switch field.Name {
+		case "__typename":
+			out.Values[i] = graphql.MarshalString("Role")
+		case "name":
+			out.Values[i] = _Role_name(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "title":
+			out.Values[i] = _Role_title(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "description":
+			out.Values[i] = _Role_description(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "permissions":
+			out.Values[i] = _Role_permissions(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "builtIn":
+			out.Values[i] = _Role_builtIn(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "fixed":
+			out.Values[i] = _Role_fixed(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "holders":
+			out.ResolveConcurrently(ec.OperationContext, &deferred, i,
+				true, true,
+				func(ctx context.Context) graphql.Marshaler {
+					return _Role_holders(ctx, ec, field, obj)
+				})
+		case "createdAt":
+			out.Values[i] = _Role_createdAt(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "updatedAt":
+			out.Values[i] = _Role_updatedAt(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	out.Dispatch(ctx)
+	if out.Invalids > 0 {
+		return graphql.Null
+	}
+
+	if n := len(deferred.Defers); n > 0 {
+		atomic.AddInt32(&ec.Deferred, int32(min(n, math.MaxInt32)))
+		ec.ProcessDeferredGroup(deferred)
+	}
+
+	return out
+}
+
+var rolePayloadImplementors = []string{"RolePayload"}
+
+func _RolePayload(ctx context.Context, ec *executionContext, sel ast.SelectionSet, obj *RolePayload) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, rolePayloadImplementors)
+
+	out := graphql.NewFieldSet(fields)
+	deferred := graphql.NewDeferredGroup(ctx)
+	for i, field := range fields {
+		switch field.Name {
+		case "__typename":
+			out.Values[i] = graphql.MarshalString("RolePayload")
+		case "role":
+			out.Values[i] = _RolePayload_role(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	out.Dispatch(ctx)
+	if out.Invalids > 0 {
+		return graphql.Null
+	}
+
+	if n := len(deferred.Defers); n > 0 {
+		atomic.AddInt32(&ec.Deferred, int32(min(n, math.MaxInt32)))
+		ec.ProcessDeferredGroup(deferred)
+	}
+
+	return out
+}
+
+var secondFactorImplementors = []string{"SecondFactor"}
+
+func _SecondFactor(ctx context.Context, ec *executionContext, sel ast.SelectionSet, obj *auth.SecondFactor) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, secondFactorImplementors)
+
+	out := graphql.NewFieldSet(fields)
+	deferred := graphql.NewDeferredGroup(ctx)
+	for i, field := range fields {
+		switch field.Name {
+		case "__typename":
+			out.Values[i] = graphql.MarshalString("SecondFactor")
+		case "ticket":
+			out.Values[i] = _SecondFactor_ticket(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "setUp":
+			out.Values[i] = _SecondFactor_setUp(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "totp":
+			out.Values[i] = _SecondFactor_totp(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "passkey":
+			out.Values[i] = _SecondFactor_passkey(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "recoveryCode":
+			out.Values[i] = _SecondFactor_recoveryCode(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
 			}
 		default:
 			panic("unknown field " + strconv.Quote(field.Name))
@@ -7417,6 +13245,59 @@ func _SignInEdge(ctx context.Context, ec *executionContext, sel ast.SelectionSet
 	return out
 }
 
+var signInPayloadImplementors = []string{"SignInPayload"}
+
+func _SignInPayload(ctx context.Context, ec *executionContext, sel ast.SelectionSet, obj *SignInPayload) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, signInPayloadImplementors)
+
+	out := graphql.NewFieldSet(fields)
+	deferred := graphql.NewDeferredGroup(ctx)
+	for i, field := range fields {
+		switch field.Name {
+		case "__typename":
+			out.Values[i] = graphql.MarshalString("SignInPayload")
+		case "accessToken":
+			out.Values[i] = _SignInPayload_accessToken(ctx, ec, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				out.Invalids++
+			}
+		case "expiresAt":
+			out.Values[i] = _SignInPayload_expiresAt(ctx, ec, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				out.Invalids++
+			}
+		case "user":
+			out.Values[i] = _SignInPayload_user(ctx, ec, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				out.Invalids++
+			}
+		case "profile":
+			out.Values[i] = _SignInPayload_profile(ctx, ec, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				out.Invalids++
+			}
+		case "secondFactor":
+			out.Values[i] = _SignInPayload_secondFactor(ctx, ec, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				out.Invalids++
+			}
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	out.Dispatch(ctx)
+	if out.Invalids > 0 {
+		return graphql.Null
+	}
+
+	if n := len(deferred.Defers); n > 0 {
+		atomic.AddInt32(&ec.Deferred, int32(min(n, math.MaxInt32)))
+		ec.ProcessDeferredGroup(deferred)
+	}
+
+	return out
+}
+
 var signOutPayloadImplementors = []string{"SignOutPayload"}
 
 func _SignOutPayload(ctx context.Context, ec *executionContext, sel ast.SelectionSet, obj *SignOutPayload) graphql.Marshaler {
@@ -7430,6 +13311,54 @@ func _SignOutPayload(ctx context.Context, ec *executionContext, sel ast.Selectio
 			out.Values[i] = graphql.MarshalString("SignOutPayload")
 		case "signedOut":
 			out.Values[i] = _SignOutPayload_signedOut(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	out.Dispatch(ctx)
+	if out.Invalids > 0 {
+		return graphql.Null
+	}
+
+	if n := len(deferred.Defers); n > 0 {
+		atomic.AddInt32(&ec.Deferred, int32(min(n, math.MaxInt32)))
+		ec.ProcessDeferredGroup(deferred)
+	}
+
+	return out
+}
+
+var totpSetUpImplementors = []string{"TotpSetUp"}
+
+func _TotpSetUp(ctx context.Context, ec *executionContext, sel ast.SelectionSet, obj *auth.TotpSetUp) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, totpSetUpImplementors)
+
+	out := graphql.NewFieldSet(fields)
+	deferred := graphql.NewDeferredGroup(ctx)
+	for i, field := range fields {
+		switch field.Name {
+		case "__typename":
+			out.Values[i] = graphql.MarshalString("TotpSetUp")
+		case "setUp":
+			out.Values[i] = _TotpSetUp_setUp(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "key":
+			out.Values[i] = _TotpSetUp_key(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "url":
+			out.Values[i] = _TotpSetUp_url(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "qrCode":
+			out.Values[i] = _TotpSetUp_qrCode(ctx, ec, field, obj)
 			if out.Values[i] == graphql.Null {
 				out.Invalids++
 			}
@@ -7496,6 +13425,11 @@ func _User(ctx context.Context, ec *executionContext, sel ast.SelectionSet, obj 
 			if out.Values[i] == graphql.Null {
 				atomic.AddUint32(&out.Invalids, 1)
 			}
+		case "lastSeenAt":
+			out.Values[i] = _User_lastSeenAt(ctx, ec, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
 		case "profiles":
 			out.ResolveConcurrently(ec.OperationContext, &deferred, i,
 				true, true,
@@ -7513,6 +13447,12 @@ func _User(ctx context.Context, ec *executionContext, sel ast.SelectionSet, obj 
 				true, true,
 				func(ctx context.Context) graphql.Marshaler {
 					return _User_signIns(ctx, ec, field, obj)
+				})
+		case "factors":
+			out.ResolveConcurrently(ec.OperationContext, &deferred, i,
+				true, false,
+				func(ctx context.Context) graphql.Marshaler {
+					return _User_factors(ctx, ec, field, obj)
 				})
 		default:
 			panic("unknown field " + strconv.Quote(field.Name))
@@ -8040,6 +13980,56 @@ func ___Type(ctx context.Context, ec *executionContext, sel ast.SelectionSet, ob
 
 // region    ***************************** type.gotpl *****************************
 
+func unmarshalNAddPasskeyInput2githubᚗcomᚋnetflixathomeᚋcinemaᚋgraphᚋauthᚐAddPasskeyInput(ctx context.Context, ec *executionContext, v any) (AddPasskeyInput, error) {
+	res, err := unmarshalInputAddPasskeyInput(ctx, ec, v)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+func unmarshalNAddTotpInput2githubᚗcomᚋnetflixathomeᚋcinemaᚋgraphᚋauthᚐAddTotpInput(ctx context.Context, ec *executionContext, v any) (AddTotpInput, error) {
+	res, err := unmarshalInputAddTotpInput(ctx, ec, v)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+func marshalNAuditConnection2ᚖgithubᚗcomᚋnetflixathomeᚋcinemaᚋgraphᚋauthᚐAuditConnection(ctx context.Context, ec *executionContext, sel ast.SelectionSet, v *AuditConnection) graphql.Marshaler {
+	if v == nil {
+		graphql.AddInvalidNullError(ctx, "AuditConnection!")
+		return graphql.Null
+	}
+	return _AuditConnection(ctx, ec, sel, v)
+}
+
+func marshalNAuditEdge2ᚕᚖgithubᚗcomᚋnetflixathomeᚋcinemaᚋgraphᚋauthᚐAuditEdgeᚄ(ctx context.Context, ec *executionContext, sel ast.SelectionSet, v []*AuditEdge) graphql.Marshaler {
+	ret := graphql.MarshalSliceConcurrently(ctx, len(v), 0, false, func(ctx context.Context, i int) graphql.Marshaler {
+		fc := graphql.GetFieldContext(ctx)
+		fc.Result = &v[i]
+		return marshalNAuditEdge2ᚖgithubᚗcomᚋnetflixathomeᚋcinemaᚋgraphᚋauthᚐAuditEdge(ctx, ec, sel, v[i])
+	})
+
+	for _, e := range ret {
+		if e == graphql.Null {
+			return graphql.Null
+		}
+	}
+
+	return ret
+}
+
+func marshalNAuditEdge2ᚖgithubᚗcomᚋnetflixathomeᚋcinemaᚋgraphᚋauthᚐAuditEdge(ctx context.Context, ec *executionContext, sel ast.SelectionSet, v *AuditEdge) graphql.Marshaler {
+	if v == nil {
+		graphql.AddInvalidNullError(ctx, "AuditEdge!")
+		return graphql.Null
+	}
+	return _AuditEdge(ctx, ec, sel, v)
+}
+
+func marshalNAuditEntry2ᚖgithubᚗcomᚋnetflixathomeᚋcinemaᚋsubgraphsᚋauthᚐAuditEntry(ctx context.Context, ec *executionContext, sel ast.SelectionSet, v *auth.AuditEntry) graphql.Marshaler {
+	if v == nil {
+		graphql.AddInvalidNullError(ctx, "AuditEntry!")
+		return graphql.Null
+	}
+	return _AuditEntry(ctx, ec, sel, v)
+}
+
 func unmarshalNAvatar2githubᚗcomᚋnetflixathomeᚋcinemaᚋsubgraphsᚋauthᚐAvatar(ctx context.Context, ec *executionContext, v any) (auth.Avatar, error) {
 	tmp, err := graphql.UnmarshalString(v)
 	res := auth.Avatar(tmp)
@@ -8053,6 +14043,11 @@ func marshalNAvatar2githubᚗcomᚋnetflixathomeᚋcinemaᚋsubgraphsᚋauthᚐA
 		graphql.AddInvalidNullFromMarshaler(ctx, "Avatar!")
 	}
 	return res
+}
+
+func unmarshalNBeginPasskeySignInInput2githubᚗcomᚋnetflixathomeᚋcinemaᚋgraphᚋauthᚐBeginPasskeySignInInput(ctx context.Context, ec *executionContext, v any) (BeginPasskeySignInInput, error) {
+	res, err := unmarshalInputBeginPasskeySignInInput(ctx, ec, v)
+	return res, graphql.ErrorOnPath(ctx, err)
 }
 
 func unmarshalNBoolean2bool(ctx context.Context, ec *executionContext, v any) (bool, error) {
@@ -8086,8 +14081,18 @@ func marshalNClient2githubᚗcomᚋnetflixathomeᚋcinemaᚋsubgraphsᚋauthᚐC
 	return _Client(ctx, ec, sel, &v)
 }
 
+func unmarshalNConfirmSignInInput2githubᚗcomᚋnetflixathomeᚋcinemaᚋgraphᚋauthᚐConfirmSignInInput(ctx context.Context, ec *executionContext, v any) (ConfirmSignInInput, error) {
+	res, err := unmarshalInputConfirmSignInInput(ctx, ec, v)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
 func unmarshalNCreateProfileInput2githubᚗcomᚋnetflixathomeᚋcinemaᚋgraphᚋauthᚐCreateProfileInput(ctx context.Context, ec *executionContext, v any) (CreateProfileInput, error) {
 	res, err := unmarshalInputCreateProfileInput(ctx, ec, v)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+func unmarshalNCreateRoleInput2githubᚗcomᚋnetflixathomeᚋcinemaᚋgraphᚋauthᚐCreateRoleInput(ctx context.Context, ec *executionContext, v any) (CreateRoleInput, error) {
+	res, err := unmarshalInputCreateRoleInput(ctx, ec, v)
 	return res, graphql.ErrorOnPath(ctx, err)
 }
 
@@ -8118,6 +14123,11 @@ func marshalNDeleteDemoUsersPayload2ᚖgithubᚗcomᚋnetflixathomeᚋcinemaᚋg
 	return _DeleteDemoUsersPayload(ctx, ec, sel, v)
 }
 
+func unmarshalNDeletePasskeyInput2githubᚗcomᚋnetflixathomeᚋcinemaᚋgraphᚋauthᚐDeletePasskeyInput(ctx context.Context, ec *executionContext, v any) (DeletePasskeyInput, error) {
+	res, err := unmarshalInputDeletePasskeyInput(ctx, ec, v)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
 func unmarshalNDeleteProfileInput2githubᚗcomᚋnetflixathomeᚋcinemaᚋgraphᚋauthᚐDeleteProfileInput(ctx context.Context, ec *executionContext, v any) (DeleteProfileInput, error) {
 	res, err := unmarshalInputDeleteProfileInput(ctx, ec, v)
 	return res, graphql.ErrorOnPath(ctx, err)
@@ -8129,6 +14139,32 @@ func marshalNDeleteProfilePayload2ᚖgithubᚗcomᚋnetflixathomeᚋcinemaᚋgra
 		return graphql.Null
 	}
 	return _DeleteProfilePayload(ctx, ec, sel, v)
+}
+
+func unmarshalNDeleteRoleInput2githubᚗcomᚋnetflixathomeᚋcinemaᚋgraphᚋauthᚐDeleteRoleInput(ctx context.Context, ec *executionContext, v any) (DeleteRoleInput, error) {
+	res, err := unmarshalInputDeleteRoleInput(ctx, ec, v)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+func marshalNDeleteRolePayload2ᚖgithubᚗcomᚋnetflixathomeᚋcinemaᚋgraphᚋauthᚐDeleteRolePayload(ctx context.Context, ec *executionContext, sel ast.SelectionSet, v *DeleteRolePayload) graphql.Marshaler {
+	if v == nil {
+		graphql.AddInvalidNullError(ctx, "DeleteRolePayload!")
+		return graphql.Null
+	}
+	return _DeleteRolePayload(ctx, ec, sel, v)
+}
+
+func unmarshalNDeleteUserInput2githubᚗcomᚋnetflixathomeᚋcinemaᚋgraphᚋauthᚐDeleteUserInput(ctx context.Context, ec *executionContext, v any) (DeleteUserInput, error) {
+	res, err := unmarshalInputDeleteUserInput(ctx, ec, v)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+func marshalNDeleteUserPayload2ᚖgithubᚗcomᚋnetflixathomeᚋcinemaᚋgraphᚋauthᚐDeleteUserPayload(ctx context.Context, ec *executionContext, sel ast.SelectionSet, v *DeleteUserPayload) graphql.Marshaler {
+	if v == nil {
+		graphql.AddInvalidNullError(ctx, "DeleteUserPayload!")
+		return graphql.Null
+	}
+	return _DeleteUserPayload(ctx, ec, sel, v)
 }
 
 func unmarshalNDeviceKind2githubᚗcomᚋnetflixathomeᚋcinemaᚋsubgraphsᚋauthᚐDeviceKind(ctx context.Context, ec *executionContext, v any) (auth.DeviceKind, error) {
@@ -8159,6 +14195,22 @@ func marshalNEndSessionsPayload2ᚖgithubᚗcomᚋnetflixathomeᚋcinemaᚋgraph
 	return _EndSessionsPayload(ctx, ec, sel, v)
 }
 
+func marshalNFactors2ᚖgithubᚗcomᚋnetflixathomeᚋcinemaᚋsubgraphsᚋauthᚐFactors(ctx context.Context, ec *executionContext, sel ast.SelectionSet, v *auth.Factors) graphql.Marshaler {
+	if v == nil {
+		graphql.AddInvalidNullError(ctx, "Factors!")
+		return graphql.Null
+	}
+	return _Factors(ctx, ec, sel, v)
+}
+
+func marshalNFactorsPayload2ᚖgithubᚗcomᚋnetflixathomeᚋcinemaᚋgraphᚋauthᚐFactorsPayload(ctx context.Context, ec *executionContext, sel ast.SelectionSet, v *FactorsPayload) graphql.Marshaler {
+	if v == nil {
+		graphql.AddInvalidNullError(ctx, "FactorsPayload!")
+		return graphql.Null
+	}
+	return _FactorsPayload(ctx, ec, sel, v)
+}
+
 func unmarshalNFieldSet2string(ctx context.Context, ec *executionContext, v any) (string, error) {
 	res, err := graphql.UnmarshalString(v)
 	return res, graphql.ErrorOnPath(ctx, err)
@@ -8171,6 +14223,11 @@ func marshalNFieldSet2string(ctx context.Context, ec *executionContext, sel ast.
 		graphql.AddInvalidNullFromMarshaler(ctx, "FieldSet!")
 	}
 	return res
+}
+
+func unmarshalNFinishSignInInput2githubᚗcomᚋnetflixathomeᚋcinemaᚋgraphᚋauthᚐFinishSignInInput(ctx context.Context, ec *executionContext, v any) (FinishSignInInput, error) {
+	res, err := unmarshalInputFinishSignInInput(ctx, ec, v)
+	return res, graphql.ErrorOnPath(ctx, err)
 }
 
 func unmarshalNID2githubᚗcomᚋnetflixathomeᚋcinemaᚋinternalᚋgidᚐID(ctx context.Context, ec *executionContext, v any) (gid.ID, error) {
@@ -8213,6 +14270,76 @@ func marshalNPageInfo2ᚖgithubᚗcomᚋnetflixathomeᚋcinemaᚋgraphᚋauthᚐ
 		return graphql.Null
 	}
 	return _PageInfo(ctx, ec, sel, v)
+}
+
+func marshalNPasskey2githubᚗcomᚋnetflixathomeᚋcinemaᚋsubgraphsᚋauthᚐPasskey(ctx context.Context, ec *executionContext, sel ast.SelectionSet, v auth.Passkey) graphql.Marshaler {
+	return _Passkey(ctx, ec, sel, &v)
+}
+
+func marshalNPasskey2ᚕgithubᚗcomᚋnetflixathomeᚋcinemaᚋsubgraphsᚋauthᚐPasskeyᚄ(ctx context.Context, ec *executionContext, sel ast.SelectionSet, v []auth.Passkey) graphql.Marshaler {
+	ret := graphql.MarshalSliceConcurrently(ctx, len(v), 0, false, func(ctx context.Context, i int) graphql.Marshaler {
+		fc := graphql.GetFieldContext(ctx)
+		fc.Result = &v[i]
+		return marshalNPasskey2githubᚗcomᚋnetflixathomeᚋcinemaᚋsubgraphsᚋauthᚐPasskey(ctx, ec, sel, v[i])
+	})
+
+	for _, e := range ret {
+		if e == graphql.Null {
+			return graphql.Null
+		}
+	}
+
+	return ret
+}
+
+func unmarshalNPasskeyAnswerInput2githubᚗcomᚋnetflixathomeᚋcinemaᚋgraphᚋauthᚐPasskeyAnswerInput(ctx context.Context, ec *executionContext, v any) (PasskeyAnswerInput, error) {
+	res, err := unmarshalInputPasskeyAnswerInput(ctx, ec, v)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+func unmarshalNPasskeyAnswerInput2ᚖgithubᚗcomᚋnetflixathomeᚋcinemaᚋgraphᚋauthᚐPasskeyAnswerInput(ctx context.Context, ec *executionContext, v any) (*PasskeyAnswerInput, error) {
+	res, err := unmarshalInputPasskeyAnswerInput(ctx, ec, v)
+	return &res, graphql.ErrorOnPath(ctx, err)
+}
+
+func marshalNPasskeyChallenge2ᚖgithubᚗcomᚋnetflixathomeᚋcinemaᚋsubgraphsᚋauthᚐPasskeyChallenge(ctx context.Context, ec *executionContext, sel ast.SelectionSet, v *auth.PasskeyChallenge) graphql.Marshaler {
+	if v == nil {
+		graphql.AddInvalidNullError(ctx, "PasskeyChallenge!")
+		return graphql.Null
+	}
+	return _PasskeyChallenge(ctx, ec, sel, v)
+}
+
+func marshalNPasskeySupport2ᚖgithubᚗcomᚋnetflixathomeᚋcinemaᚋsubgraphsᚋauthᚐPasskeySupport(ctx context.Context, ec *executionContext, sel ast.SelectionSet, v *auth.PasskeySupport) graphql.Marshaler {
+	if v == nil {
+		graphql.AddInvalidNullError(ctx, "PasskeySupport!")
+		return graphql.Null
+	}
+	return _PasskeySupport(ctx, ec, sel, v)
+}
+
+func marshalNPermission2ᚕᚖgithubᚗcomᚋnetflixathomeᚋcinemaᚋsubgraphsᚋauthᚐPermissionᚄ(ctx context.Context, ec *executionContext, sel ast.SelectionSet, v []*auth.Permission) graphql.Marshaler {
+	ret := graphql.MarshalSliceConcurrently(ctx, len(v), 0, false, func(ctx context.Context, i int) graphql.Marshaler {
+		fc := graphql.GetFieldContext(ctx)
+		fc.Result = &v[i]
+		return marshalNPermission2ᚖgithubᚗcomᚋnetflixathomeᚋcinemaᚋsubgraphsᚋauthᚐPermission(ctx, ec, sel, v[i])
+	})
+
+	for _, e := range ret {
+		if e == graphql.Null {
+			return graphql.Null
+		}
+	}
+
+	return ret
+}
+
+func marshalNPermission2ᚖgithubᚗcomᚋnetflixathomeᚋcinemaᚋsubgraphsᚋauthᚐPermission(ctx context.Context, ec *executionContext, sel ast.SelectionSet, v *auth.Permission) graphql.Marshaler {
+	if v == nil {
+		graphql.AddInvalidNullError(ctx, "Permission!")
+		return graphql.Null
+	}
+	return _Permission(ctx, ec, sel, v)
 }
 
 func marshalNProfile2ᚕᚖgithubᚗcomᚋnetflixathomeᚋcinemaᚋsubgraphsᚋauthᚐProfileᚄ(ctx context.Context, ec *executionContext, sel ast.SelectionSet, v []*auth.Profile) graphql.Marshaler {
@@ -8261,35 +14388,16 @@ func marshalNProfilePayload2ᚖgithubᚗcomᚋnetflixathomeᚋcinemaᚋgraphᚋa
 	return _ProfilePayload(ctx, ec, sel, v)
 }
 
-func unmarshalNRole2githubᚗcomᚋnetflixathomeᚋcinemaᚋsubgraphsᚋauthᚐRole(ctx context.Context, ec *executionContext, v any) (auth.Role, error) {
-	var res auth.Role
-	err := res.UnmarshalGQL(v)
+func unmarshalNRenamePasskeyInput2githubᚗcomᚋnetflixathomeᚋcinemaᚋgraphᚋauthᚐRenamePasskeyInput(ctx context.Context, ec *executionContext, v any) (RenamePasskeyInput, error) {
+	res, err := unmarshalInputRenamePasskeyInput(ctx, ec, v)
 	return res, graphql.ErrorOnPath(ctx, err)
 }
 
-func marshalNRole2githubᚗcomᚋnetflixathomeᚋcinemaᚋsubgraphsᚋauthᚐRole(ctx context.Context, ec *executionContext, sel ast.SelectionSet, v auth.Role) graphql.Marshaler {
-	return v
-}
-
-func unmarshalNRole2ᚕgithubᚗcomᚋnetflixathomeᚋcinemaᚋsubgraphsᚋauthᚐRoleᚄ(ctx context.Context, ec *executionContext, v any) ([]auth.Role, error) {
-	vSlice := graphql.CoerceList(v)
-	var err error
-	res := make([]auth.Role, len(vSlice))
-	for i := range vSlice {
-		ctx := graphql.WithPathContext(ctx, graphql.NewPathWithIndex(i))
-		res[i], err = unmarshalNRole2githubᚗcomᚋnetflixathomeᚋcinemaᚋsubgraphsᚋauthᚐRole(ctx, ec, vSlice[i])
-		if err != nil {
-			return nil, err
-		}
-	}
-	return res, nil
-}
-
-func marshalNRole2ᚕgithubᚗcomᚋnetflixathomeᚋcinemaᚋsubgraphsᚋauthᚐRoleᚄ(ctx context.Context, ec *executionContext, sel ast.SelectionSet, v []auth.Role) graphql.Marshaler {
+func marshalNRole2ᚕᚖgithubᚗcomᚋnetflixathomeᚋcinemaᚋsubgraphsᚋauthᚐRoleᚄ(ctx context.Context, ec *executionContext, sel ast.SelectionSet, v []*auth.Role) graphql.Marshaler {
 	ret := graphql.MarshalSliceConcurrently(ctx, len(v), 0, false, func(ctx context.Context, i int) graphql.Marshaler {
 		fc := graphql.GetFieldContext(ctx)
 		fc.Result = &v[i]
-		return marshalNRole2githubᚗcomᚋnetflixathomeᚋcinemaᚋsubgraphsᚋauthᚐRole(ctx, ec, sel, v[i])
+		return marshalNRole2ᚖgithubᚗcomᚋnetflixathomeᚋcinemaᚋsubgraphsᚋauthᚐRole(ctx, ec, sel, v[i])
 	})
 
 	for _, e := range ret {
@@ -8299,6 +14407,61 @@ func marshalNRole2ᚕgithubᚗcomᚋnetflixathomeᚋcinemaᚋsubgraphsᚋauthᚐ
 	}
 
 	return ret
+}
+
+func marshalNRole2ᚖgithubᚗcomᚋnetflixathomeᚋcinemaᚋsubgraphsᚋauthᚐRole(ctx context.Context, ec *executionContext, sel ast.SelectionSet, v *auth.Role) graphql.Marshaler {
+	if v == nil {
+		graphql.AddInvalidNullError(ctx, "Role!")
+		return graphql.Null
+	}
+	return _Role(ctx, ec, sel, v)
+}
+
+func unmarshalNRoleName2githubᚗcomᚋnetflixathomeᚋcinemaᚋsubgraphsᚋauthᚐRoleName(ctx context.Context, ec *executionContext, v any) (auth.RoleName, error) {
+	var res auth.RoleName
+	err := res.UnmarshalGQL(v)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+func marshalNRoleName2githubᚗcomᚋnetflixathomeᚋcinemaᚋsubgraphsᚋauthᚐRoleName(ctx context.Context, ec *executionContext, sel ast.SelectionSet, v auth.RoleName) graphql.Marshaler {
+	return v
+}
+
+func unmarshalNRoleName2ᚕgithubᚗcomᚋnetflixathomeᚋcinemaᚋsubgraphsᚋauthᚐRoleNameᚄ(ctx context.Context, ec *executionContext, v any) ([]auth.RoleName, error) {
+	vSlice := graphql.CoerceList(v)
+	var err error
+	res := make([]auth.RoleName, len(vSlice))
+	for i := range vSlice {
+		ctx := graphql.WithPathContext(ctx, graphql.NewPathWithIndex(i))
+		res[i], err = unmarshalNRoleName2githubᚗcomᚋnetflixathomeᚋcinemaᚋsubgraphsᚋauthᚐRoleName(ctx, ec, vSlice[i])
+		if err != nil {
+			return nil, err
+		}
+	}
+	return res, nil
+}
+
+func marshalNRoleName2ᚕgithubᚗcomᚋnetflixathomeᚋcinemaᚋsubgraphsᚋauthᚐRoleNameᚄ(ctx context.Context, ec *executionContext, sel ast.SelectionSet, v []auth.RoleName) graphql.Marshaler {
+	ret := make(graphql.Array, len(v))
+	for i := range v {
+		ret[i] = marshalNRoleName2githubᚗcomᚋnetflixathomeᚋcinemaᚋsubgraphsᚋauthᚐRoleName(ctx, ec, sel, v[i])
+	}
+
+	for _, e := range ret {
+		if e == graphql.Null {
+			return graphql.Null
+		}
+	}
+
+	return ret
+}
+
+func marshalNRolePayload2ᚖgithubᚗcomᚋnetflixathomeᚋcinemaᚋgraphᚋauthᚐRolePayload(ctx context.Context, ec *executionContext, sel ast.SelectionSet, v *RolePayload) graphql.Marshaler {
+	if v == nil {
+		graphql.AddInvalidNullError(ctx, "RolePayload!")
+		return graphql.Null
+	}
+	return _RolePayload(ctx, ec, sel, v)
 }
 
 func marshalNSession2ᚕᚖgithubᚗcomᚋnetflixathomeᚋcinemaᚋsubgraphsᚋauthᚐSessionᚄ(ctx context.Context, ec *executionContext, sel ast.SelectionSet, v []*auth.Session) graphql.Marshaler {
@@ -8335,6 +14498,11 @@ func marshalNSessionPayload2ᚖgithubᚗcomᚋnetflixathomeᚋcinemaᚋgraphᚋa
 
 func unmarshalNSetPinInput2githubᚗcomᚋnetflixathomeᚋcinemaᚋgraphᚋauthᚐSetPinInput(ctx context.Context, ec *executionContext, v any) (SetPinInput, error) {
 	res, err := unmarshalInputSetPinInput(ctx, ec, v)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+func unmarshalNSetUpInput2githubᚗcomᚋnetflixathomeᚋcinemaᚋgraphᚋauthᚐSetUpInput(ctx context.Context, ec *executionContext, v any) (SetUpInput, error) {
+	res, err := unmarshalInputSetUpInput(ctx, ec, v)
 	return res, graphql.ErrorOnPath(ctx, err)
 }
 
@@ -8403,6 +14571,14 @@ func marshalNSignInOutcome2githubᚗcomᚋnetflixathomeᚋcinemaᚋsubgraphsᚋa
 	return v
 }
 
+func marshalNSignInPayload2ᚖgithubᚗcomᚋnetflixathomeᚋcinemaᚋgraphᚋauthᚐSignInPayload(ctx context.Context, ec *executionContext, sel ast.SelectionSet, v *SignInPayload) graphql.Marshaler {
+	if v == nil {
+		graphql.AddInvalidNullError(ctx, "SignInPayload!")
+		return graphql.Null
+	}
+	return _SignInPayload(ctx, ec, sel, v)
+}
+
 func marshalNSignOutPayload2ᚖgithubᚗcomᚋnetflixathomeᚋcinemaᚋgraphᚋauthᚐSignOutPayload(ctx context.Context, ec *executionContext, sel ast.SelectionSet, v *SignOutPayload) graphql.Marshaler {
 	if v == nil {
 		graphql.AddInvalidNullError(ctx, "SignOutPayload!")
@@ -8464,8 +14640,21 @@ func unmarshalNSwitchProfileInput2githubᚗcomᚋnetflixathomeᚋcinemaᚋgraph�
 	return res, graphql.ErrorOnPath(ctx, err)
 }
 
+func marshalNTotpSetUp2ᚖgithubᚗcomᚋnetflixathomeᚋcinemaᚋsubgraphsᚋauthᚐTotpSetUp(ctx context.Context, ec *executionContext, sel ast.SelectionSet, v *auth.TotpSetUp) graphql.Marshaler {
+	if v == nil {
+		graphql.AddInvalidNullError(ctx, "TotpSetUp!")
+		return graphql.Null
+	}
+	return _TotpSetUp(ctx, ec, sel, v)
+}
+
 func unmarshalNUpdateProfileInput2githubᚗcomᚋnetflixathomeᚋcinemaᚋgraphᚋauthᚐUpdateProfileInput(ctx context.Context, ec *executionContext, v any) (UpdateProfileInput, error) {
 	res, err := unmarshalInputUpdateProfileInput(ctx, ec, v)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+func unmarshalNUpdateRoleInput2githubᚗcomᚋnetflixathomeᚋcinemaᚋgraphᚋauthᚐUpdateRoleInput(ctx context.Context, ec *executionContext, v any) (UpdateRoleInput, error) {
+	res, err := unmarshalInputUpdateRoleInput(ctx, ec, v)
 	return res, graphql.ErrorOnPath(ctx, err)
 }
 
@@ -8883,6 +15072,21 @@ func marshalNfederation__Scope2ᚕᚕstringᚄ(ctx context.Context, ec *executio
 	return ret
 }
 
+func unmarshalOAuditFilter2ᚖgithubᚗcomᚋnetflixathomeᚋcinemaᚋgraphᚋauthᚐAuditFilter(ctx context.Context, ec *executionContext, v any) (*AuditFilter, error) {
+	if v == nil {
+		return nil, nil
+	}
+	res, err := unmarshalInputAuditFilter(ctx, ec, v)
+	return &res, graphql.ErrorOnPath(ctx, err)
+}
+
+func marshalOAuditPerson2ᚖgithubᚗcomᚋnetflixathomeᚋcinemaᚋgraphᚋauthᚐAuditPerson(ctx context.Context, ec *executionContext, sel ast.SelectionSet, v *AuditPerson) graphql.Marshaler {
+	if v == nil {
+		return graphql.Null
+	}
+	return _AuditPerson(ctx, ec, sel, v)
+}
+
 func unmarshalOAvatar2ᚖgithubᚗcomᚋnetflixathomeᚋcinemaᚋsubgraphsᚋauthᚐAvatar(ctx context.Context, ec *executionContext, v any) (*auth.Avatar, error) {
 	if v == nil {
 		return nil, nil
@@ -8930,6 +15134,31 @@ func marshalOBoolean2ᚖbool(ctx context.Context, ec *executionContext, sel ast.
 	_ = ctx
 	res := graphql.MarshalBoolean(*v)
 	return res
+}
+
+func unmarshalODateTime2ᚖtimeᚐTime(ctx context.Context, ec *executionContext, v any) (*time.Time, error) {
+	if v == nil {
+		return nil, nil
+	}
+	res, err := scalar.UnmarshalDateTime(v)
+	return &res, graphql.ErrorOnPath(ctx, err)
+}
+
+func marshalODateTime2ᚖtimeᚐTime(ctx context.Context, ec *executionContext, sel ast.SelectionSet, v *time.Time) graphql.Marshaler {
+	if v == nil {
+		return graphql.Null
+	}
+	_ = sel
+	_ = ctx
+	res := scalar.MarshalDateTime(*v)
+	return res
+}
+
+func marshalOFactors2ᚖgithubᚗcomᚋnetflixathomeᚋcinemaᚋsubgraphsᚋauthᚐFactors(ctx context.Context, ec *executionContext, sel ast.SelectionSet, v *auth.Factors) graphql.Marshaler {
+	if v == nil {
+		return graphql.Null
+	}
+	return _Factors(ctx, ec, sel, v)
 }
 
 func unmarshalOID2ᚖgithubᚗcomᚋnetflixathomeᚋcinemaᚋinternalᚋgidᚐID(ctx context.Context, ec *executionContext, v any) (*gid.ID, error) {
@@ -8984,6 +15213,14 @@ func marshalOLocale2ᚖstring(ctx context.Context, ec *executionContext, sel ast
 	return res
 }
 
+func unmarshalOPasskeyAnswerInput2ᚖgithubᚗcomᚋnetflixathomeᚋcinemaᚋgraphᚋauthᚐPasskeyAnswerInput(ctx context.Context, ec *executionContext, v any) (*PasskeyAnswerInput, error) {
+	if v == nil {
+		return nil, nil
+	}
+	res, err := unmarshalInputPasskeyAnswerInput(ctx, ec, v)
+	return &res, graphql.ErrorOnPath(ctx, err)
+}
+
 func marshalOProfile2ᚕᚖgithubᚗcomᚋnetflixathomeᚋcinemaᚋsubgraphsᚋauthᚐProfile(ctx context.Context, ec *executionContext, sel ast.SelectionSet, v []*auth.Profile) graphql.Marshaler {
 	if v == nil {
 		return graphql.Null
@@ -9012,16 +15249,16 @@ func unmarshalOProfileByIDsInput2ᚖgithubᚗcomᚋnetflixathomeᚋcinemaᚋgrap
 	return &res, graphql.ErrorOnPath(ctx, err)
 }
 
-func unmarshalORole2ᚕgithubᚗcomᚋnetflixathomeᚋcinemaᚋsubgraphsᚋauthᚐRoleᚄ(ctx context.Context, ec *executionContext, v any) ([]auth.Role, error) {
+func unmarshalORoleName2ᚕgithubᚗcomᚋnetflixathomeᚋcinemaᚋsubgraphsᚋauthᚐRoleNameᚄ(ctx context.Context, ec *executionContext, v any) ([]auth.RoleName, error) {
 	if v == nil {
 		return nil, nil
 	}
 	vSlice := graphql.CoerceList(v)
 	var err error
-	res := make([]auth.Role, len(vSlice))
+	res := make([]auth.RoleName, len(vSlice))
 	for i := range vSlice {
 		ctx := graphql.WithPathContext(ctx, graphql.NewPathWithIndex(i))
-		res[i], err = unmarshalNRole2githubᚗcomᚋnetflixathomeᚋcinemaᚋsubgraphsᚋauthᚐRole(ctx, ec, vSlice[i])
+		res[i], err = unmarshalNRoleName2githubᚗcomᚋnetflixathomeᚋcinemaᚋsubgraphsᚋauthᚐRoleName(ctx, ec, vSlice[i])
 		if err != nil {
 			return nil, err
 		}
@@ -9029,15 +15266,14 @@ func unmarshalORole2ᚕgithubᚗcomᚋnetflixathomeᚋcinemaᚋsubgraphsᚋauth�
 	return res, nil
 }
 
-func marshalORole2ᚕgithubᚗcomᚋnetflixathomeᚋcinemaᚋsubgraphsᚋauthᚐRoleᚄ(ctx context.Context, ec *executionContext, sel ast.SelectionSet, v []auth.Role) graphql.Marshaler {
+func marshalORoleName2ᚕgithubᚗcomᚋnetflixathomeᚋcinemaᚋsubgraphsᚋauthᚐRoleNameᚄ(ctx context.Context, ec *executionContext, sel ast.SelectionSet, v []auth.RoleName) graphql.Marshaler {
 	if v == nil {
 		return graphql.Null
 	}
-	ret := graphql.MarshalSliceConcurrently(ctx, len(v), 0, false, func(ctx context.Context, i int) graphql.Marshaler {
-		fc := graphql.GetFieldContext(ctx)
-		fc.Result = &v[i]
-		return marshalNRole2githubᚗcomᚋnetflixathomeᚋcinemaᚋsubgraphsᚋauthᚐRole(ctx, ec, sel, v[i])
-	})
+	ret := make(graphql.Array, len(v))
+	for i := range v {
+		ret[i] = marshalNRoleName2githubᚗcomᚋnetflixathomeᚋcinemaᚋsubgraphsᚋauthᚐRoleName(ctx, ec, sel, v[i])
+	}
 
 	for _, e := range ret {
 		if e == graphql.Null {
@@ -9046,6 +15282,36 @@ func marshalORole2ᚕgithubᚗcomᚋnetflixathomeᚋcinemaᚋsubgraphsᚋauthᚐ
 	}
 
 	return ret
+}
+
+func unmarshalORoleName2ᚖgithubᚗcomᚋnetflixathomeᚋcinemaᚋsubgraphsᚋauthᚐRoleName(ctx context.Context, ec *executionContext, v any) (*auth.RoleName, error) {
+	if v == nil {
+		return nil, nil
+	}
+	var res = new(auth.RoleName)
+	err := res.UnmarshalGQL(v)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+func marshalORoleName2ᚖgithubᚗcomᚋnetflixathomeᚋcinemaᚋsubgraphsᚋauthᚐRoleName(ctx context.Context, ec *executionContext, sel ast.SelectionSet, v *auth.RoleName) graphql.Marshaler {
+	if v == nil {
+		return graphql.Null
+	}
+	return v
+}
+
+func marshalOSecondFactor2ᚖgithubᚗcomᚋnetflixathomeᚋcinemaᚋsubgraphsᚋauthᚐSecondFactor(ctx context.Context, ec *executionContext, sel ast.SelectionSet, v *auth.SecondFactor) graphql.Marshaler {
+	if v == nil {
+		return graphql.Null
+	}
+	return _SecondFactor(ctx, ec, sel, v)
+}
+
+func marshalOSessionPayload2ᚖgithubᚗcomᚋnetflixathomeᚋcinemaᚋgraphᚋauthᚐSessionPayload(ctx context.Context, ec *executionContext, sel ast.SelectionSet, v *SessionPayload) graphql.Marshaler {
+	if v == nil {
+		return graphql.Null
+	}
+	return _SessionPayload(ctx, ec, sel, v)
 }
 
 func unmarshalOString2string(ctx context.Context, ec *executionContext, v any) (string, error) {
@@ -9139,6 +15405,22 @@ func unmarshalOUserByIDsInput2ᚖgithubᚗcomᚋnetflixathomeᚋcinemaᚋgraph�
 	}
 	res, err := unmarshalInputUserByIDsInput(ctx, ec, v)
 	return &res, graphql.ErrorOnPath(ctx, err)
+}
+
+func unmarshalOUserSort2ᚖgithubᚗcomᚋnetflixathomeᚋcinemaᚋsubgraphsᚋauthᚐUserSort(ctx context.Context, ec *executionContext, v any) (*auth.UserSort, error) {
+	if v == nil {
+		return nil, nil
+	}
+	var res = new(auth.UserSort)
+	err := res.UnmarshalGQL(v)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+func marshalOUserSort2ᚖgithubᚗcomᚋnetflixathomeᚋcinemaᚋsubgraphsᚋauthᚐUserSort(ctx context.Context, ec *executionContext, sel ast.SelectionSet, v *auth.UserSort) graphql.Marshaler {
+	if v == nil {
+		return graphql.Null
+	}
+	return v
 }
 
 func marshalO_Entity2githubᚗcomᚋ99designsᚋgqlgenᚋpluginᚋfederationᚋfedruntimeᚐEntity(ctx context.Context, ec *executionContext, sel ast.SelectionSet, v fedruntime.Entity) graphql.Marshaler {

@@ -10,6 +10,72 @@ import (
 	"github.com/netflixathome/cinema/subgraphs/auth"
 )
 
+// The passkey to keep.
+type AddPasskeyInput struct {
+	// The ticket of a sign-in whose secondFactor says setUp; without it the signed-in account.
+	Ticket graphql.Omittable[*string] `json:"ticket,omitempty"`
+	// The browser's answer to beginPasskey.
+	Answer *PasskeyAnswerInput `json:"answer"`
+	// 1 to 40 characters; the browser's name if absent.
+	Name graphql.Omittable[*string] `json:"name,omitempty"`
+}
+
+// The authenticator app's first code.
+type AddTotpInput struct {
+	// The ticket of a sign-in whose secondFactor says setUp; without it the signed-in account.
+	Ticket graphql.Omittable[*string] `json:"ticket,omitempty"`
+	// What beginTotp gave for it.
+	SetUp string `json:"setUp"`
+	// The code that the app shows.
+	Code string `json:"code"`
+}
+
+// A page of the audit log.
+type AuditConnection struct {
+	// The entries with their cursors.
+	Edges []*AuditEdge `json:"edges"`
+	// Where the page stands in the list.
+	PageInfo *PageInfo `json:"pageInfo"`
+}
+
+// A line of the audit log in a list.
+type AuditEdge struct {
+	// Place in the list; opaque.
+	Cursor string `json:"cursor"`
+	// The entry.
+	Node *auth.AuditEntry `json:"node"`
+}
+
+// Which lines of the audit log; what is absent does not matter.
+type AuditFilter struct {
+	// Who did it: a login or an account's identifier, or operator.
+	Actor graphql.Omittable[*string] `json:"actor,omitempty"`
+	// What was done, such as user.block; user. is all that is done to accounts.
+	Action graphql.Omittable[*string] `json:"action,omitempty"`
+	// On what: a login, an account's identifier, or a role's name in capitals.
+	Target graphql.Omittable[*string] `json:"target,omitempty"`
+	// Not before this moment.
+	From graphql.Omittable[*time.Time] `json:"from,omitempty"`
+	// Before this moment.
+	To graphql.Omittable[*time.Time] `json:"to,omitempty"`
+}
+
+// An account as the audit log names it.
+type AuditPerson struct {
+	// Its identifier.
+	ID gid.ID `json:"id"`
+	// Its login; null if the account is gone.
+	Login *string `json:"login,omitempty"`
+	// Its name; null if the account is gone.
+	Name *string `json:"name,omitempty"`
+}
+
+// Whose passkey is asked for.
+type BeginPasskeySignInInput struct {
+	// The ticket of signIn; without it anyone's.
+	Ticket graphql.Omittable[*string] `json:"ticket,omitempty"`
+}
+
 // The present and the new password.
 type ChangePasswordInput struct {
 	// The password until now.
@@ -24,6 +90,14 @@ type ChangePasswordPayload struct {
 	Ended int `json:"ended"`
 	// The account.
 	User *auth.User `json:"user"`
+}
+
+// Who is there: one of them.
+type ConfirmSignInInput struct {
+	// The account's password.
+	Password graphql.Omittable[*string] `json:"password,omitempty"`
+	// A passkey, asked for by beginPasskeyConfirmation.
+	Passkey graphql.Omittable[*PasskeyAnswerInput] `json:"passkey,omitempty"`
 }
 
 // What a new profile needs.
@@ -42,6 +116,18 @@ type CreateProfileInput struct {
 	AgeLimit graphql.Omittable[*int] `json:"ageLimit,omitempty"`
 }
 
+// What a new role needs.
+type CreateRoleInput struct {
+	// Its name for ever.
+	Name auth.RoleName `json:"name"`
+	// The name shown to people, 1 to 40 characters; the name if absent.
+	Title graphql.Omittable[*string] `json:"title,omitempty"`
+	// What it is for, up to 200 characters.
+	Description graphql.Omittable[*string] `json:"description,omitempty"`
+	// What its holders may do.
+	Permissions []string `json:"permissions"`
+}
+
 // Which synthetic viewers to delete.
 type DeleteDemoUsersInput struct {
 	// How their logins begin; 3 characters or more.
@@ -52,6 +138,12 @@ type DeleteDemoUsersInput struct {
 type DeleteDemoUsersPayload struct {
 	// How many there were.
 	Count int `json:"count"`
+}
+
+// The passkey to take away.
+type DeletePasskeyInput struct {
+	// The passkey.
+	ID gid.ID `json:"id"`
 }
 
 // The profile to delete.
@@ -66,6 +158,34 @@ type DeleteProfilePayload struct {
 	DeletedID gid.ID `json:"deletedId"`
 	// Its account.
 	User *auth.User `json:"user"`
+}
+
+// The role to delete.
+type DeleteRoleInput struct {
+	// The role.
+	Name auth.RoleName `json:"name"`
+	// What its holders get in its place.
+	MoveTo graphql.Omittable[*auth.RoleName] `json:"moveTo,omitempty"`
+}
+
+// The role that is gone.
+type DeleteRolePayload struct {
+	// Its name.
+	DeletedName auth.RoleName `json:"deletedName"`
+	// How many accounts got another in its place.
+	Moved int `json:"moved"`
+}
+
+// The account to delete.
+type DeleteUserInput struct {
+	// The account.
+	ID gid.ID `json:"id"`
+}
+
+// The account that is gone.
+type DeleteUserPayload struct {
+	// Identifier of the deleted account.
+	DeletedID gid.ID `json:"deletedId"`
 }
 
 // The session to end.
@@ -88,6 +208,30 @@ type EndSessionsPayload struct {
 	User *auth.User `json:"user"`
 }
 
+// The account's factors after a change.
+type FactorsPayload struct {
+	// What there is now.
+	Factors *auth.Factors `json:"factors"`
+	// The account.
+	User *auth.User `json:"user"`
+	// New recovery codes, shown this once; null when none were made.
+	RecoveryCodes []string `json:"recoveryCodes,omitempty"`
+	// The session that a ticket opened; null without one.
+	Session *SessionPayload `json:"session,omitempty"`
+}
+
+// The second step of a sign-in: one of code, recoveryCode and passkey.
+type FinishSignInInput struct {
+	// The ticket of signIn.
+	Ticket string `json:"ticket"`
+	// The code that the authenticator app shows.
+	Code graphql.Omittable[*string] `json:"code,omitempty"`
+	// A recovery code.
+	RecoveryCode graphql.Omittable[*string] `json:"recoveryCode,omitempty"`
+	// A passkey, asked for by beginPasskeySignIn with the ticket.
+	Passkey graphql.Omittable[*PasskeyAnswerInput] `json:"passkey,omitempty"`
+}
+
 // Where a page stands in its list (Relay).
 type PageInfo struct {
 	// Whether more follow.
@@ -100,6 +244,14 @@ type PageInfo struct {
 	EndCursor *string `json:"endCursor,omitempty"`
 }
 
+// A browser's answer to a PasskeyChallenge.
+type PasskeyAnswerInput struct {
+	// The challenge as it came.
+	Challenge string `json:"challenge"`
+	// What PublicKeyCredential.toJSON gives, as text.
+	Credential string `json:"credential"`
+}
+
 type ProfileByIDsInput struct {
 	ID gid.ID `json:"ID"`
 }
@@ -110,6 +262,20 @@ type ProfilePayload struct {
 	Profile *auth.Profile `json:"profile"`
 	// Its account.
 	User *auth.User `json:"user"`
+}
+
+// A passkey's new name.
+type RenamePasskeyInput struct {
+	// The passkey.
+	ID gid.ID `json:"id"`
+	// 1 to 40 characters.
+	Name string `json:"name"`
+}
+
+// The role after the change.
+type RolePayload struct {
+	// The role.
+	Role *auth.Role `json:"role"`
 }
 
 // A session that was opened or renewed. The refresh token travels in a cookie only.
@@ -134,6 +300,12 @@ type SetPinInput struct {
 	Password string `json:"password"`
 }
 
+// Who sets a factor up.
+type SetUpInput struct {
+	// The ticket of a sign-in whose secondFactor says setUp; without it the signed-in account.
+	Ticket graphql.Omittable[*string] `json:"ticket,omitempty"`
+}
+
 // A page of sign-ins.
 type SignInConnection struct {
 	// The sign-ins with their cursors.
@@ -156,6 +328,21 @@ type SignInInput struct {
 	Login string `json:"login"`
 	// The password.
 	Password string `json:"password"`
+}
+
+// What a right login and password lead to: a session, or, when only secondFactor
+// is set, a second step.
+type SignInPayload struct {
+	// JWT for the Authorization header; keep it in memory only.
+	AccessToken *string `json:"accessToken,omitempty"`
+	// When the access token ends.
+	ExpiresAt *time.Time `json:"expiresAt,omitempty"`
+	// The account.
+	User *auth.User `json:"user,omitempty"`
+	// The profile that watches in this session.
+	Profile *auth.Profile `json:"profile,omitempty"`
+	// The second step that is due; null when a session was opened.
+	SecondFactor *auth.SecondFactor `json:"secondFactor,omitempty"`
 }
 
 // The session has ended.
@@ -205,12 +392,24 @@ type UpdateProfileInput struct {
 	AgeLimit graphql.Omittable[*int] `json:"ageLimit,omitempty"`
 }
 
+// Changes to a role; what is absent stays.
+type UpdateRoleInput struct {
+	// The role.
+	Name auth.RoleName `json:"name"`
+	// The name shown to people, 1 to 40 characters; not of a built-in role.
+	Title graphql.Omittable[*string] `json:"title,omitempty"`
+	// What it is for, up to 200 characters; not of a built-in role.
+	Description graphql.Omittable[*string] `json:"description,omitempty"`
+	// What its holders may do from now on.
+	Permissions graphql.Omittable[[]string] `json:"permissions,omitempty"`
+}
+
 // Changes to an account; what is absent stays.
 type UpdateUserInput struct {
 	// The account.
 	ID gid.ID `json:"id"`
-	// All its roles from now on.
-	Roles graphql.Omittable[[]auth.Role] `json:"roles,omitempty"`
+	// All its roles from now on; 1 to 8.
+	Roles graphql.Omittable[[]auth.RoleName] `json:"roles,omitempty"`
 	// Whether sign-in is refused.
 	Blocked graphql.Omittable[*bool] `json:"blocked,omitempty"`
 }

@@ -43,6 +43,11 @@ func Command(ctx context.Context, cfg *Config, version string, args []string, ou
 			return fmt.Errorf("%w: cinema admin reset-password LOGIN", ErrUsage)
 		}
 		return control(ctx, cfg, version, out, "/admin/reset-password", map[string]string{"login": args[2]})
+	case "admin reset-second-factor":
+		if len(args) != 3 {
+			return fmt.Errorf("%w: cinema admin reset-second-factor LOGIN", ErrUsage)
+		}
+		return control(ctx, cfg, version, out, "/admin/reset-second-factor", map[string]string{"login": args[2]})
 	case "healthcheck":
 		return healthcheck(ctx, cfg)
 	default:
@@ -160,19 +165,29 @@ func commands(ctx context.Context, a *app) http.Handler {
 		}
 		answer(w, "The demo is removed.", a.demo.Remove(r.Context()))
 	})
-	mux.HandleFunc("POST /admin/reset-password", func(w http.ResponseWriter, r *http.Request) {
-		var in struct{ Login string }
-		if err := json.NewDecoder(http.MaxBytesReader(w, r.Body, 1<<10)).Decode(&in); err != nil {
-			answer(w, "", errors.New("want a login"))
-			return
+	// account answers a command about an account.
+	account := func(do func(ctx context.Context, login string) (string, error)) http.HandlerFunc {
+		return func(w http.ResponseWriter, r *http.Request) {
+			var in struct{ Login string }
+			if err := json.NewDecoder(http.MaxBytesReader(w, r.Body, 1<<10)).Decode(&in); err != nil {
+				answer(w, "", errors.New("want a login"))
+				return
+			}
+			if a.auth == nil {
+				answer(w, "", errors.New("this program does not run the auth service"))
+				return
+			}
+			text, err := do(r.Context(), in.Login)
+			answer(w, text, err)
 		}
-		if a.auth == nil {
-			answer(w, "", errors.New("this program does not run the auth service"))
-			return
-		}
-		password, err := a.auth.ResetPassword(r.Context(), in.Login)
-		answer(w, fmt.Sprintf("login %s, password %s", in.Login, password), err)
-	})
+	}
+	mux.HandleFunc("POST /admin/reset-password", account(func(ctx context.Context, login string) (string, error) {
+		password, err := a.auth.ResetPassword(ctx, login)
+		return fmt.Sprintf("login %s, password %s", login, password), err
+	}))
+	mux.HandleFunc("POST /admin/reset-second-factor", account(func(ctx context.Context, login string) (string, error) {
+		return fmt.Sprintf("The password alone signs %s in; devices that were signed in are signed out.", login), a.auth.ResetFactors(ctx, login)
+	}))
 	mux.HandleFunc("POST /backup", func(w http.ResponseWriter, r *http.Request) {
 		asked, give := context.WithCancel(r.Context())
 		defer give()

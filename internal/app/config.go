@@ -98,6 +98,8 @@ type AuthConfig struct {
 	Secret string
 	// KeepSignIns is how many days sign-ins stay in the history, 1 to 3650.
 	KeepSignIns int
+	// AdminFactor requires a second factor of administrators.
+	AdminFactor bool
 }
 
 // MediaConfig is about films and pictures.
@@ -278,6 +280,20 @@ var settings = []setting{
 			return nil
 		},
 		get: func(c *Config) string { return strconv.Itoa(c.Auth.KeepSignIns) }},
+	{env: "CINEMA_ADMIN_SECOND_FACTOR", def: "optional", doc: "required: an administrator without a second factor sets one up at the next sign-in and can do nothing else until then; or optional",
+		set: func(c *Config, v string) error {
+			if v != "optional" && v != "required" {
+				return errors.New("want optional or required")
+			}
+			c.Auth.AdminFactor = v == "required"
+			return nil
+		},
+		get: func(c *Config) string {
+			if c.Auth.AdminFactor {
+				return "required"
+			}
+			return "optional"
+		}},
 	hidden(text("CINEMA_LOAD_ADMIN_PASSWORD", "", "password with which cinema load may make synthetic viewers", func(c *Config) *string { return &c.Load.AdminPassword })),
 	hidden(text("CINEMA_MEDIA_SIGNING_KEY", "", "64 hexadecimal digits that sign media addresses; empty: made and kept in the data folder", func(c *Config) *string { return &c.Media.SigningKey })),
 	text("CINEMA_OTLP_URL", "", "http(s)://host:4318 of what takes traces by OTLP, such as Jaeger; empty: nothing is traced", func(c *Config) *string { return &c.Tracing.URL }),

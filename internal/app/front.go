@@ -51,7 +51,9 @@ func (a *app) front() (http.Handler, error) {
 			if err != nil {
 				return router.Principal{}, err
 			}
-			return router.Principal{Subject: c.UserID.String(), SessionID: c.Seat().String(), Scopes: c.Scopes, ExpiresAt: c.ExpiresAt}, nil
+			return router.Principal{
+				Subject: c.UserID.String(), SessionID: c.Seat().String(), Scopes: c.Scopes, ExpiresAt: c.ExpiresAt, Roles: c.Roles, Rights: c.Rights,
+			}, nil
 		},
 		Revoked: a.sessionRevoked,
 		// What was open has been told to go when the router shuts down.
@@ -78,13 +80,23 @@ func (a *app) front() (http.Handler, error) {
 		}
 		for text := range ended {
 			var r authn.Revocation
-			if json.Unmarshal(text, &r) == nil {
+			switch err := json.Unmarshal(text, &r); {
+			case err != nil: // those who verify tokens say so
+			case r.Rights == 0:
 				rt.EndSession(r.SessionID.String())
+			case r.Lost:
+				rt.EndStale(func(p router.Principal) bool { return covers(r, p) })
 			}
 		}
 		return nil
 	})
 	return rt.Handler(), nil
+}
+
+// covers reports whether a revocation of rights refuses the token that p came with.
+func covers(r authn.Revocation, p router.Principal) bool {
+	user, err := uuid.Parse(p.Subject)
+	return err == nil && r.Covers(&authn.Claims{UserID: user, Roles: p.Roles, Rights: p.Rights})
 }
 
 func (a *app) sessionRevoked(session string) bool {

@@ -109,6 +109,11 @@ func (a *app) wireTelemetry(ctx context.Context) error {
 		if o.Stats, err = telemetryclickhouse.New(a.clickhouse); err != nil {
 			return err
 		}
+		roller, err := collectors.NewRoller(a.clickhouse, log)
+		if err != nil {
+			return err
+		}
+		o.Anonymise = roller.Anonymise
 	}
 	sub, err := telemetry.New(o)
 	if err != nil {

@@ -76,9 +76,13 @@ func (a *app) wireAuth(ctx context.Context) error {
 	a.auth, err = auth.New(auth.Deps{
 		Store: store, Bus: a.bus, Limiter: a.limiter, Activity: a.activity, Logger: log, Secret: key,
 		KeepSignIns: time.Duration(a.cfg.Auth.KeepSignIns) * 24 * time.Hour,
+		PublicURL:   a.cfg.PublicURL(), AdminFactor: a.cfg.Auth.AdminFactor,
 	})
 	if err != nil {
 		return err
+	}
+	if p := a.auth.Passkeys(); !p.Available {
+		log.Warn("nobody can have a passkey", "why", p.Reason)
 	}
 	if err := a.auth.Init(ctx); err != nil {
 		return err

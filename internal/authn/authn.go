@@ -38,8 +38,15 @@ type Claims struct {
 	AgeLimit *int
 	// Demo is set for a synthetic viewer: what it does is marked, and the
 	// statistics can leave it out.
-	Demo      bool
-	ExpiresAt time.Time
+	Demo bool
+	// SignedInAt is when whoever holds the session last proved to be its owner;
+	// zero in a token of an older program, which is long ago.
+	SignedInAt time.Time
+	ExpiresAt  time.Time
+	// Roles are those of the account, and Rights is the state of all rights at
+	// which the scopes were read: what a Revocation of rights is compared with.
+	Roles  []string
+	Rights int64
 }
 
 // Has reports whether the claims hold the permission. Nil claims hold none.

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"slices"
 	"sync"
 	"time"
 
@@ -37,16 +38,42 @@ const reload = 15 * time.Second
 // maxList bounds the list, in bytes: some 80,000 sessions.
 const maxList = 8 << 20
 
-// Revocation says that the tokens of a seat are no longer good: its session has
-// ended, or has gone on with another profile.
+// Revocation says that the tokens of a seat are no longer good, for its session
+// has ended or has gone on with another profile; or, where Rights is set, that
+// those are not which were signed before the rights of an account or of a role
+// changed. The session goes on then: its next token says what may be done now.
 type Revocation struct {
 	SessionID uuid.UUID `json:"sid"` // the seat's; see Claims.Seat
 	// Until is when the last of them ends by itself.
 	Until time.Time `json:"until"`
+	// Rights refuses tokens of an earlier state of rights that are of UserID
+	// or name Role.
+	Rights int64     `json:"rights,omitempty"`
+	UserID uuid.UUID `json:"uid,omitzero"`
+	Role   string    `json:"role,omitempty"`
+	// Lost says that something may no longer be done, so that what is open on
+	// such a token ends too.
+	Lost bool `json:"lost,omitempty"`
+}
+
+// Covers reports whether a token with these claims is refused.
+func (r Revocation) Covers(c *Claims) bool {
+	switch {
+	case r.Rights == 0:
+		return r.SessionID == c.Seat()
+	case c.Rights >= r.Rights:
+		return false
+	case r.Role != "":
+		return slices.Contains(c.Roles, r.Role)
+	default:
+		return r.UserID == c.UserID
+	}
 }
 
 // Revocations is the set of sessions that have ended but whose access tokens
-// have not, and of those of the last hours. The bus feeds it at once; what the bus loses is made up for by
+// Revocations is the set of sessions that have ended but whose access tokens
+// have not, of those of the last hours, and of the rights that have changed since
+// tokens were signed. The bus feeds it at once; what the bus loses is made up for by
 // asking the auth service for its list.
 type Revocations struct {
 	bus  bus.Bus
@@ -56,6 +83,14 @@ type Revocations struct {
 
 	mu    sync.RWMutex
 	until map[uuid.UUID]time.Time
+	// rights is by the account or the role.
+	rights map[holder]Revocation
+}
+
+// holder is whose rights changed: an account, or all of a role.
+type holder struct {
+	user uuid.UUID
+	role string
 }
 
 // NewRevocations makes an empty set. load returns those of the last
@@ -64,7 +99,7 @@ func NewRevocations(b bus.Bus, load func(ctx context.Context) ([]Revocation, err
 	if b == nil || load == nil || now == nil || log == nil {
 		return nil, errors.New("authn: revocations need the bus, a list, a clock and a logger")
 	}
-	return &Revocations{bus: b, load: load, now: now, log: log, until: map[uuid.UUID]time.Time{}}, nil
+	return &Revocations{bus: b, load: load, now: now, log: log, until: map[uuid.UUID]time.Time{}, rights: map[holder]Revocation{}}, nil
 }
 
 // Revoked reports whether the seat has been left.
@@ -75,6 +110,27 @@ func (r *Revocations) Revoked(session uuid.UUID) bool {
 	return ok
 }
 
+// Refuses reports whether a token with these claims is no longer good.
+func (r *Revocations) Refuses(c *Claims) bool {
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	if _, left := r.until[c.Seat()]; left {
+		return true
+	}
+	if len(r.rights) == 0 {
+		return false
+	}
+	if rev, ok := r.rights[holder{user: c.UserID}]; ok && rev.Covers(c) {
+		return true
+	}
+	for _, role := range c.Roles {
+		if rev, ok := r.rights[holder{role: role}]; ok && rev.Covers(c) {
+			return true
+		}
+	}
+	return false
+}
+
 // Add notes a revocation.
 func (r *Revocations) Add(rev Revocation) {
 	if !rev.Until.After(r.now()) {
@@ -82,6 +138,13 @@ func (r *Revocations) Add(rev Revocation) {
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	if rev.Rights > 0 {
+		// The latest state covers those before it, and is remembered longest.
+		if k := (holder{user: rev.UserID, role: rev.Role}); rev.Rights > r.rights[k].Rights {
+			r.rights[k] = rev
+		}
+		return
+	}
 	if rev.Until.After(r.until[rev.SessionID]) {
 		r.until[rev.SessionID] = rev.Until
 	}
@@ -114,7 +177,7 @@ func (r *Revocations) Run(ctx context.Context) error {
 					break
 				}
 				var rev Revocation
-				if err := json.Unmarshal(text, &rev); err != nil || rev.SessionID == uuid.Nil {
+				if err := json.Unmarshal(text, &rev); err != nil || rev.SessionID == uuid.Nil && rev.Rights == 0 {
 					r.log.WarnContext(ctx, "revocations: unreadable message", "error", err)
 					continue
 				}
@@ -152,13 +215,27 @@ func (r *Revocations) refresh(ctx context.Context) {
 			delete(r.until, session)
 		}
 	}
+	for k, rev := range r.rights {
+		if !rev.Until.After(now) {
+			delete(r.rights, k)
+		}
+	}
 }
 
 // Publish tells every instance that the sessions have ended.
 func Publish(ctx context.Context, b bus.Bus, until time.Time, sessions ...uuid.UUID) error {
+	list := make([]Revocation, len(sessions))
+	for i, session := range sessions {
+		list[i] = Revocation{SessionID: session, Until: until}
+	}
+	return Announce(ctx, b, list...)
+}
+
+// Announce tells every instance of revocations of any kind.
+func Announce(ctx context.Context, b bus.Bus, list ...Revocation) error {
 	var errs []error
-	for _, session := range sessions {
-		text, err := json.Marshal(Revocation{SessionID: session, Until: until})
+	for _, rev := range list {
+		text, err := json.Marshal(rev)
 		if err == nil {
 			err = b.Publish(ctx, TopicRevoked, text)
 		}

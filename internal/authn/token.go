@@ -74,6 +74,9 @@ type payload struct {
 	Child     bool             `json:"child"`
 	AgeLimit  *int             `json:"age,omitempty"`
 	Demo      bool             `json:"demo,omitempty"`
+	Roles     []string         `json:"roles,omitempty"`
+	Rights    int64            `json:"rights,omitempty"`
+	AuthTime  *jwt.NumericDate `json:"auth_time,omitempty"`
 }
 
 // These make payload a jwt.Claims.
@@ -153,11 +156,16 @@ func (s *Signer) Sign(c *Claims) (string, error) {
 	// Whole seconds, as the token holds them.
 	now = now.Truncate(time.Second)
 	c.ExpiresAt = now.Add(AccessTTL).UTC()
+	var proved *jwt.NumericDate
+	if !c.SignedInAt.IsZero() {
+		proved = jwt.NewNumericDate(c.SignedInAt)
+	}
 	t := jwt.NewWithClaims(jwt.SigningMethodEdDSA, &payload{
 		Subject: c.UserID, Session: c.SessionID, Profile: c.ProfileID,
 		Issuer: Issuer, Audience: jwt.ClaimStrings{Audience},
 		IssuedAt: jwt.NewNumericDate(now), NotBefore: jwt.NewNumericDate(now), Expires: jwt.NewNumericDate(c.ExpiresAt),
 		ID: uuid.NewString(), Scopes: scopes, Seat: c.SeatID, Child: c.Child, AgeLimit: c.AgeLimit, Demo: c.Demo,
+		Roles: c.Roles, Rights: c.Rights, AuthTime: proved,
 	})
 	t.Header["kid"] = key.ID
 	t.Header["typ"] = tokenType
@@ -345,7 +353,7 @@ func (v *TokenVerifier) Verify(ctx context.Context, token string) (*Claims, erro
 	if set := v.current(ctx); set != nil {
 		if g, ok := set.verified.get(hash); ok {
 			now := v.now()
-			if now.Before(g.from) || !now.Before(g.until) || v.revoked.Revoked(g.claims.Seat()) {
+			if now.Before(g.from) || !now.Before(g.until) || v.revoked.Refuses(&g.claims) {
 				return nil, ErrUnauthenticated
 			}
 			return &g.claims, nil
@@ -389,14 +397,18 @@ func (v *TokenVerifier) Verify(ctx context.Context, token string) (*Claims, erro
 		claims: Claims{
 			UserID: p.Subject, ProfileID: p.Profile, SessionID: p.Session, SeatID: p.Seat,
 			Scopes: scopes, Child: p.Child, AgeLimit: p.AgeLimit, Demo: p.Demo, ExpiresAt: p.Expires.UTC(),
+			Roles: p.Roles, Rights: p.Rights,
 		},
 		from: p.NotBefore.Add(-Leeway), until: p.Expires.Add(Leeway),
 	}
-	if v.revoked.Revoked(g.claims.Seat()) {
-		return nil, ErrUnauthenticated
+	if p.AuthTime != nil {
+		g.claims.SignedInAt = p.AuthTime.UTC()
 	}
 	if p.IssuedAt.After(p.NotBefore.Time) {
 		g.from = p.IssuedAt.Add(-Leeway)
+	}
+	if v.revoked.Refuses(&g.claims) {
+		return nil, ErrUnauthenticated
 	}
 	by.verified.put(hash, g)
 	return &g.claims, nil

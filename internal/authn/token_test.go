@@ -399,6 +399,39 @@ func TestRevocationsOutliveTokens(t *testing.T) {
 	}
 }
 
+// Tokens from before a change of rights are refused, those after it are not,
+// whatever other changes come between and in what order they are told.
+func TestRightsThatChanged(t *testing.T) {
+	c := &clock{t: time.Unix(1_800_000_000, 0)}
+	r, err := authn.NewRevocations(memory.New(), func(context.Context) ([]authn.Revocation, error) { return nil, nil }, c.now, silent)
+	require.NoError(t, err)
+	ann, bob := uuid.New(), uuid.New()
+	token := func(user uuid.UUID, rights int64, roles ...string) *authn.Claims {
+		return &authn.Claims{UserID: user, SessionID: uuid.New(), Rights: rights, Roles: roles}
+	}
+	until := c.now().Add(authn.RevocationTTL)
+	r.Add(authn.Revocation{Rights: 7, Role: "EDITOR", Until: until})
+	r.Add(authn.Revocation{Rights: 9, UserID: ann, Until: until})
+	r.Add(authn.Revocation{Rights: 3, UserID: ann, Until: until.Add(time.Hour)}) // late, and older
+	for name, c := range map[string]struct {
+		claims  *authn.Claims
+		refused bool
+	}{
+		"of the role, from before":       {token(bob, 6, "VIEWER", "EDITOR"), true},
+		"of the role, of that moment":    {token(bob, 7, "EDITOR"), false},
+		"of another role":                {token(bob, 6, "VIEWER"), false},
+		"of the account, from before":    {token(ann, 8), true},
+		"of the account, of that moment": {token(ann, 9), false},
+		"of no rights, as it was before": {token(ann, 0), true},
+		"of the account and the role":    {token(ann, 8, "EDITOR"), true},
+	} {
+		require.Equal(t, c.refused, r.Refuses(c.claims), name)
+	}
+	require.False(t, r.Revoked(uuid.Nil), "no session ended")
+	r.Add(authn.Revocation{SessionID: uuid.New(), Rights: 1, UserID: bob, Until: c.now()})
+	require.False(t, r.Refuses(token(bob, 0)), "what is over is not taken in")
+}
+
 func TestVerifierAsksRevocations(t *testing.T) {
 	w := newWorld(t)
 	c := claims()

@@ -24,6 +24,7 @@ const (
 	User           Kind = "user"
 	Profile        Kind = "profile"
 	Session        Kind = "session" // a signed-in device
+	Passkey        Kind = "passkey"
 	Film           Kind = "film"
 	Series         Kind = "series"
 	Season         Kind = "season"
@@ -33,11 +34,12 @@ const (
 	Asset          Kind = "asset"
 	MediaJob       Kind = "job"
 	ViewingSession Kind = "viewing"
+	Audit          Kind = "audit" // a line of the audit log
 )
 
 var kinds = map[Kind]bool{
-	User: true, Profile: true, Session: true, Film: true, Series: true, Season: true,
-	Episode: true, Person: true, Genre: true, Asset: true, MediaJob: true, ViewingSession: true,
+	User: true, Profile: true, Session: true, Passkey: true, Film: true, Series: true, Season: true,
+	Episode: true, Person: true, Genre: true, Asset: true, MediaJob: true, ViewingSession: true, Audit: true,
 }
 
 // ID is a global identifier. It is comparable; the zero ID names nothing.

@@ -72,7 +72,7 @@ func readRules(s *ast.Schema) (*rules, error) {
 		if def.BuiltIn || def.Kind != ast.Object || strings.HasPrefix(def.Name, "__") {
 			continue
 		}
-		if resolvable(def) {
+		if Resolvable(def) {
 			found, ok, err := ruleOf(def.Directives)
 			if err != nil {
 				return nil, fmt.Errorf("gqlserver: %s: %w", def.Name, err)
@@ -104,8 +104,8 @@ func readRules(s *ast.Schema) (*rules, error) {
 	return r, nil
 }
 
-// resolvable reports whether a type is an entity that _entities can ask for.
-func resolvable(def *ast.Definition) bool {
+// Resolvable reports whether a type is an entity that _entities can ask for.
+func Resolvable(def *ast.Definition) bool {
 	for _, d := range def.Directives.ForNames("key") {
 		arg := d.Arguments.ForName("resolvable")
 		if arg == nil || arg.Value.Raw != "false" {
@@ -201,4 +201,25 @@ func (r *rules) allowEntities(ctx context.Context, fc *graphql.FieldContext) err
 		}
 	}
 	return nil
+}
+
+// DescribeRule says in words who may use what carries these directives, and
+// names the permissions; ok is false where there is no rule.
+func DescribeRule(ds ast.DirectiveList) (words string, scopes []string, ok bool, err error) {
+	r, ok, err := ruleOf(ds)
+	switch {
+	case err != nil || !ok:
+		return "", nil, false, err
+	case len(r.anyOf) > 0:
+		var ways []string
+		for _, all := range r.anyOf {
+			scopes = append(scopes, all...)
+			ways = append(ways, "`"+strings.Join(all, "` and `")+"`")
+		}
+		return strings.Join(ways, ", or "), scopes, true, nil
+	case r.authenticated:
+		return "signed in", nil, true, nil
+	default:
+		return "everyone", nil, true, nil
+	}
 }

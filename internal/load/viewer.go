@@ -157,6 +157,9 @@ func (v *viewer) signIn(ctx context.Context) error {
 	if err := v.ask(ctx, SignIn, v.ops.named("SignIn", map[string]any{"input": map[string]any{"login": v.login, "password": v.password}}), &out); err != nil {
 		return err
 	}
+	if out.SignIn.AccessToken == "" {
+		return fmt.Errorf("%s has a second factor, which a program cannot show: use an account without one", v.login)
+	}
 	v.take(out.SignIn)
 	return nil
 }

@@ -54,14 +54,39 @@ func parseCursor(cursor string) (*Place, error) {
 	return p, nil
 }
 
-// ListUsers returns a page of accounts, newest first, whose login or name
-// holds query.
-func (s *Accounts) ListUsers(ctx context.Context, query string, after *string, first int) (*Page, error) {
+// UserSort is the order of a list of accounts.
+type UserSort string
+
+// The orders of lists of accounts.
+const (
+	UsersNewest   UserSort = "NEWEST"
+	UsersLastSeen UserSort = "LAST_SEEN"
+)
+
+// UserFilter says which accounts, and in what order; its zero value is all,
+// newest first.
+type UserFilter struct {
+	Query   string // a part of the login or name
+	Role    *RoleName
+	Blocked *bool
+	Sort    UserSort
+}
+
+// CursorBy is a user's place in a list of that order; opaque to clients.
+func (u *User) CursorBy(sort UserSort) string {
+	if sort == UsersLastSeen && u.LastSeenAt != nil {
+		return cursor(*u.LastSeenAt, u.ID.UUID)
+	}
+	return u.Cursor()
+}
+
+// ListUsers returns a page of the accounts of a filter.
+func (s *Accounts) ListUsers(ctx context.Context, f UserFilter, after *string, first int) (*Page, error) {
 	if first < 1 || first > MaxPage {
 		return nil, fault.New(fault.Invalid, "Ask for 1 to %d accounts at once.", MaxPage).At("first")
 	}
-	query = strings.ToLower(strings.TrimSpace(query))
-	if len(query) > 256 || !utf8.ValidString(query) || strings.ContainsRune(query, 0) {
+	f.Query = strings.ToLower(strings.TrimSpace(f.Query))
+	if len(f.Query) > 256 || !utf8.ValidString(f.Query) || strings.ContainsRune(f.Query, 0) {
 		return nil, fault.New(fault.Invalid, "The text to look for is too long, or no text.").At("query")
 	}
 	var place *Place
@@ -71,7 +96,7 @@ func (s *Accounts) ListUsers(ctx context.Context, query string, after *string, f
 			return nil, err
 		}
 	}
-	users, total, err := s.store.ListUsers(ctx, query, place, first+1)
+	users, total, err := s.store.ListUsers(ctx, f, place, first+1)
 	if err != nil {
 		return nil, fmt.Errorf("auth: list users: %w", err)
 	}
@@ -97,60 +122,6 @@ func (s *Accounts) ProfilesOf(ctx context.Context, users []uuid.UUID) ([]Profile
 	return s.store.ProfilesOf(ctx, users)
 }
 
-// UpdateUser replaces roles (unless nil) and block (unless nil). A change ends
-// the account's sessions, so that no token with the old permissions lives on.
-func (s *Accounts) UpdateUser(ctx context.Context, id gid.ID, roles []Role, blocked *bool) (*User, error) {
-	if !id.Is(gid.User) {
-		return nil, fault.New(fault.NotFound, "There is no such account.").At("input.id")
-	}
-	if roles != nil {
-		roles = slices.Clone(roles)
-		slices.Sort(roles)
-		roles = slices.Compact(roles)
-		if len(roles) == 0 {
-			return nil, fault.New(fault.Invalid, "An account has at least one role.").At("input.roles")
-		}
-		for _, r := range roles {
-			if !r.IsValid() {
-				return nil, fault.New(fault.Invalid, "There is no role %q.", r).At("input.roles")
-			}
-		}
-	}
-	var out User
-	ended, err := s.store.ChangeUser(ctx, id.UUID, s.now(), func(u *User, otherAdmin bool) (reason string, err error) {
-		was := u.IsAdmin()
-		if roles != nil && !slices.Equal(roles, u.Roles) {
-			u.Roles, reason = roles, EndRoles
-		}
-		if blocked != nil && *blocked != u.Blocked {
-			if u.Blocked = *blocked; u.Blocked {
-				reason = EndBlocked
-			}
-		}
-		if was && !u.IsAdmin() && !otherAdmin {
-			return "", fault.New(fault.Conflict, "The last administrator keeps the role and cannot be blocked.").WithReason("LAST_ADMIN")
-		}
-		out = *u
-		return reason, nil
-	})
-	if errors.Is(err, ErrNotFound) {
-		return nil, fault.New(fault.NotFound, "There is no such account.").At("input.id")
-	} else if err != nil {
-		return nil, fmt.Errorf("auth: update user: %w", err)
-	}
-	s.announce(ctx, ended...)
-	return &out, nil
-}
-
-func (s *Accounts) endAll(ctx context.Context, user uuid.UUID, reason string) error {
-	ended, err := s.store.EndSessions(ctx, user, uuid.Nil, reason, s.now())
-	if err != nil {
-		return fmt.Errorf("auth: end sessions: %w", err)
-	}
-	s.announce(ctx, ended...)
-	return nil
-}
-
 // EnsureAdmin makes the first administrator, with a generated password, unless
 // there is one. The password is kept nowhere: whoever calls must show it.
 func (s *Accounts) EnsureAdmin(ctx context.Context) (login, password string, created bool, err error) {
@@ -158,7 +129,7 @@ func (s *Accounts) EnsureAdmin(ctx context.Context) (login, password string, cre
 	if err != nil {
 		return "", "", false, err
 	}
-	u, p, err := s.newAccount(AdminLogin, "", nil, []Role{RoleAdmin})
+	u, p, err := s.newAccount(AdminLogin, "", nil, []RoleName{RoleAdmin})
 	if err != nil {
 		return "", "", false, err
 	}
@@ -182,7 +153,7 @@ func (s *Accounts) generate(ctx context.Context) (password, hash string, err err
 
 // EnsureUser makes an account with these roles unless the login has one; it
 // then changes nothing.
-func (s *Accounts) EnsureUser(ctx context.Context, login, password, name string, roles []Role) (u *User, created bool, err error) {
+func (s *Accounts) EnsureUser(ctx context.Context, login, password, name string, roles []RoleName) (u *User, created bool, err error) {
 	user, p, err := s.newAccount(login, name, nil, roles)
 	if err != nil {
 		return nil, false, err
@@ -235,10 +206,19 @@ func (s *Accounts) ResetPassword(ctx context.Context, login string) (password st
 	if err != nil {
 		return "", err
 	}
-	if err := s.store.SetPassword(ctx, u.ID.UUID, "", hash); err != nil {
+	err = s.administer(ctx, Actor{}, UserWrite, func(ctx context.Context, c *change) error {
+		if err := c.SetPassword(ctx, u.ID.UUID, hash); err != nil {
+			return err
+		}
+		if _, err := c.end(ctx, u.ID.UUID, uuid.Nil, uuid.Nil, EndPassword); err != nil {
+			return err
+		}
+		return c.noteUser(ctx, ActionUserPassword, u, nil, nil)
+	})
+	if err != nil {
 		return "", fmt.Errorf("auth: reset password: %w", err)
 	}
-	return password, s.endAll(ctx, u.ID.UUID, EndPassword)
+	return password, nil
 }
 
 // DemoUser is an account of the demo cinema. It has no password.
@@ -288,7 +268,7 @@ func (s *Accounts) CreateDemoUsers(ctx context.Context, demo []DemoUser) ([]Demo
 		d.CreatedAt = d.CreatedAt.UTC().Truncate(time.Microsecond)
 		d.Profiles = slices.Clone(d.Profiles)
 		users = append(users, User{
-			ID: gid.Of(gid.User, d.ID), Login: login, Name: d.Name, Roles: []Role{RoleViewer}, CreatedAt: d.CreatedAt, Demo: true,
+			ID: gid.Of(gid.User, d.ID), Login: login, Name: d.Name, Roles: []RoleName{RoleViewer}, CreatedAt: d.CreatedAt, Demo: true,
 		})
 		for j := range d.Profiles {
 			p := &d.Profiles[j]
@@ -331,11 +311,16 @@ var errDemoPrefix = fault.New(fault.Invalid, "A prefix has at least %d character
 // DeleteDemoUsers deletes the accounts marked as demo whose login begins with
 // the prefix, with their profiles and sessions, and says how many there were.
 // Others are never touched.
-func (s *Accounts) DeleteDemoUsers(ctx context.Context, prefix string) (int, error) {
+func (s *Accounts) DeleteDemoUsers(ctx context.Context, by Actor, prefix string) (n int, err error) {
 	if utf8.RuneCountInString(prefix) < minDemoPrefix {
 		return 0, errDemoPrefix
 	}
-	n, err := s.store.DeleteDemo(ctx, strings.ToLower(prefix))
+	err = s.administer(ctx, by, UserWrite, func(ctx context.Context, c *change) error {
+		if n, err = c.DeleteDemo(ctx, strings.ToLower(prefix)); err != nil || n == 0 {
+			return err
+		}
+		return c.note(ctx, ActionDemoUsersGone, "demo", map[string]any{"loginPrefix": prefix, "accounts": n}, nil)
+	})
 	if err != nil {
 		return 0, fmt.Errorf("auth: delete demo users: %w", err)
 	}

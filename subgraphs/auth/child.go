@@ -11,12 +11,15 @@ import (
 var ageLimits = []int{0, 6, 12, 16, 18}
 
 var (
-	errAgeLimit  = fault.New(fault.Invalid, "An age limit is 0, 6, 12, 16 or 18.").At("input.ageLimit")
-	errNoLimit   = fault.New(fault.Invalid, "Only a child's profile has an age limit.").At("input.ageLimit")
-	errChild     = fault.New(fault.Forbidden, "A child's profile may not do this. Go on as another profile.").WithReason("CHILD_PROFILE")
-	errHasPIN    = fault.New(fault.Conflict, "This profile has a PIN. Take it away first, with the account's password.").At("input.id").WithReason("PIN_SET")
-	childMay     = map[string]bool{"signIn": true, "signUp": true, "refreshSession": true, "signOut": true, "switchProfile": true}
-	childNotSees = map[string]bool{"sessions": true, "signIns": true}
+	errAgeLimit = fault.New(fault.Invalid, "An age limit is 0, 6, 12, 16 or 18.").At("input.ageLimit")
+	errNoLimit  = fault.New(fault.Invalid, "Only a child's profile has an age limit.").At("input.ageLimit")
+	errChild    = fault.New(fault.Forbidden, "A child's profile may not do this. Go on as another profile.").WithReason("CHILD_PROFILE")
+	errHasPIN   = fault.New(fault.Conflict, "This profile has a PIN. Take it away first, with the account's password.").At("input.id").WithReason("PIN_SET")
+	childMay    = map[string]bool{
+		"signIn": true, "finishSignIn": true, "beginPasskeySignIn": true, "signInWithPasskey": true, "signUp": true,
+		"refreshSession": true, "signOut": true, "switchProfile": true,
+	}
+	childNotSees = map[string]bool{"sessions": true, "signIns": true, "factors": true}
 )
 
 // limitOf is the age limit of a profile: of a child's always one.
@@ -47,7 +50,7 @@ func checkLimit(child bool, limit *int) error {
 // closed there.
 func (u *User) asChild() *User {
 	c := *u
-	c.Roles = []Role{RoleViewer}
+	c.Roles, c.Allowed = []RoleName{RoleViewer}, nil
 	return &c
 }
 

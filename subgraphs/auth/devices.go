@@ -82,17 +82,15 @@ func (s *Accounts) SignIns(ctx context.Context, user uuid.UUID, after *string, f
 // ChangePassword gives the account of the claims a new password and ends its
 // sessions but the one that asks. It says how many ended.
 func (s *Accounts) ChangePassword(ctx context.Context, claims *authn.Claims, password, next string, from Client) (ended int, err error) {
-	users, err := s.store.Users(ctx, []uuid.UUID{claims.UserID})
-	if err != nil {
-		return 0, fmt.Errorf("auth: change password: %w", err)
+	if err := s.RequireFresh(claims); err != nil {
+		return 0, err
 	}
-	if len(users) == 0 {
-		return 0, authn.ErrUnauthenticated
-	}
-	u := users[0]
-	password, hash, err := s.provePassword(ctx, &u, password, from)
+	u, hash, err := s.provePassword(ctx, claims, password, from)
 	if err != nil {
 		return 0, err
+	}
+	if password, err = normalizePassword(password); err != nil {
+		return 0, errWrongPassword
 	}
 	if next, err = normalizePassword(next); err != nil {
 		return 0, moved(err, "input.newPassword")
@@ -117,32 +115,6 @@ func (s *Accounts) ChangePassword(ctx context.Context, claims *authn.Claims, pas
 	return len(gone), nil
 }
 
-var errWrongPassword = fault.New(fault.Invalid, "The present password is wrong.").At("input.password").WithReason("WRONG_PASSWORD")
-
-// provePassword compares the password of an account that is signed in, and
-// returns it as it is hashed, with the hash. It counts as a sign-in: whoever
-// borrowed a session guesses no faster here.
-func (s *Accounts) provePassword(ctx context.Context, u *User, password string, from Client) (normal, hash string, err error) {
-	if err := s.spendSignIn(ctx, u.Login, from); err != nil {
-		return "", "", err
-	}
-	if _, hash, err = s.store.Password(ctx, u.Login); err != nil {
-		return "", "", fmt.Errorf("auth: password: %w", err)
-	}
-	if normal, err = normalizePassword(password); err != nil {
-		return "", "", errWrongPassword
-	}
-	ok, _, err := s.hasher.verify(ctx, normal, hash)
-	if err != nil {
-		return "", "", err
-	}
-	if !ok {
-		s.history.attempt(s.attempt(u.ID.UUID, SignInWrongPassword, from))
-		return "", "", errWrongPassword
-	}
-	return normal, hash, nil
-}
-
 // moved is a fault with the path of another field.
 func moved(err error, field string) error {
 	var f *fault.Error
@@ -154,27 +126,31 @@ func moved(err error, field string) error {
 
 // EndSession ends one session of the account of the claims, or of any account
 // with user:write, and returns whose it was.
-func (s *Accounts) EndSession(ctx context.Context, claims *authn.Claims, id gid.ID) (user uuid.UUID, ended int, err error) {
+func (s *Accounts) EndSession(ctx context.Context, by Actor, id gid.ID) (user uuid.UUID, ended int, err error) {
 	if !id.Is(gid.Session) {
 		return uuid.Nil, 0, errNoSuchSession
 	}
 	now := s.now()
 	var seat uuid.UUID
 	err = s.store.ChangeSession(ctx, id.UUID, func(se *SessionRow, _ *User) error {
-		if se.UserID != claims.UserID && !claims.Has(UserWrite) {
-			return ErrNotFound // whether it exists is nobody's business
-		}
 		user = se.UserID
-		if se.EndedAt == nil {
+		if user == by.Claims.UserID && se.EndedAt == nil {
 			seat = se.Seat
 			se.EndedAt, se.EndReason, ended = &now, EndByHand, 1
 		}
 		return nil
 	})
-	if errors.Is(err, ErrNotFound) {
-		return uuid.Nil, 0, errNoSuchSession
+	if errors.Is(err, ErrNotFound) || err == nil && user != by.Claims.UserID && !by.Claims.Has(UserWrite) {
+		return uuid.Nil, 0, errNoSuchSession // whether it exists is nobody's business
 	} else if err != nil {
 		return uuid.Nil, 0, fmt.Errorf("auth: end a session: %w", err)
+	}
+	if user != by.Claims.UserID {
+		if err := s.RequireFresh(by.Claims); err != nil {
+			return uuid.Nil, 0, err
+		}
+		ended, err = s.endSessionsOf(ctx, by, gid.Of(gid.User, user), id.UUID, "input.id")
+		return user, ended, err
 	}
 	if ended > 0 {
 		s.announce(ctx, seat)
@@ -184,20 +160,17 @@ func (s *Accounts) EndSession(ctx context.Context, claims *authn.Claims, id gid.
 
 // EndSessions ends all sessions of an account but the one that asks. Another's
 // account needs user:write.
-func (s *Accounts) EndSessions(ctx context.Context, claims *authn.Claims, id gid.ID) (ended int, err error) {
-	if id.UUID != claims.UserID {
-		if !claims.Has(UserWrite) {
+func (s *Accounts) EndSessions(ctx context.Context, by Actor, id gid.ID) (ended int, err error) {
+	if id.UUID != by.Claims.UserID {
+		if !by.Claims.Has(UserWrite) {
 			return 0, errNotYours
 		}
-		there, err := s.store.Users(ctx, []uuid.UUID{id.UUID})
-		if err != nil {
-			return 0, fmt.Errorf("auth: end sessions: %w", err)
+		if err := s.RequireFresh(by.Claims); err != nil {
+			return 0, err
 		}
-		if len(there) == 0 || !id.Is(gid.User) {
-			return 0, fault.New(fault.NotFound, "There is no such account.").At("input.userId")
-		}
+		return s.endSessionsOf(ctx, by, id, uuid.Nil, "input.userId")
 	}
-	gone, err := s.store.EndSessions(ctx, id.UUID, claims.SessionID, EndByHand, s.now())
+	gone, err := s.store.EndSessions(ctx, id.UUID, by.Claims.SessionID, EndByHand, s.now())
 	if err != nil {
 		return 0, fmt.Errorf("auth: end sessions: %w", err)
 	}

@@ -12,9 +12,17 @@
 //   - a refresh token, opaque, in an HttpOnly cookie, good for one use, after
 //     which it is replaced. See refresh.go for how a stolen one is noticed.
 //
-// A session that ends (sign-out, block, change of roles, new password, a
-// replayed refresh token) is announced on the bus, and everyone who verifies
-// access tokens refuses its tokens from then on.
+// A session that ends (sign-out, block, new password, a replayed refresh token)
+// is announced on the bus, and everyone who verifies access tokens refuses its
+// tokens from then on. When what an account may do changes, its sessions go on,
+// but tokens from before are refused: the next one says what may be done now.
+//
+// # Administration
+//
+// What one account does to others or to roles goes through administer: one at a
+// time, judged by what whoever asks may do at that moment, with its line of the
+// audit log in the same transaction. Whatever else administers (invitations,
+// resets of a second factor, keys for programs) belongs there as well.
 //
 // # Profiles
 //

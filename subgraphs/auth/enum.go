@@ -43,6 +43,12 @@ type SignInMethod string
 const (
 	SignInByPassword SignInMethod = "PASSWORD"
 	SignInBySignUp   SignInMethod = "SIGN_UP"
+	SignInByPasskey  SignInMethod = "PASSKEY"
+	// With a second step; the last is an administrator's who had to set one up.
+	SignInByPasswordAndCode         SignInMethod = "PASSWORD_AND_CODE"
+	SignInByPasswordAndRecoveryCode SignInMethod = "PASSWORD_AND_RECOVERY_CODE"
+	SignInByPasswordAndPasskey      SignInMethod = "PASSWORD_AND_PASSKEY"
+	SignInByPasswordAndSetUp        SignInMethod = "PASSWORD_AND_SET_UP"
 )
 
 // SignInOutcome is what came of a sign-in.
@@ -53,6 +59,9 @@ const (
 	SignInSucceeded     SignInOutcome = "SUCCEEDED"
 	SignInWrongPassword SignInOutcome = "WRONG_PASSWORD"
 	SignInBlocked       SignInOutcome = "BLOCKED"
+	// The password was right, and nothing came of it yet.
+	SignInSecondFactorDue SignInOutcome = "SECOND_FACTOR_DUE"
+	SignInWrongFactor     SignInOutcome = "WRONG_FACTOR"
 )
 
 func marshal[E ~string](w io.Writer, e E) { _, _ = io.WriteString(w, strconv.Quote(string(e))) }
@@ -87,7 +96,8 @@ func (m SignInMethod) MarshalGQL(w io.Writer) { marshal(w, m) }
 
 // UnmarshalGQL implements graphql.Unmarshaler.
 func (m *SignInMethod) UnmarshalGQL(v any) error {
-	return unmarshal(m, v, "SignInMethod", SignInByPassword, SignInBySignUp)
+	return unmarshal(m, v, "SignInMethod", SignInByPassword, SignInBySignUp, SignInByPasskey,
+		SignInByPasswordAndCode, SignInByPasswordAndRecoveryCode, SignInByPasswordAndPasskey, SignInByPasswordAndSetUp)
 }
 
 // MarshalGQL implements graphql.Marshaler.
@@ -95,5 +105,13 @@ func (o SignInOutcome) MarshalGQL(w io.Writer) { marshal(w, o) }
 
 // UnmarshalGQL implements graphql.Unmarshaler.
 func (o *SignInOutcome) UnmarshalGQL(v any) error {
-	return unmarshal(o, v, "SignInOutcome", SignInSucceeded, SignInWrongPassword, SignInBlocked)
+	return unmarshal(o, v, "SignInOutcome", SignInSucceeded, SignInWrongPassword, SignInBlocked, SignInSecondFactorDue, SignInWrongFactor)
+}
+
+// MarshalGQL implements graphql.Marshaler.
+func (o UserSort) MarshalGQL(w io.Writer) { marshal(w, o) }
+
+// UnmarshalGQL implements graphql.Unmarshaler.
+func (o *UserSort) UnmarshalGQL(v any) error {
+	return unmarshal(o, v, "UserSort", UsersNewest, UsersLastSeen)
 }

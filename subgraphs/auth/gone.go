@@ -17,6 +17,8 @@ const TopicGone = "profile.gone"
 type GoneProfile struct {
 	ID uuid.UUID `json:"id"`
 	At time.Time `json:"at"`
+	// AccountID is of a profile that went with its account; Nil where that stays.
+	AccountID uuid.UUID `json:"account,omitzero"`
 }
 
 // MaxGone is the most deleted profiles of one answer.

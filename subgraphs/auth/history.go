@@ -38,9 +38,7 @@ func (h *history) run(ctx context.Context, store Store, log *slog.Logger) {
 	for {
 		select {
 		case <-ctx.Done():
-			last, cancel := context.WithTimeout(context.WithoutCancel(ctx), 2*time.Second)
-			defer cancel()
-			h.write(last, store, log, nil)
+			h.write(ctx, store, log, nil)
 			return
 		case first := <-h.queue:
 			h.write(ctx, store, log, []SignIn{first})
@@ -59,6 +57,10 @@ func (h *history) write(ctx context.Context, store Store, log *slog.Logger, batc
 		break
 	}
 	if len(batch) > 0 {
+		// What was taken out of the queue is written, also when the end comes
+		// meanwhile.
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 2*time.Second)
+		defer cancel()
 		if err := store.RecordSignIns(ctx, batch); err != nil {
 			log.ErrorContext(ctx, "auth: sign-in attempts were not written to the history", "attempts", len(batch), "error", err)
 		}
@@ -70,12 +72,16 @@ func (h *history) write(ctx context.Context, store Store, log *slog.Logger, batc
 
 // attempt describes a password that opened nothing.
 func (s *Accounts) attempt(user uuid.UUID, outcome SignInOutcome, from Client) SignIn {
+	return s.attemptBy(user, SignInByPassword, outcome, from)
+}
+
+func (s *Accounts) attemptBy(user uuid.UUID, method SignInMethod, outcome SignInOutcome, from Client) SignIn {
 	id, err := s.newID()
 	if err != nil {
 		id = uuid.New()
 	}
 	return SignIn{
-		ID: id, UserID: user, At: s.now(), Method: SignInByPassword, Outcome: outcome,
+		ID: id, UserID: user, At: s.now(), Method: method, Outcome: outcome,
 		Client: Client{UserAgent: cut(from.UserAgent, 512), Address: cut(from.Address, 64)},
 	}
 }

@@ -2,8 +2,6 @@ package auth
 
 import (
 	"context"
-	"crypto/aes"
-	"crypto/cipher"
 	"crypto/ed25519"
 	"fmt"
 	"io"
@@ -104,43 +102,17 @@ func (s *Accounts) newKey(from time.Time) (*SealedKey, error) {
 	if err != nil {
 		return nil, fmt.Errorf("auth: randomness: %w", err)
 	}
-	aead, err := s.aead()
-	if err != nil {
+	k := &SealedKey{ID: id.String(), ActiveFrom: from}
+	if k.Sealed, err = s.seal(s.keySeal, seed, []byte(k.ID)); err != nil {
 		return nil, err
 	}
-	nonce := make([]byte, aead.NonceSize())
-	if _, err := io.ReadFull(s.random, nonce); err != nil {
-		return nil, fmt.Errorf("auth: randomness: %w", err)
-	}
-	k := &SealedKey{ID: id.String(), ActiveFrom: from}
-	k.Sealed = aead.Seal(nonce, nonce, seed, []byte(k.ID))
 	return k, nil
 }
 
 func (s *Accounts) unseal(k SealedKey) (ed25519.PrivateKey, error) {
-	aead, err := s.aead()
-	if err != nil {
-		return nil, err
-	}
-	n := aead.NonceSize()
-	if len(k.Sealed) < n {
-		return nil, fmt.Errorf("auth: signing key %s is cut short", k.ID)
-	}
-	seed, err := aead.Open(nil, k.Sealed[:n], k.Sealed[n:], []byte(k.ID))
+	seed, err := unsealed(s.keySeal, k.Sealed, []byte(k.ID))
 	if err != nil || len(seed) != ed25519.SeedSize {
 		return nil, fmt.Errorf("auth: signing key %s was sealed under another secret: give the secret back that this database was made with", k.ID)
 	}
 	return ed25519.NewKeyFromSeed(seed), nil
-}
-
-func (s *Accounts) aead() (cipher.AEAD, error) {
-	block, err := aes.NewCipher(s.sealKey)
-	if err != nil {
-		return nil, fmt.Errorf("auth: %w", err)
-	}
-	aead, err := cipher.NewGCM(block)
-	if err != nil {
-		return nil, fmt.Errorf("auth: %w", err)
-	}
-	return aead, nil
 }

@@ -120,16 +120,10 @@ func (s *Accounts) SetPIN(ctx context.Context, claims *authn.Claims, profile gid
 	if pin != nil && !isPIN(*pin) {
 		return nil, errPINForm
 	}
-	users, err := s.store.Users(ctx, []uuid.UUID{claims.UserID})
-	if err != nil {
-		return nil, fmt.Errorf("auth: set PIN: %w", err)
-	}
-	if len(users) == 0 {
-		return nil, authn.ErrUnauthenticated
-	}
-	if _, _, err := s.provePassword(ctx, &users[0], password, from); err != nil {
+	if _, _, err := s.provePassword(ctx, claims, password, from); err != nil {
 		return nil, err
 	}
+	var err error
 	hash := ""
 	if pin != nil {
 		if hash, err = s.hasher.hash(ctx, *pin); err != nil {

@@ -2,6 +2,7 @@ package auth
 
 import (
 	"context"
+	"crypto/cipher"
 	"crypto/hkdf"
 	"crypto/rand"
 	"crypto/sha256"
@@ -23,6 +24,8 @@ import (
 // each is one statement or one transaction. What is not found is an error that
 // is ErrNotFound.
 type Store interface {
+	FactorStore
+
 	// CreateAccount adds an account with its first profile. It returns
 	// ErrLoginTaken if the login has an account already.
 	CreateAccount(ctx context.Context, u User, passwordHash string, first Profile) error
@@ -36,13 +39,23 @@ type Store interface {
 	SetPassword(ctx context.Context, user uuid.UUID, old, hash string) error
 	// Users finds accounts; those that are not there are left out.
 	Users(ctx context.Context, ids []uuid.UUID) ([]User, error)
-	// ListUsers returns up to limit accounts after a place, newest first, and
-	// how many match in all.
-	ListUsers(ctx context.Context, query string, after *Place, limit int) ([]User, int, error)
-	// ChangeUser locks an account, lets change judge and alter it, writes its
-	// roles and block and, if change gives a reason, ends its sessions and
-	// returns their ids. otherAdmin says whether another account is an admin.
-	ChangeUser(ctx context.Context, id uuid.UUID, at time.Time, change func(u *User, otherAdmin bool) (endReason string, err error)) (ended []uuid.UUID, err error)
+	// ListUsers returns up to limit accounts of a filter after a place, and how
+	// many match in all.
+	ListUsers(ctx context.Context, f UserFilter, after *Place, limit int) ([]User, int, error)
+	// Administer runs do in a transaction, beside which no other runs.
+	Administer(ctx context.Context, do func(ctx context.Context, a Administration) error) error
+	// Roles are all roles, the built-in ones first.
+	Roles(ctx context.Context) ([]Role, error)
+	// RoleHolders counts the holders of each role that has any.
+	RoleHolders(ctx context.Context) (map[RoleName]int, error)
+	// RightsSince returns the changes of rights since a moment.
+	RightsSince(ctx context.Context, since time.Time) ([]RightsChange, error)
+	// PruneRights deletes up to limit changes of rights from before a moment, but
+	// the last, and says how many.
+	PruneRights(ctx context.Context, before time.Time, limit int) (int, error)
+	// Audit returns up to limit entries of the audit log after a place, newest
+	// first.
+	Audit(ctx context.Context, f AuditMatch, after *Place, limit int) ([]AuditEntry, error)
 
 	// Profiles finds profiles; those that are not there are left out.
 	Profiles(ctx context.Context, ids []uuid.UUID) ([]Profile, error)
@@ -108,9 +121,6 @@ type Store interface {
 	// CreateDemo adds demo accounts with their profiles; a login that has an
 	// account is passed over.
 	CreateDemo(ctx context.Context, users []User, profiles []Profile) error
-	// DeleteDemo deletes the demo accounts whose login begins with a prefix and
-	// says how many.
-	DeleteDemo(ctx context.Context, prefix string) (int, error)
 }
 
 // Place is where a page of a list begins, newest first: after this one.
@@ -180,11 +190,18 @@ type Limits struct {
 	SignUpAddress limit.Rate
 	// RefreshAddress is by address.
 	RefreshAddress limit.Rate
+	// Code is by account and kind of code (of an app, recovery), Passkey by
+	// account; both for those alone who have shown the password or are signed in.
+	Code, Passkey limit.Rate
+	// ChallengeAddress is by address.
+	ChallengeAddress limit.Rate
 }
 
 // DefaultLimits let a household behind one address sign in and stop a guesser.
 // The one by login is wide, so that a stranger who spends it shuts the owner
-// out for seconds only, and spends many addresses on it.
+// out for seconds only, and spends many addresses on it. Three codes of a
+// million are right at a time: at 20 an hour, one who has the password finds
+// one of an app in a day with a chance of 0.15 %.
 func DefaultLimits() Limits {
 	return Limits{
 		SignInPair:     limit.Rate{Limit: 10, Per: time.Minute, Burst: 10},
@@ -192,6 +209,10 @@ func DefaultLimits() Limits {
 		SignInLogin:    limit.Rate{Limit: 100, Per: time.Minute, Burst: 100},
 		SignUpAddress:  limit.Rate{Limit: 60, Per: time.Hour, Burst: 30},
 		RefreshAddress: limit.Rate{Limit: 600, Per: time.Minute, Burst: 300},
+
+		Code:             limit.Rate{Limit: 20, Per: time.Hour, Burst: 10},
+		Passkey:          limit.Rate{Limit: 60, Per: time.Hour, Burst: 30},
+		ChallengeAddress: limit.Rate{Limit: 120, Per: time.Minute, Burst: 120},
 	}
 }
 
@@ -205,6 +226,11 @@ type Deps struct {
 	// Secret is 32 bytes or more that never change: refresh tokens and the
 	// signing keys at rest hang on it. Losing it signs everyone out.
 	Secret []byte
+	// PublicURL is how browsers reach the program: passkeys are bound to it.
+	// Without it, or with one that cannot have them, there are none.
+	PublicURL string
+	// AdminFactor requires a second factor of administrators.
+	AdminFactor bool
 	// Limits; DefaultLimits if zero.
 	Limits Limits
 	// KeepSignIns is how long sign-ins and ended sessions are kept for their
@@ -232,7 +258,10 @@ type Accounts struct {
 	signer     *authn.Signer
 	hasher     *hasher
 	refreshKey []byte
-	sealKey    []byte
+	keySeal    cipher.AEAD
+
+	proofs      proofs
+	adminFactor bool
 }
 
 // New makes the service. It does no work: call Init.
@@ -273,9 +302,13 @@ func New(d Deps) (*Accounts, error) {
 	if s.refreshKey, err = hkdf.Key(sha256.New, d.Secret, nil, "cinema auth refresh token v1", 32); err != nil {
 		return nil, fmt.Errorf("auth: %w", err)
 	}
-	if s.sealKey, err = hkdf.Key(sha256.New, d.Secret, nil, "cinema auth signing key v1", 32); err != nil {
-		return nil, fmt.Errorf("auth: %w", err)
+	if s.keySeal, err = newAEAD(d.Secret, "cinema auth signing key v1"); err != nil {
+		return nil, err
 	}
+	if s.proofs, err = newProofs(d); err != nil {
+		return nil, err
+	}
+	s.adminFactor = d.AdminFactor
 	if s.hasher, err = newHasher(d.Random); err != nil {
 		return nil, err
 	}
@@ -323,10 +356,17 @@ func (s *Accounts) Run(ctx context.Context) error {
 }
 
 func (s *Accounts) prune(ctx context.Context) error {
-	for _, some := range []func(context.Context, time.Time, int) (int, error){s.store.PruneSessions, s.store.PruneSignIns, s.store.PruneGone} {
+	ended := s.now().Add(-s.keep)
+	for _, p := range []struct {
+		some   func(context.Context, time.Time, int) (int, error)
+		before time.Time
+	}{
+		{s.store.PruneSessions, ended}, {s.store.PruneSignIns, ended}, {s.store.PruneGone, ended}, {s.store.PruneRights, ended},
+		{s.store.PruneTickets, s.now().Add(-time.Hour)}, // clocks differ
+	} {
 		for n := pruneBatch; n == pruneBatch; {
 			var err error
-			if n, err = some(ctx, s.now().Add(-s.keep), pruneBatch); err != nil {
+			if n, err = p.some(ctx, p.before, pruneBatch); err != nil {
 				return err
 			}
 		}
@@ -334,16 +374,23 @@ func (s *Accounts) prune(ctx context.Context) error {
 	return nil
 }
 
-// Revocations lists the sessions whose tokens may still be about, for
-// authn.NewRevocations.
+// Revocations lists the sessions whose tokens may still be about, and the rights
+// that changed while tokens were, for authn.NewRevocations.
 func (s *Accounts) Revocations(ctx context.Context) ([]authn.Revocation, error) {
 	ended, err := s.store.EndedSince(ctx, s.now().Add(-authn.RevocationTTL))
 	if err != nil {
 		return nil, err
 	}
-	list := make([]authn.Revocation, 0, len(ended))
+	rights, err := s.store.RightsSince(ctx, s.now().Add(-authn.RevocationTTL))
+	if err != nil {
+		return nil, err
+	}
+	list := make([]authn.Revocation, 0, len(ended)+len(rights))
 	for _, e := range ended {
 		list = append(list, authn.Revocation{SessionID: e.ID, Until: e.At.Add(authn.RevocationTTL)})
+	}
+	for _, r := range rights {
+		list = append(list, r.revocation())
 	}
 	return list, nil
 }

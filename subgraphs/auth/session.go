@@ -61,7 +61,7 @@ func (s *Accounts) SignUpDemo(ctx context.Context, login, password, name string,
 }
 
 func (s *Accounts) signUp(ctx context.Context, login, password, name string, locale *string, demo bool, from Client) (*SignedInSession, error) {
-	u, p, err := s.newAccount(login, name, locale, []Role{RoleViewer})
+	u, p, err := s.newAccount(login, name, locale, []RoleName{RoleViewer})
 	if err != nil {
 		return nil, err
 	}
@@ -83,11 +83,19 @@ func (s *Accounts) signUp(ctx context.Context, login, password, name string, loc
 	} else if err != nil {
 		return nil, fmt.Errorf("auth: sign up: %w", err)
 	}
-	return s.open(ctx, &u, hash, &p, from, SignInBySignUp)
+	// With what its role may do at this moment.
+	made, err := s.store.Users(ctx, []uuid.UUID{u.ID.UUID})
+	if err != nil {
+		return nil, fmt.Errorf("auth: sign up: %w", err)
+	}
+	if len(made) == 0 {
+		return nil, errCredentials // deleted at the same moment
+	}
+	return s.open(ctx, &made[0], hash, &p, from, SignInBySignUp, uuid.Nil)
 }
 
 // newAccount builds a checked account and its first profile.
-func (s *Accounts) newAccount(login, name string, locale *string, roles []Role) (User, Profile, error) {
+func (s *Accounts) newAccount(login, name string, locale *string, roles []RoleName) (User, Profile, error) {
 	normal, err := NormalizeLogin(login)
 	if err != nil {
 		var f *fault.Error
@@ -121,57 +129,55 @@ func (s *Accounts) newAccount(login, name string, locale *string, roles []Role) 
 		}, nil
 }
 
-// SignIn opens a session for whoever knows the password.
-func (s *Accounts) SignIn(ctx context.Context, login, password string, from Client) (*SignedInSession, error) {
+// SignIn opens a session for whoever knows the password, or says which second
+// factor is due: one of the two is nil.
+func (s *Accounts) SignIn(ctx context.Context, login, password string, from Client) (*SignedInSession, *SecondFactor, error) {
 	if len(password) > maxPassword || len(login) > 4*maxEmail {
 		// No account has such a one, and no work is done on it.
-		return nil, s.spendOr(ctx, errCredentials, spending{"signin:address:" + addressKey(from.Address), s.limits.SignInAddress})
+		return nil, nil, s.spendOr(ctx, errCredentials, spending{"signin:address:" + addressKey(from.Address), s.limits.SignInAddress})
 	}
 	normal, loginErr := NormalizeLogin(login)
 	if loginErr != nil {
 		normal = login
 	}
 	if err := s.spendSignIn(ctx, normal, from); err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	password, err := normalizePassword(password)
 	if err != nil {
-		return nil, errCredentials
+		return nil, nil, errCredentials
 	}
 	var u User
 	var hash string
 	if loginErr == nil {
 		u, hash, err = s.store.Password(ctx, normal)
 		if err != nil && !errors.Is(err, ErrNotFound) {
-			return nil, fmt.Errorf("auth: sign in: %w", err)
+			return nil, nil, fmt.Errorf("auth: sign in: %w", err)
 		}
 	}
 	ok, stale, err := s.hasher.verify(ctx, password, hash)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	if !ok {
 		if !u.ID.IsZero() {
 			s.history.attempt(s.attempt(u.ID.UUID, SignInWrongPassword, from))
 		}
-		return nil, errCredentials
+		return nil, nil, errCredentials
 	}
 	if u.Blocked {
 		// Only said to one who knows the password.
 		s.history.attempt(s.attempt(u.ID.UUID, SignInBlocked, from))
-		return nil, errBlocked
+		return nil, nil, errBlocked
 	}
 	if stale {
 		hash = s.rehash(ctx, &u, hash, password)
 	}
-	profiles, err := s.store.ProfilesOf(ctx, []uuid.UUID{u.ID.UUID})
-	if err != nil {
-		return nil, fmt.Errorf("auth: sign in: %w", err)
+	if due, is, err := s.secondFactor(ctx, &u, hash, from); err != nil || is {
+		return nil, due, err
 	}
-	if len(profiles) == 0 {
-		return nil, fmt.Errorf("auth: sign in: account %s has no profile", u.ID)
-	}
-	return s.open(ctx, &u, hash, landing(profiles), from, SignInByPassword)
+	in, err := s.enter(ctx, &u, hash, from, SignInByPassword, uuid.Nil)
+	return in, nil, err
 }
 
 // rehash hashes a password that is known to be right with today's parameters
@@ -200,7 +206,8 @@ func (s *Accounts) spendSignIn(ctx context.Context, login string, from Client) e
 }
 
 // open begins a session of an account while hash is that of its password.
-func (s *Accounts) open(ctx context.Context, u *User, hash string, p *Profile, from Client, method SignInMethod) (*SignedInSession, error) {
+// attempt is the entry in the history that it completes; Nil for one of its own.
+func (s *Accounts) open(ctx context.Context, u *User, hash string, p *Profile, from Client, method SignInMethod, attempt uuid.UUID) (*SignedInSession, error) {
 	id, err := s.newID()
 	if err != nil {
 		return nil, err
@@ -208,7 +215,7 @@ func (s *Accounts) open(ctx context.Context, u *User, hash string, p *Profile, f
 	now := s.now()
 	session := SessionRow{
 		ID: id, UserID: u.ID.UUID, ProfileID: p.ID.UUID, Seat: id,
-		CreatedAt: now, UsedAt: now, RotatedAt: now, ExpiresAt: expiry(now, now),
+		CreatedAt: now, AuthenticatedAt: now, UsedAt: now, RotatedAt: now, ExpiresAt: expiry(now, now),
 		UserAgent: cut(from.UserAgent, 512), Address: cut(from.Address, 64),
 		Seed: make([]byte, seedLen), Generation: 1,
 	}
@@ -216,8 +223,11 @@ func (s *Accounts) open(ctx context.Context, u *User, hash string, p *Profile, f
 		return nil, fmt.Errorf("auth: randomness: %w", err)
 	}
 	session.TokenHash = tokenHash(refreshToken(s.refreshKey, &session, session.Generation))
+	if attempt == uuid.Nil {
+		attempt = id
+	}
 	in := SignIn{
-		ID: id, UserID: session.UserID, SessionID: id, At: now, Method: method, Outcome: SignInSucceeded,
+		ID: attempt, UserID: session.UserID, SessionID: id, At: now, Method: method, Outcome: SignInSucceeded,
 		Client: Client{Address: session.Address, UserAgent: session.UserAgent},
 	}
 	if err := s.store.CreateSession(ctx, session, hash, in); errors.Is(err, ErrNotFound) {
@@ -245,7 +255,7 @@ func (s *Accounts) open(ctx context.Context, u *User, hash string, p *Profile, f
 func (s *Accounts) signedIn(session *SessionRow, u *User, p *Profile) (*SignedInSession, error) {
 	c := &authn.Claims{
 		UserID: u.ID.UUID, ProfileID: p.ID.UUID, SessionID: session.ID,
-		Child: p.IsChild, AgeLimit: p.Limit, Demo: u.Demo, Scopes: map[string]bool{},
+		Child: p.IsChild, AgeLimit: p.Limit, Demo: u.Demo, SignedInAt: session.AuthenticatedAt, Scopes: map[string]bool{}, Rights: u.Rights,
 	}
 	if session.Seat != session.ID {
 		c.SeatID = session.Seat
@@ -256,6 +266,9 @@ func (s *Accounts) signedIn(session *SessionRow, u *User, p *Profile) (*SignedIn
 	} else {
 		for _, scope := range u.Permissions() {
 			c.Scopes[scope] = true
+		}
+		for _, r := range u.Roles {
+			c.Roles = append(c.Roles, string(r))
 		}
 	}
 	token, err := s.signer.Sign(c)
@@ -308,6 +321,16 @@ func (s *Accounts) Refresh(ctx context.Context, token string, from Client) (*Sig
 			"session", session.ID, "user", user.ID, "generation", parsed.generation, "present", session.Generation)
 		s.announce(ctx, session.Seat)
 		return nil, errReplayed
+	}
+	if s.mustHave(user.IsAdmin()) {
+		// A session from before it was required.
+		f, err := s.store.Factors(ctx, user.ID.UUID)
+		if err != nil {
+			return nil, fmt.Errorf("auth: refresh: %w", err)
+		}
+		if !f.any() {
+			return nil, errNoSession
+		}
 	}
 	p, err := s.profileOf(ctx, &session)
 	if err != nil {

@@ -1,7 +1,6 @@
 package auth
 
 import (
-	"io"
 	"slices"
 	"time"
 
@@ -11,61 +10,22 @@ import (
 	"github.com/netflixathome/cinema/internal/gid"
 )
 
-// Role is a set of permissions.
-type Role string
-
-// The roles.
-const (
-	RoleViewer  Role = "VIEWER"
-	RoleEditor  Role = "EDITOR"
-	RoleAnalyst Role = "ANALYST"
-	RoleAdmin   Role = "ADMIN"
-)
-
-// Permissions, as they stand in a token and in the schema's @requiresScopes.
-const (
-	TitleRead   = "title:read"
-	TitleWrite  = "title:write"
-	UploadWrite = "upload:write"
-	StatsRead   = "stats:read"
-	UserRead    = "user:read"
-	UserWrite   = "user:write"
-)
-
-// permissionsOf is what each role may do.
-func permissionsOf(r Role) []string {
-	switch r {
-	case RoleEditor:
-		return []string{TitleRead, TitleWrite, UploadWrite}
-	case RoleAnalyst:
-		return []string{StatsRead}
-	case RoleAdmin:
-		return []string{TitleRead, TitleWrite, UploadWrite, StatsRead, UserRead, UserWrite}
-	default:
-		return nil
-	}
-}
-
-var roles = []Role{RoleViewer, RoleEditor, RoleAnalyst, RoleAdmin}
-
-// IsValid reports whether r is one of the roles.
-func (r Role) IsValid() bool { return slices.Contains(roles, r) }
-
-// MarshalGQL implements graphql.Marshaler.
-func (r Role) MarshalGQL(w io.Writer) { marshal(w, r) }
-
-// UnmarshalGQL implements graphql.Unmarshaler.
-func (r *Role) UnmarshalGQL(v any) error { return unmarshal(r, v, "Role", roles...) }
-
 // User is one who signs in: an account.
 type User struct {
 	ID gid.ID
 	// Login is normalised (see NormalizeLogin) and belongs to one account.
 	Login     string
 	Name      string
-	Roles     []Role
+	Roles     []RoleName
 	Blocked   bool
 	CreatedAt time.Time
+	// LastSeenAt is when it was last signed in or went on, to a quarter of an
+	// hour; nil when it never was since that is written down.
+	LastSeenAt *time.Time
+	// Allowed is what the roles add up to in the store, and Rights the state of
+	// all rights at which that was read; see roles.go.
+	Allowed []string
+	Rights  int64
 	// Demo marks a synthetic viewer: of the demo cinema, where nobody can sign in
 	// to it, or one that was signed up as such. It never changes.
 	Demo bool
@@ -76,12 +36,10 @@ func (User) IsEntity() {}
 
 // Permissions are what the roles add up to, sorted, each once.
 func (u *User) Permissions() []string {
-	all := []string{}
-	for _, r := range u.Roles {
-		all = append(all, permissionsOf(r)...)
+	if slices.Contains(u.Roles, RoleAdmin) {
+		return Permissions()
 	}
-	slices.Sort(all)
-	return slices.Compact(all)
+	return known(u.Allowed)
 }
 
 // IsAdmin reports whether the account has the role and can use it.
@@ -152,12 +110,14 @@ type SessionRow struct {
 	// Seat is another one for each profile it goes on with; see authn.Claims.
 	Seat      uuid.UUID
 	CreatedAt time.Time
-	UsedAt    time.Time
-	ExpiresAt time.Time
-	EndedAt   *time.Time
-	EndReason string
-	UserAgent string
-	Address   string
+	// AuthenticatedAt is when its holder last proved to be the account's owner.
+	AuthenticatedAt time.Time
+	UsedAt          time.Time
+	ExpiresAt       time.Time
+	EndedAt         *time.Time
+	EndReason       string
+	UserAgent       string
+	Address         string
 	// The refresh token's state; see refresh.go.
 	Seed       []byte
 	Generation int32
@@ -175,5 +135,7 @@ const (
 	EndBlocked  = "blocked"
 	EndRoles    = "roles"
 	EndPassword = "password"
+	EndFactors  = "factors" // the operator took the second factors away
 	EndByHand   = "by_hand" // from the list of sessions
+	EndDeleted  = "deleted"
 )

@@ -27,6 +27,8 @@ type shelf struct {
 	listed []gid.ID
 	gone   []GoneProfile
 	erased chan []GoneProfile
+	due    []GoneProfile
+	next   []*time.Time
 }
 
 func (s *shelf) List(context.Context, uuid.UUID, int) ([]gid.ID, error) { return s.ids, nil }
@@ -52,6 +54,15 @@ func (s *shelf) LastErased(context.Context) (time.Time, error) {
 func (s *shelf) Erase(_ context.Context, gone []GoneProfile) error {
 	s.gone = append(s.gone, gone...)
 	s.erased <- gone
+	return nil
+}
+
+func (s *shelf) ClaimGone(context.Context, time.Time, time.Time, int) ([]GoneProfile, error) {
+	return s.due, nil
+}
+
+func (s *shelf) EndPass(_ context.Context, _ []uuid.UUID, next []*time.Time) error {
+	s.next = next
 	return nil
 }
 
@@ -180,4 +191,39 @@ func TestErasing(t *testing.T) {
 	require.Equal(t, []GoneProfile{pages[1][0], later}, <-s.erased)
 	cancel()
 	require.NoError(t, <-done)
+}
+
+// The events of a deleted account are made nobody's three times, for what was
+// on its way; a pass that fails is not counted.
+func TestAnonymising(t *testing.T) {
+	now := time.Now().UTC().Truncate(time.Millisecond)
+	s := &shelf{}
+	var profiles, accounts map[uuid.UUID]uuid.UUID
+	away := errors.New("away")
+	sub := newService(t, s, func(o *Options) {
+		o.Now = func() time.Time { return now }
+		o.Anonymise = func(_ context.Context, p, a map[uuid.UUID]uuid.UUID) error {
+			profiles, accounts = p, a
+			return away
+		}
+	})
+	require.NoError(t, sub.AnonymiseDue(t.Context()))
+	require.Nil(t, profiles, "nothing is due")
+	user := uuid.New()
+	for passes := range 3 {
+		s.due = append(s.due, GoneProfile{ID: uuid.New(), At: now, AccountID: user, Passes: passes})
+	}
+	require.ErrorIs(t, sub.AnonymiseDue(t.Context()), away)
+	require.Nil(t, s.next)
+	away = nil
+	require.NoError(t, sub.AnonymiseDue(t.Context()))
+	require.Len(t, profiles, 3)
+	require.Len(t, accounts, 1)
+	for _, g := range s.due {
+		require.NotEqual(t, uuid.Nil, profiles[g.ID])
+		require.NotEqual(t, g.ID, profiles[g.ID])
+	}
+	require.NotEqual(t, user, accounts[user])
+	soon, late := now.Add(10*time.Minute), now.Add(24*time.Hour)
+	require.Equal(t, []*time.Time{&soon, &late, nil}, s.next)
 }

@@ -68,6 +68,11 @@ type Store interface {
 	// last of them was deleted.
 	Erase(ctx context.Context, gone []GoneProfile) error
 	LastErased(ctx context.Context) (time.Time, error)
+	// ClaimGone hands out up to limit erased profiles of deleted accounts whose
+	// events are due to be made nobody's, to nobody else before until. EndPass
+	// notes that it was done, and when it is due again: nil for never.
+	ClaimGone(ctx context.Context, now, until time.Time, limit int) ([]GoneProfile, error)
+	EndPass(ctx context.Context, profiles []uuid.UUID, next []*time.Time) error
 }
 
 // Stats are the statistics. See subgraphs/telemetry/clickhouse. An error that
@@ -107,6 +112,9 @@ type Options struct {
 	// needs it. GoneTopic is the bus topic that tells of one.
 	Gone      func(ctx context.Context, after time.Time, id uuid.UUID) ([]GoneProfile, error)
 	GoneTopic string
+	// Anonymise gives events of profiles and accounts that are gone the
+	// identifiers that the maps name; nil where there are no statistics.
+	Anonymise func(ctx context.Context, profiles, accounts map[uuid.UUID]uuid.UUID) error
 	// Recorded is told of the events that a client sent and that are in the
 	// log, and of those that were refused; may be nil.
 	Recorded func(ctx context.Context, facts []Fact, rejected []*RejectedEvent)

@@ -325,7 +325,9 @@ func (s *Subgraph) Run(ctx context.Context) error {
 				s.Logger.WarnContext(ctx, "bus: unreadable message", "topic", authn.TopicRevoked, "error", err)
 				continue
 			}
-			s.hub.signOut(r.SessionID)
+			if r.Rights == 0 { // else the session goes on, and the film with it
+				s.hub.signOut(r.SessionID)
+			}
 		case <-check.C:
 			if viewing == nil {
 				viewing = listen(TopicViewing)

@@ -45,7 +45,7 @@ export async function generate() {
       useTypeImports: true,
       skipTypename: false,
       strictScalars: true,
-      scalars: { Date: 'string', DateTime: 'string', Int64: 'number', Locale: 'string', UUID: 'string' },
+      scalars: { Date: 'string', DateTime: 'string', Int64: 'number', Locale: 'string', RoleName: 'string', UUID: 'string' },
     },
     presetConfig: {
       fragmentMasking: false,

@@ -95,6 +95,7 @@ export class Session {
         null,
       );
       if (!answer.data?.signIn) return answer.errors?.[0]?.message ?? 'Sign-in failed.';
+      if (!answer.data.signIn.accessToken) return 'This account has a second factor: sign in on the cinema’s own page, then come back.';
       this.take(answer.data.signIn);
       return null;
     } catch {

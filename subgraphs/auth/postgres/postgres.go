@@ -70,18 +70,25 @@ func lock(ctx context.Context, tx pgx.Tx, key int64) error {
 	return err
 }
 
-const userColumns = `a.id, a.login, a.name, a.roles, a.blocked, a.demo, a.created_at`
+// userColumns come with what the roles may do and the state of all rights at
+// which that was read, of one snapshot.
+const userColumns = `a.id, a.login, a.name, a.roles, a.blocked, a.demo, a.created_at, a.last_seen_at,
+	ARRAY(SELECT DISTINCT p FROM role r, unnest(r.permissions) AS p WHERE r.name = ANY (a.roles)),
+	(SELECT coalesce(max(number), 0) FROM rights_change)`
 
 // userDest returns where the columns of userColumns go, and how to finish.
 func userDest(u *auth.User) ([]any, func()) {
 	var roles []string
 	u.ID.Kind = gid.User
-	return []any{&u.ID.UUID, &u.Login, &u.Name, &roles, &u.Blocked, &u.Demo, &u.CreatedAt}, func() {
-		u.Roles = make([]auth.Role, len(roles))
+	return []any{&u.ID.UUID, &u.Login, &u.Name, &roles, &u.Blocked, &u.Demo, &u.CreatedAt, &u.LastSeenAt, &u.Allowed, &u.Rights}, func() {
+		u.Roles = make([]auth.RoleName, len(roles))
 		for i, r := range roles {
-			u.Roles[i] = auth.Role(r)
+			u.Roles[i] = auth.RoleName(r)
 		}
 		u.CreatedAt = u.CreatedAt.UTC()
+		if u.LastSeenAt != nil {
+			*u.LastSeenAt = u.LastSeenAt.UTC()
+		}
 	}
 }
 
@@ -115,7 +122,7 @@ func collectProfiles(rows pgx.Rows, err error) ([]auth.Profile, error) {
 	})
 }
 
-func roleNames(roles []auth.Role) []string {
+func roleNames(roles []auth.RoleName) []string {
 	names := make([]string, len(roles))
 	for i, r := range roles {
 		names[i] = string(r)
@@ -200,7 +207,7 @@ func (s *Store) Users(ctx context.Context, ids []uuid.UUID) ([]auth.User, error)
 var likeEscaper = strings.NewReplacer(`\`, `\\`, `%`, `\%`, `_`, `\_`)
 
 // ListUsers implements auth.Store.
-func (s *Store) ListUsers(ctx context.Context, query string, after *auth.Place, limit int) ([]auth.User, int, error) {
+func (s *Store) ListUsers(ctx context.Context, f auth.UserFilter, after *auth.Place, limit int) ([]auth.User, int, error) {
 	// Only the conditions that are asked for: one plan that serves all cases
 	// reads the whole table in each.
 	var match []string
@@ -212,55 +219,31 @@ func (s *Store) ListUsers(ctx context.Context, query string, after *auth.Place, 
 		}
 		return " WHERE " + strings.Join(match, " AND ")
 	}
-	if query != "" {
-		match = append(match, `a.login || ' ' || lower(a.name) LIKE `+arg("%"+likeEscaper.Replace(query)+"%"))
+	if f.Query != "" {
+		match = append(match, `a.login || ' ' || lower(a.name) LIKE `+arg("%"+likeEscaper.Replace(f.Query)+"%"))
+	}
+	if f.Role != nil {
+		match = append(match, `a.roles @> ARRAY[`+arg(*f.Role)+`::text]`)
+	}
+	if f.Blocked != nil && *f.Blocked {
+		match = append(match, `a.blocked`)
+	} else if f.Blocked != nil {
+		match = append(match, `NOT a.blocked`)
+	}
+	order := `a.created_at`
+	if f.Sort == auth.UsersLastSeen {
+		order = `coalesce(a.last_seen_at, a.created_at)`
 	}
 	var total int
 	if err := s.pool.QueryRow(ctx, `SELECT count(*) FROM account a`+where(), args...).Scan(&total); err != nil {
 		return nil, 0, err
 	}
 	if after != nil {
-		match = append(match, `(a.created_at, a.id) < (`+arg(after.At)+`, `+arg(after.ID)+`)`)
+		match = append(match, `(`+order+`, a.id) < (`+arg(after.At)+`, `+arg(after.ID)+`)`)
 	}
 	users, err := collectUsers(s.pool.Query(ctx,
-		`SELECT `+userColumns+` FROM account a`+where()+` ORDER BY a.created_at DESC, a.id DESC LIMIT `+arg(limit), args...))
+		`SELECT `+userColumns+` FROM account a`+where()+` ORDER BY `+order+` DESC, a.id DESC LIMIT `+arg(limit), args...))
 	return users, total, err
-}
-
-// ChangeUser implements auth.Store.
-func (s *Store) ChangeUser(ctx context.Context, id uuid.UUID, at time.Time, change func(*auth.User, bool) (string, error)) (ended []uuid.UUID, err error) {
-	err = pg.Tx(ctx, s.pool, func(tx pgx.Tx) error {
-		// Two admins who demote each other at the same moment would each
-		// still see the other.
-		if err := lock(ctx, tx, lockAdmins); err != nil {
-			return err
-		}
-		var u auth.User
-		other := false
-		dest, finish := userDest(&u)
-		err := tx.QueryRow(ctx, `
-			SELECT `+userColumns+`, EXISTS (SELECT FROM account o WHERE o.id <> a.id AND 'ADMIN' = ANY (o.roles) AND NOT o.blocked)
-			FROM account a WHERE id = $1 FOR UPDATE OF a`, id).Scan(append(dest, &other)...)
-		if errors.Is(err, pgx.ErrNoRows) {
-			return auth.ErrNotFound
-		}
-		if err != nil {
-			return err
-		}
-		finish()
-		reason, err := change(&u, other)
-		if err != nil {
-			return err
-		}
-		if _, err := tx.Exec(ctx, `UPDATE account SET roles = $2, blocked = $3 WHERE id = $1`, id, roleNames(u.Roles), u.Blocked); err != nil {
-			return err
-		}
-		if reason != "" {
-			ended, err = endSessions(ctx, tx, id, uuid.Nil, reason, at)
-		}
-		return err
-	})
-	return ended, err
 }
 
 // Profiles implements auth.Store.
@@ -326,11 +309,14 @@ func (s *Store) CreateSession(ctx context.Context, n auth.SessionRow, hash strin
 		WITH open AS (SELECT id FROM account WHERE id = $2 AND NOT blocked AND coalesce(password_hash, '') = $13 FOR SHARE),
 		noted AS (
 			INSERT INTO sign_in (id, account_id, session_id, at, method, outcome, user_agent, address)
-			SELECT $14, open.id, $1, $15, $16, $17, $7, $8 FROM open)
-		INSERT INTO session (id, account_id, profile_id, created_at, used_at, expires_at, user_agent, address, seed, generation, token_hash, rotated_at)
-		SELECT $1, open.id, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12 FROM open`,
+			SELECT $14, open.id, $1, $15, $16, $17, $7, $8 FROM open
+			-- The attempt that it completes.
+			ON CONFLICT (id) DO UPDATE SET session_id = excluded.session_id, at = excluded.at, method = excluded.method, outcome = excluded.outcome)
+		INSERT INTO session (id, account_id, profile_id, created_at, used_at, expires_at, user_agent, address, seed, generation, token_hash, rotated_at,
+			authenticated_at)
+		SELECT $1, open.id, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $18 FROM open`,
 		n.ID, n.UserID, n.ProfileID, n.CreatedAt, n.UsedAt, n.ExpiresAt, n.UserAgent, n.Address, n.Seed, n.Generation, n.TokenHash, n.RotatedAt,
-		hash, in.ID, in.At, in.Method, in.Outcome)
+		hash, in.ID, in.At, in.Method, in.Outcome, n.AuthenticatedAt)
 	if err == nil && tag.RowsAffected() == 0 {
 		return auth.ErrNotFound
 	}
@@ -362,10 +348,10 @@ func (s *Store) ChangeSession(ctx context.Context, id uuid.UUID, change func(*au
 		dest, finish := userDest(&u)
 		err := tx.QueryRow(ctx, `
 			SELECT `+userColumns+`, s.profile_id, coalesce(s.seat, s.id), s.created_at, s.used_at, s.expires_at, s.ended_at, coalesce(s.end_reason, ''),
-				s.user_agent, s.address, s.seed, s.generation, s.token_hash, s.rotated_at
+				s.user_agent, s.address, s.seed, s.generation, s.token_hash, s.rotated_at, coalesce(s.authenticated_at, s.created_at)
 			FROM session s JOIN account a ON a.id = s.account_id WHERE s.id = $1 FOR UPDATE OF s`, id).
 			Scan(append(dest, &profile, &e.Seat, &e.CreatedAt, &e.UsedAt, &e.ExpiresAt, &e.EndedAt, &e.EndReason,
-				&e.UserAgent, &e.Address, &e.Seed, &e.Generation, &e.TokenHash, &e.RotatedAt)...)
+				&e.UserAgent, &e.Address, &e.Seed, &e.Generation, &e.TokenHash, &e.RotatedAt, &e.AuthenticatedAt)...)
 		if errors.Is(err, pgx.ErrNoRows) {
 			return auth.ErrNotFound
 		}
@@ -392,8 +378,8 @@ func (s *Store) ChangeSession(ctx context.Context, id uuid.UUID, change func(*au
 		}
 		_, err = tx.Exec(ctx, `
 			UPDATE session SET profile_id = $2, used_at = $3, expires_at = $4, ended_at = $5, end_reason = nullif($6, ''),
-				user_agent = $7, address = $8, generation = $9, token_hash = $10, rotated_at = $11, seat = nullif($12, id) WHERE id = $1`,
-			id, profile, e.UsedAt, e.ExpiresAt, e.EndedAt, e.EndReason, e.UserAgent, e.Address, e.Generation, e.TokenHash, e.RotatedAt, e.Seat)
+				user_agent = $7, address = $8, generation = $9, token_hash = $10, rotated_at = $11, seat = nullif($12, id), authenticated_at = $13 WHERE id = $1`,
+			id, profile, e.UsedAt, e.ExpiresAt, e.EndedAt, e.EndReason, e.UserAgent, e.Address, e.Generation, e.TokenHash, e.RotatedAt, e.Seat, e.AuthenticatedAt)
 		return err
 	})
 }
@@ -460,7 +446,9 @@ func (s *Store) RecordSignIns(ctx context.Context, all []auth.SignIn) error {
 	for _, in := range all {
 		batch.Queue(`
 			INSERT INTO sign_in (id, account_id, at, method, outcome, user_agent, address)
-			SELECT $1, id, $3, $4, $5, $6, $7 FROM account WHERE id = $2 FOR KEY SHARE`,
+			SELECT $1, id, $3, $4, $5, $6, $7 FROM account WHERE id = $2 FOR KEY SHARE
+			-- One that a sign-in has completed meanwhile.
+			ON CONFLICT (id) DO NOTHING`,
 			in.ID, in.UserID, in.At, in.Method, in.Outcome, in.Client.UserAgent, in.Client.Address)
 	}
 	return pg.Tx(ctx, s.pool, func(tx pgx.Tx) error { return tx.SendBatch(ctx, batch).Close() })
@@ -549,10 +537,4 @@ func (s *Store) CreateDemo(ctx context.Context, users []auth.User, profiles []au
 		}
 		return tx.SendBatch(ctx, batch).Close()
 	})
-}
-
-// DeleteDemo implements auth.Store.
-func (s *Store) DeleteDemo(ctx context.Context, prefix string) (int, error) {
-	tag, err := s.pool.Exec(ctx, `DELETE FROM account WHERE demo AND starts_with(login, $1)`, prefix)
-	return int(tag.RowsAffected()), err
 }

@@ -92,7 +92,8 @@ func (s *Store) SetPIN(ctx context.Context, user, profile uuid.UUID, hash string
 
 // GoneProfiles implements auth.Store.
 func (s *Store) GoneProfiles(ctx context.Context, after auth.Place, limit int) ([]auth.GoneProfile, error) {
-	rows, err := s.pool.Query(ctx, `SELECT id, at FROM profile_gone WHERE (at, id) > ($1, $2) ORDER BY at, id LIMIT $3`, after.At, after.ID, limit)
+	rows, err := s.pool.Query(ctx, `
+		SELECT id, at, coalesce(account_id, '00000000-0000-0000-0000-000000000000') FROM profile_gone WHERE (at, id) > ($1, $2) ORDER BY at, id LIMIT $3`, after.At, after.ID, limit)
 	if err != nil {
 		return nil, err
 	}

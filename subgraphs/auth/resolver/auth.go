@@ -8,12 +8,28 @@ package resolver
 import (
 	"context"
 
+	"github.com/google/uuid"
 	"github.com/netflixathome/cinema/graph/auth"
 	"github.com/netflixathome/cinema/internal/authn"
 	"github.com/netflixathome/cinema/internal/fault"
 	"github.com/netflixathome/cinema/internal/gid"
 	auth1 "github.com/netflixathome/cinema/subgraphs/auth"
 )
+
+func (r *auditEntryResolver) Actor(ctx context.Context, obj *auth1.AuditEntry) (*auth.AuditPerson, error) {
+	if obj.ActorID == uuid.Nil {
+		return nil, nil //nolint:nilnil // the operator
+	}
+	return person(ctx, gid.Of(gid.User, obj.ActorID))
+}
+
+func (r *auditEntryResolver) Person(ctx context.Context, obj *auth1.AuditEntry) (*auth.AuditPerson, error) {
+	id, err := gid.Parse(obj.Target)
+	if err != nil || !id.Is(gid.User) {
+		return nil, nil //nolint:nilnil,nilerr // done on no account
+	}
+	return person(ctx, id)
+}
 
 func (r *mutationResolver) SignUp(ctx context.Context, input auth.SignUpInput) (*auth.SessionPayload, error) {
 	signUp := r.accounts.SignUp
@@ -28,9 +44,16 @@ func (r *mutationResolver) SignUp(ctx context.Context, input auth.SignUpInput) (
 	return payload(ctx, s, err)
 }
 
-func (r *mutationResolver) SignIn(ctx context.Context, input auth.SignInInput) (*auth.SessionPayload, error) {
-	s, err := r.accounts.SignIn(ctx, input.Login, input.Password, client(ctx))
-	return payload(ctx, s, err)
+func (r *mutationResolver) SignIn(ctx context.Context, input auth.SignInInput) (*auth.SignInPayload, error) {
+	s, due, err := r.accounts.SignIn(ctx, input.Login, input.Password, client(ctx))
+	if err == nil && due != nil {
+		return &auth.SignInPayload{SecondFactor: due}, nil
+	}
+	p, err := payload(ctx, s, err)
+	if err != nil {
+		return nil, err
+	}
+	return &auth.SignInPayload{AccessToken: &p.AccessToken, ExpiresAt: &p.ExpiresAt, User: p.User, Profile: p.Profile}, nil
 }
 
 func (r *mutationResolver) RefreshSession(ctx context.Context) (*auth.SessionPayload, error) {
@@ -145,7 +168,7 @@ func (r *mutationResolver) EndSession(ctx context.Context, input auth.EndSession
 	if err != nil {
 		return nil, err
 	}
-	user, ended, err := r.accounts.EndSession(ctx, c, input.ID)
+	user, ended, err := r.accounts.EndSession(ctx, auth1.Actor{Claims: c, From: client(ctx)}, input.ID)
 	if err != nil {
 		return nil, err
 	}
@@ -162,7 +185,7 @@ func (r *mutationResolver) EndSessions(ctx context.Context, input auth.EndSessio
 	if other := value(input.UserID); other != nil {
 		id = *other
 	}
-	ended, err := r.accounts.EndSessions(ctx, c, id)
+	ended, err := r.accounts.EndSessions(ctx, auth1.Actor{Claims: c, From: client(ctx)}, id)
 	if err != nil {
 		return nil, err
 	}
@@ -171,20 +194,163 @@ func (r *mutationResolver) EndSessions(ctx context.Context, input auth.EndSessio
 }
 
 func (r *mutationResolver) UpdateUser(ctx context.Context, input auth.UpdateUserInput) (*auth.UserPayload, error) {
+	by, err := r.freshActor(ctx)
+	if err != nil {
+		return nil, err
+	}
 	roles, _ := input.Roles.ValueOK()
-	u, err := r.accounts.UpdateUser(ctx, input.ID, roles, value(input.Blocked))
+	u, err := r.accounts.UpdateUser(ctx, by, input.ID, roles, value(input.Blocked))
 	if err != nil {
 		return nil, err
 	}
 	return &auth.UserPayload{User: u}, nil
 }
 
+func (r *mutationResolver) DeleteUser(ctx context.Context, input auth.DeleteUserInput) (*auth.DeleteUserPayload, error) {
+	by, err := r.freshActor(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if err := r.accounts.DeleteUser(ctx, by, input.ID); err != nil {
+		return nil, err
+	}
+	return &auth.DeleteUserPayload{DeletedID: input.ID}, nil
+}
+
+func (r *mutationResolver) CreateRole(ctx context.Context, input auth.CreateRoleInput) (*auth.RolePayload, error) {
+	by, err := r.freshActor(ctx)
+	if err != nil {
+		return nil, err
+	}
+	role, err := r.accounts.CreateRole(ctx, by, input.Name, auth1.RoleUpdate{
+		Title: value(input.Title), Description: value(input.Description), Permissions: input.Permissions,
+	})
+	return &auth.RolePayload{Role: role}, err
+}
+
+func (r *mutationResolver) UpdateRole(ctx context.Context, input auth.UpdateRoleInput) (*auth.RolePayload, error) {
+	by, err := r.freshActor(ctx)
+	if err != nil {
+		return nil, err
+	}
+	permissions, _ := input.Permissions.ValueOK()
+	role, err := r.accounts.UpdateRole(ctx, by, input.Name, auth1.RoleUpdate{
+		Title: value(input.Title), Description: value(input.Description), Permissions: permissions,
+	})
+	return &auth.RolePayload{Role: role}, err
+}
+
+func (r *mutationResolver) DeleteRole(ctx context.Context, input auth.DeleteRoleInput) (*auth.DeleteRolePayload, error) {
+	by, err := r.freshActor(ctx)
+	if err != nil {
+		return nil, err
+	}
+	moved, err := r.accounts.DeleteRole(ctx, by, input.Name, value(input.MoveTo))
+	return &auth.DeleteRolePayload{DeletedName: input.Name, Moved: moved}, err
+}
+
 func (r *mutationResolver) DeleteDemoUsers(ctx context.Context, input auth.DeleteDemoUsersInput) (*auth.DeleteDemoUsersPayload, error) {
-	n, err := r.accounts.DeleteDemoUsers(ctx, input.LoginPrefix)
+	by, err := actor(ctx)
+	if err != nil {
+		return nil, err
+	}
+	n, err := r.accounts.DeleteDemoUsers(ctx, by, input.LoginPrefix)
 	if err != nil {
 		return nil, err
 	}
 	return &auth.DeleteDemoUsersPayload{Count: n}, nil
+}
+
+func (r *mutationResolver) FinishSignIn(ctx context.Context, input auth.FinishSignInInput) (*auth.SessionPayload, error) {
+	s, err := r.accounts.FinishSignIn(ctx, input.Ticket, auth1.Proof{
+		Code: value(input.Code), RecoveryCode: value(input.RecoveryCode), Passkey: answerOf(value(input.Passkey)),
+	}, client(ctx))
+	return payload(ctx, s, err)
+}
+
+func (r *mutationResolver) BeginPasskeySignIn(ctx context.Context, input auth.BeginPasskeySignInInput) (*auth1.PasskeyChallenge, error) {
+	c, err := r.accounts.BeginPasskeySignIn(ctx, value(input.Ticket), client(ctx))
+	return c, retryAfter(ctx, err)
+}
+
+func (r *mutationResolver) SignInWithPasskey(ctx context.Context, input auth.PasskeyAnswerInput) (*auth.SessionPayload, error) {
+	s, err := r.accounts.SignInWithPasskey(ctx, *answerOf(&input), client(ctx))
+	return payload(ctx, s, err)
+}
+
+func (r *mutationResolver) BeginPasskeyConfirmation(ctx context.Context) (*auth1.PasskeyChallenge, error) {
+	c, err := authn.Require(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return r.accounts.BeginPasskeyConfirmation(ctx, c)
+}
+
+func (r *mutationResolver) ConfirmSignIn(ctx context.Context, input auth.ConfirmSignInInput) (*auth.SessionPayload, error) {
+	c, err := authn.Require(ctx)
+	if err != nil {
+		return nil, err
+	}
+	s, err := r.accounts.ConfirmSignIn(ctx, c, value(input.Password), answerOf(value(input.Passkey)), client(ctx))
+	if err != nil {
+		return nil, retryAfter(ctx, err)
+	}
+	// The refresh token goes on as it is.
+	return &auth.SessionPayload{AccessToken: s.AccessToken, ExpiresAt: s.ExpiresAt, User: s.User, Profile: s.Profile}, nil
+}
+
+func (r *mutationResolver) BeginTotp(ctx context.Context, input auth.SetUpInput) (*auth1.TotpSetUp, error) {
+	return r.accounts.BeginTotp(ctx, authn.From(ctx), value(input.Ticket))
+}
+
+func (r *mutationResolver) AddTotp(ctx context.Context, input auth.AddTotpInput) (*auth.FactorsPayload, error) {
+	c, err := r.accounts.AddTotp(ctx, authn.From(ctx), value(input.Ticket), input.SetUp, input.Code, client(ctx))
+	return changed(ctx, c, err)
+}
+
+func (r *mutationResolver) DeleteTotp(ctx context.Context) (*auth.FactorsPayload, error) {
+	c, err := authn.Require(ctx)
+	if err != nil {
+		return nil, err
+	}
+	done, err := r.accounts.DeleteTotp(ctx, c)
+	return changed(ctx, done, err)
+}
+
+func (r *mutationResolver) BeginPasskey(ctx context.Context, input auth.SetUpInput) (*auth1.PasskeyChallenge, error) {
+	return r.accounts.BeginPasskey(ctx, authn.From(ctx), value(input.Ticket))
+}
+
+func (r *mutationResolver) AddPasskey(ctx context.Context, input auth.AddPasskeyInput) (*auth.FactorsPayload, error) {
+	c, err := r.accounts.AddPasskey(ctx, authn.From(ctx), value(input.Ticket), *answerOf(input.Answer), deref(value(input.Name)), client(ctx))
+	return changed(ctx, c, err)
+}
+
+func (r *mutationResolver) RenamePasskey(ctx context.Context, input auth.RenamePasskeyInput) (*auth.FactorsPayload, error) {
+	c, err := authn.Require(ctx)
+	if err != nil {
+		return nil, err
+	}
+	done, err := r.accounts.RenamePasskey(ctx, c, input.ID, input.Name)
+	return changed(ctx, done, err)
+}
+
+func (r *mutationResolver) DeletePasskey(ctx context.Context, input auth.DeletePasskeyInput) (*auth.FactorsPayload, error) {
+	c, err := authn.Require(ctx)
+	if err != nil {
+		return nil, err
+	}
+	done, err := r.accounts.DeletePasskey(ctx, c, input.ID)
+	return changed(ctx, done, err)
+}
+
+func (r *mutationResolver) MakeRecoveryCodes(ctx context.Context) (*auth.FactorsPayload, error) {
+	c, err := authn.Require(ctx)
+	if err != nil {
+		return nil, err
+	}
+	done, err := r.accounts.MakeRecoveryCodes(ctx, c)
+	return changed(ctx, done, err)
 }
 
 func (r *queryResolver) Me(ctx context.Context) (*auth1.User, error) {
@@ -195,12 +361,13 @@ func (r *queryResolver) Me(ctx context.Context) (*auth1.User, error) {
 	return userOf(ctx, c.UserID)
 }
 
-func (r *queryResolver) Users(ctx context.Context, first *int, after *string, query *string) (*auth.UserConnection, error) {
+func (r *queryResolver) Users(ctx context.Context, first *int, after *string, query *string, role *auth1.RoleName, blocked *bool, sort *auth1.UserSort) (*auth.UserConnection, error) {
 	n := 50
 	if first != nil {
 		n = *first
 	}
-	page, err := r.accounts.ListUsers(ctx, deref(query), after, n)
+	f := auth1.UserFilter{Query: deref(query), Role: role, Blocked: blocked, Sort: deref(sort)}
+	page, err := r.accounts.ListUsers(ctx, f, after, n)
 	if err != nil {
 		return nil, err
 	}
@@ -210,12 +377,76 @@ func (r *queryResolver) Users(ctx context.Context, first *int, after *string, qu
 		TotalCount: page.Total,
 	}
 	for i := range page.Users {
-		out.Edges[i] = &auth.UserEdge{Cursor: page.Users[i].Cursor(), Node: &page.Users[i]}
+		out.Edges[i] = &auth.UserEdge{Cursor: page.Users[i].CursorBy(f.Sort), Node: &page.Users[i]}
 	}
 	if len(out.Edges) > 0 {
 		out.PageInfo.StartCursor, out.PageInfo.EndCursor = &out.Edges[0].Cursor, &out.Edges[len(out.Edges)-1].Cursor
 	}
 	return out, nil
+}
+
+func (r *queryResolver) User(ctx context.Context, id gid.ID) (*auth1.User, error) {
+	if !id.Is(gid.User) {
+		return nil, nil //nolint:nilnil // the schema's answer for one that is not there
+	}
+	return loadersOf(ctx).users.Load(ctx, id.UUID)()
+}
+
+func (r *queryResolver) Roles(ctx context.Context) ([]*auth1.Role, error) {
+	list, err := r.accounts.Roles(ctx)
+	out := make([]*auth1.Role, len(list))
+	for i := range list {
+		out[i] = &list[i]
+	}
+	return out, err
+}
+
+func (r *queryResolver) Permissions(ctx context.Context) ([]*auth1.Permission, error) {
+	list := auth1.PermissionList()
+	out := make([]*auth1.Permission, len(list))
+	for i := range list {
+		out[i] = &list[i]
+	}
+	return out, nil
+}
+
+func (r *queryResolver) Audit(ctx context.Context, first *int, after *string, filter *auth.AuditFilter) (*auth.AuditConnection, error) {
+	n := 50
+	if first != nil {
+		n = *first
+	}
+	var q auth1.AuditQuery
+	if filter != nil {
+		q = auth1.AuditQuery{
+			Actor: deref(value(filter.Actor)), Action: deref(value(filter.Action)), Target: deref(value(filter.Target)),
+			From: value(filter.From), To: value(filter.To),
+		}
+	}
+	page, more, err := r.accounts.Audit(ctx, q, after, n)
+	if err != nil {
+		return nil, err
+	}
+	out := &auth.AuditConnection{
+		Edges:    make([]*auth.AuditEdge, len(page)),
+		PageInfo: &auth.PageInfo{HasNextPage: more, HasPreviousPage: after != nil},
+	}
+	for i := range page {
+		out.Edges[i] = &auth.AuditEdge{Cursor: page[i].Cursor(), Node: &page[i]}
+	}
+	if len(out.Edges) > 0 {
+		out.PageInfo.StartCursor, out.PageInfo.EndCursor = &out.Edges[0].Cursor, &out.Edges[len(out.Edges)-1].Cursor
+	}
+	return out, nil
+}
+
+func (r *queryResolver) PasskeySupport(ctx context.Context) (*auth1.PasskeySupport, error) {
+	support := r.accounts.Passkeys()
+	return &support, nil
+}
+
+func (r *roleResolver) Holders(ctx context.Context, obj *auth1.Role) (int, error) {
+	by, err := loadersOf(ctx).holders()
+	return by[obj.Name], err
 }
 
 func (r *userResolver) Profiles(ctx context.Context, obj *auth1.User) ([]*auth1.Profile, error) {
@@ -249,14 +480,27 @@ func (r *userResolver) SignIns(ctx context.Context, obj *auth1.User, first *int,
 	return out, nil
 }
 
+func (r *userResolver) Factors(ctx context.Context, obj *auth1.User) (*auth1.Factors, error) {
+	if c := authn.From(ctx); c == nil || c.UserID != obj.ID.UUID {
+		return nil, nil // another's are nobody's business
+	}
+	return r.accounts.FactorsOf(ctx, obj.ID.UUID)
+}
+
+func (r *Resolver) AuditEntry() auth.AuditEntryResolver { return &auditEntryResolver{r} }
+
 func (r *Resolver) Mutation() auth.MutationResolver { return &mutationResolver{r} }
 
 func (r *Resolver) Query() auth.QueryResolver { return &queryResolver{r} }
 
+func (r *Resolver) Role() auth.RoleResolver { return &roleResolver{r} }
+
 func (r *Resolver) User() auth.UserResolver { return &userResolver{r} }
 
 type (
-	mutationResolver struct{ *Resolver }
-	queryResolver    struct{ *Resolver }
-	userResolver     struct{ *Resolver }
+	auditEntryResolver struct{ *Resolver }
+	mutationResolver   struct{ *Resolver }
+	queryResolver      struct{ *Resolver }
+	roleResolver       struct{ *Resolver }
+	userResolver       struct{ *Resolver }
 )

@@ -2,6 +2,7 @@ package resolver
 
 import (
 	"context"
+	"sync"
 	"time"
 
 	"github.com/google/uuid"
@@ -25,12 +26,15 @@ type loaders struct {
 	profiles   *dataloader.Loader[uuid.UUID, *auth.Profile] // likewise
 	profilesOf *dataloader.Loader[uuid.UUID, []*auth.Profile]
 	sessionsOf *dataloader.Loader[uuid.UUID, []*auth.Session]
+	// holders counts those of all roles, once.
+	holders func() (map[auth.RoleName]int, error)
 }
 
 type loadersKey struct{}
 
 func withLoaders(ctx context.Context, a *auth.Accounts, wait time.Duration) context.Context {
 	return context.WithValue(ctx, loadersKey{}, &loaders{
+		holders: sync.OnceValues(func() (map[auth.RoleName]int, error) { return a.RoleHolders(ctx) }),
 		users: loader(wait, func(ctx context.Context, ids []uuid.UUID) (map[uuid.UUID]*auth.User, error) {
 			found, err := a.Users(ctx, ids)
 			by := make(map[uuid.UUID]*auth.User, len(found))

@@ -16,6 +16,8 @@ import (
 	"github.com/google/uuid"
 	"github.com/stretchr/testify/require"
 
+	graph "github.com/netflixathome/cinema/graph/auth"
+	"github.com/netflixathome/cinema/internal/authn"
 	"github.com/netflixathome/cinema/subgraphs/auth"
 )
 
@@ -93,6 +95,19 @@ func TestAgeLimitOfAProfile(t *testing.T) {
 	}
 }
 
+// What is not on this list is closed to a child's profile, whatever is added.
+func TestWhatIsOpenToAChild(t *testing.T) {
+	var open []string
+	for _, f := range graph.NewExecutableSchema(graph.Config{}).Schema().Mutation.Fields {
+		if auth.Allow(&authn.Claims{Child: true}, "Mutation", f.Name) == nil {
+			open = append(open, f.Name)
+		}
+	}
+	require.ElementsMatch(t, []string{
+		"signIn", "finishSignIn", "beginPasskeySignIn", "signInWithPasskey", "signUp", "refreshSession", "signOut", "switchProfile",
+	}, open)
+}
+
 // In a child's profile the account is closed, whoever it belongs to.
 func TestAChildManagesNothing(t *testing.T) {
 	w, v, parent, kid := family(t)
@@ -117,6 +132,15 @@ func TestAChildManagesNothing(t *testing.T) {
 		`mutation { endSession(input: {id: "` + id + `"}) { ended } }`,
 		`mutation { updateUser(input: {id: "` + id + `", blocked: true}) { user { id } } }`,
 		`mutation { deleteDemoUsers(input: {loginPrefix: "abc"}) { count } }`,
+		`mutation { deleteUser(input: {id: "` + id + `"}) { deletedId } }`,
+		`mutation { createRole(input: {name: "MINE", permissions: []}) { role { name } } }`,
+		`mutation { updateRole(input: {name: VIEWER, permissions: ["user:write"]}) { role { name } } }`,
+		`mutation { deleteRole(input: {name: EDITOR}) { moved } }`,
+		`{ audit { edges { cursor } } }`, `{ roles { name } }`,
+		`mutation { confirmSignIn(input: {password: "` + good + `"}) { expiresAt } }`,
+		`mutation { beginTotp(input: {}) { key } }`,
+		`mutation { makeRecoveryCodes { recoveryCodes } }`,
+		`{ me { factors { recoveryCodes } } }`,
 		`{ me { sessions { id } } }`, `{ me { signIns { edges { cursor } } } }`,
 		`{ _entities(representations: [{__typename: "User", id: "` + id + `"}]) { ... on User { sessions { id } } } }`,
 		`{ users { totalCount } }`,
@@ -343,6 +367,8 @@ func TestGoneProfilesAreListed(t *testing.T) {
 	}
 	_, all := list("?at=1970-01-01T00:00:00Z&id=" + uuid.Nil.String())
 	require.Len(t, all, 2, "with the account too")
+	require.Equal(t, uuid.Nil, all[0].AccountID, "the account stayed")
+	require.NotEqual(t, uuid.Nil, all[1].AccountID)
 	_, rest := list("?at=" + all[0].At.UTC().Format(time.RFC3339Nano) + "&id=" + all[0].ID.String())
 	require.Equal(t, all[1:], rest)
 	for _, bad := range []string{"", "?at=x&id=" + uuid.Nil.String(), "?at=1970-01-01T00:00:00Z"} {

@@ -101,6 +101,32 @@ func client(ctx context.Context) auth.Client {
 	return auth.Client{Address: address, UserAgent: e.r.UserAgent()}
 }
 
+// actor is who administers. The schema's rule has let it in.
+func actor(ctx context.Context) (auth.Actor, error) {
+	c, err := authn.Require(ctx)
+	return auth.Actor{Claims: c, From: client(ctx)}, err
+}
+
+// freshActor is actor for what cannot be undone, or gives someone more: the
+// sign-in must be of the last minutes.
+func (r *Resolver) freshActor(ctx context.Context) (auth.Actor, error) {
+	by, err := actor(ctx)
+	if err != nil {
+		return by, err
+	}
+	return by, r.accounts.RequireFresh(by.Claims)
+}
+
+// person is an account as the audit log names it; its name is gone with it.
+func person(ctx context.Context, id gid.ID) (*graph.AuditPerson, error) {
+	p := &graph.AuditPerson{ID: id}
+	u, err := loadersOf(ctx).users.Load(ctx, id.UUID)()
+	if u != nil {
+		p.Login, p.Name = &u.Login, &u.Name
+	}
+	return p, err
+}
+
 // payload hands out a session: the refresh token by cookie only.
 func payload(ctx context.Context, s *auth.SignedInSession, err error) (*graph.SessionPayload, error) {
 	if err != nil {

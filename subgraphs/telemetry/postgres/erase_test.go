@@ -63,3 +63,37 @@ func TestErase(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, when, at)
 }
+
+// Events of a deleted account are handed out when they are due, to one at a
+// time, and also where the version before noted the profile without it.
+func TestClaimGone(t *testing.T) {
+	st := open(t)
+	ctx := t.Context()
+	now := time.Now().UTC().Truncate(time.Microsecond)
+	alone, with := telemetry.GoneProfile{ID: uuid.New(), At: now}, telemetry.GoneProfile{ID: uuid.New(), At: now, AccountID: uuid.New()}
+	claim := func(at time.Time) []telemetry.GoneProfile {
+		list, err := st.ClaimGone(ctx, at, at.Add(time.Minute), 10)
+		require.NoError(t, err)
+		for i := range list {
+			list[i].At = list[i].At.UTC()
+		}
+		return list
+	}
+	require.NoError(t, st.Erase(ctx, []telemetry.GoneProfile{alone, {ID: with.ID, At: now}}))
+	require.Empty(t, claim(now), "where the account stays")
+	for range 2 { // told again
+		require.NoError(t, st.Erase(ctx, []telemetry.GoneProfile{alone, with}))
+	}
+	require.Equal(t, []telemetry.GoneProfile{with}, claim(now))
+	require.NoError(t, st.Erase(ctx, []telemetry.GoneProfile{alone, with}))
+	require.Empty(t, claim(now), "it is claimed")
+	later := now.Add(2 * time.Minute)
+	require.Equal(t, []telemetry.GoneProfile{with}, claim(later), "whoever claimed it has not done it")
+	again := later.Add(time.Hour)
+	require.NoError(t, st.EndPass(ctx, []uuid.UUID{with.ID}, []*time.Time{&again}))
+	require.Empty(t, claim(later.Add(time.Minute)))
+	with.Passes = 1
+	require.Equal(t, []telemetry.GoneProfile{with}, claim(again))
+	require.NoError(t, st.EndPass(ctx, []uuid.UUID{with.ID}, []*time.Time{nil}))
+	require.Empty(t, claim(again.Add(48*time.Hour)), "it is done")
+}

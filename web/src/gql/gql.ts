@@ -16,10 +16,11 @@ import type { TypedDocumentNode as DocumentNode } from '@graphql-typed-document-
  */
 type Documents = {
     "\n  mutation SetPin($input: SetPinInput!) { setPin(input: $input) { user { ...Account } } }\n": typeof types.SetPinDocument,
-    "\n  fragment Account on User {\n    id\n    login\n    name\n    permissions\n    roles\n    profiles { id name colour avatar locale child ageLimit hasPin }\n  }\n": typeof types.AccountFragmentDoc,
+    "\n  fragment Account on User {\n    id\n    login\n    name\n    permissions\n    profiles { id name colour avatar locale child ageLimit hasPin }\n  }\n": typeof types.AccountFragmentDoc,
     "\n  mutation CreateProfile($input: CreateProfileInput!) { createProfile(input: $input) { user { ...Account } } }\n": typeof types.CreateProfileDocument,
     "\n  mutation UpdateProfile($input: UpdateProfileInput!) { updateProfile(input: $input) { user { ...Account } } }\n": typeof types.UpdateProfileDocument,
     "\n  mutation DeleteProfile($input: DeleteProfileInput!) { deleteProfile(input: $input) { user { ...Account } } }\n": typeof types.DeleteProfileDocument,
+    "\n  query AdminAudit($filter: AuditFilter, $first: Int!, $after: String) {\n    audit(filter: $filter, first: $first, after: $after) {\n      pageInfo { hasNextPage endCursor }\n      edges { cursor node { id at action target before after actor { id login name } person { id login name } client { browser system address } } }\n    }\n  }\n": typeof types.AdminAuditDocument,
     "\n  query AdminChanges($id: ID!) {\n    titleRecord(id: $id) { id changes(first: 20) { at version fields user { id name } } }\n  }\n": typeof types.AdminChangesDocument,
     "\n  query AdminPeopleChoices($query: String) {\n    personRecords(query: $query, first: 12) { edges { cursor node { id name titleCount translations { locale name } } } }\n  }\n": typeof types.AdminPeopleChoicesDocument,
     "\n  mutation CreatePerson($input: CreatePersonInput!) {\n    createPerson(input: $input) { record { id version name titleCount updatedAt translations { locale name } } }\n  }\n": typeof types.CreatePersonDocument,
@@ -46,6 +47,10 @@ type Documents = {
     "\n  mutation DeletePerson($input: DeletePersonInput!) { deletePerson(input: $input) { deletedId titlesChanged } }\n": typeof types.DeletePersonDocument,
     "\n  query AdminGenrePicker { genreRecords { id slug titleCount translations { locale name } } }\n": typeof types.AdminGenrePickerDocument,
     "\n  mutation CreateGenre($input: CreateGenreInput!) {\n    createGenre(input: $input) { record { id version slug titleCount updatedAt translations { locale name } } }\n  }\n": typeof types.CreateGenreDocument,
+    "\n  query AdminRoles {\n    roles { name title description permissions builtIn fixed holders }\n    permissions { name description }\n  }\n": typeof types.AdminRolesDocument,
+    "\n  mutation CreateRole($input: CreateRoleInput!) { createRole(input: $input) { role { name } } }\n": typeof types.CreateRoleDocument,
+    "\n  mutation UpdateRole($input: UpdateRoleInput!) { updateRole(input: $input) { role { name } } }\n": typeof types.UpdateRoleDocument,
+    "\n  mutation DeleteRole($input: DeleteRoleInput!) { deleteRole(input: $input) { deletedName moved } }\n": typeof types.DeleteRoleDocument,
     "\n  mutation CreateEpisode($input: CreateEpisodeInput!) {\n    createEpisode(input: $input) { episode { ...AdminEpisode } record { id version updatedAt seasons { id number episodes { ...AdminEpisode } } } }\n  }\n": typeof types.CreateEpisodeDocument,
     "\n  mutation UpdateEpisode($input: UpdateEpisodeInput!) {\n    updateEpisode(input: $input) { episode { ...AdminEpisode } record { id version updatedAt seasons { id number episodes { ...AdminEpisode } } } }\n  }\n": typeof types.UpdateEpisodeDocument,
     "\n  mutation DeleteEpisode($input: DeleteEpisodeInput!) {\n    deleteEpisode(input: $input) { record { id version updatedAt seasons { id number episodes { ...AdminEpisode } } } }\n  }\n": typeof types.DeleteEpisodeDocument,
@@ -69,8 +74,24 @@ type Documents = {
     "\n  mutation RestoreTitles($input: TitleIdsInput!) { restoreTitles(input: $input) { records { id version status updatedAt } } }\n": typeof types.RestoreTitlesDocument,
     "\n  mutation OpenUpload($input: OpenUploadInput!) { openUpload(input: $input) { uploadUrl asset { ...AdminAsset } } }\n": typeof types.OpenUploadDocument,
     "\n  mutation CancelUpload($input: CancelUploadInput!) { cancelUpload(input: $input) { asset { ...AdminAsset } } }\n": typeof types.CancelUploadDocument,
-    "\n  query AdminUsers($query: String, $first: Int!, $after: String) {\n    users(query: $query, first: $first, after: $after) {\n      totalCount\n      pageInfo { hasNextPage endCursor }\n      edges { cursor node { id login name roles blocked createdAt profiles { id name colour } } }\n    }\n  }\n": typeof types.AdminUsersDocument,
-    "\n  mutation UpdateUser($input: UpdateUserInput!) { updateUser(input: $input) { user { id roles permissions blocked } } }\n": typeof types.UpdateUserDocument,
+    "\n  query AdminUser($id: ID!) {\n    user(id: $id) {\n      id login name roles permissions blocked createdAt lastSeenAt\n      profiles { id name colour }\n      sessions { id current createdAt usedAt client { kind browser system address network } }\n    }\n    roles { name title description permissions builtIn }\n  }\n": typeof types.AdminUserDocument,
+    "\n  query AdminUserSignIns($id: ID!, $first: Int!, $after: String) {\n    user(id: $id) {\n      id\n      signIns(first: $first, after: $after) {\n        pageInfo { hasNextPage endCursor }\n        edges { cursor node { at method outcome client { kind browser system address network } } }\n      }\n    }\n  }\n": typeof types.AdminUserSignInsDocument,
+    "\n  mutation UpdateUser($input: UpdateUserInput!) {\n    updateUser(input: $input) { user { id roles permissions blocked sessions { id current createdAt usedAt client { kind browser system address network } } } }\n  }\n": typeof types.UpdateUserDocument,
+    "\n  mutation DeleteUser($input: DeleteUserInput!) { deleteUser(input: $input) { deletedId } }\n": typeof types.DeleteUserDocument,
+    "\n  mutation EndUserSession($input: EndSessionInput!) { endSession(input: $input) { ended user { id sessions { id } } } }\n": typeof types.EndUserSessionDocument,
+    "\n  mutation EndUserSessions($input: EndSessionsInput!) { endSessions(input: $input) { ended user { id sessions { id } } } }\n": typeof types.EndUserSessionsDocument,
+    "\n  query AdminUsers($query: String, $role: RoleName, $blocked: Boolean, $sort: UserSort, $first: Int!, $after: String) {\n    users(query: $query, role: $role, blocked: $blocked, sort: $sort, first: $first, after: $after) {\n      totalCount\n      pageInfo { hasNextPage endCursor }\n      edges { cursor node { id login name roles blocked createdAt lastSeenAt profiles { id name colour } } }\n    }\n  }\n": typeof types.AdminUsersDocument,
+    "\n  query AdminRoleNames { roles { name title } }\n": typeof types.AdminRoleNamesDocument,
+    "\n  query OwnPasskeys { me { id factors { passkeys { id here } } } }\n": typeof types.OwnPasskeysDocument,
+    "\n  mutation BeginTotp($input: SetUpInput!) { beginTotp(input: $input) { setUp key url qrCode } }\n": typeof types.BeginTotpDocument,
+    "\n  mutation AddTotp($input: AddTotpInput!) { addTotp(input: $input) { recoveryCodes session { ...SessionFields } } }\n": typeof types.AddTotpDocument,
+    "\n  mutation DeleteTotp { deleteTotp { factors { recoveryCodes } } }\n": typeof types.DeleteTotpDocument,
+    "\n  mutation BeginPasskey($input: SetUpInput!) { beginPasskey(input: $input) { challenge options } }\n": typeof types.BeginPasskeyDocument,
+    "\n  mutation AddPasskey($input: AddPasskeyInput!) { addPasskey(input: $input) { recoveryCodes session { ...SessionFields } } }\n": typeof types.AddPasskeyDocument,
+    "\n  mutation RenamePasskey($input: RenamePasskeyInput!) { renamePasskey(input: $input) { factors { recoveryCodes } } }\n": typeof types.RenamePasskeyDocument,
+    "\n  mutation DeletePasskey($input: DeletePasskeyInput!) { deletePasskey(input: $input) { factors { recoveryCodes } } }\n": typeof types.DeletePasskeyDocument,
+    "\n  mutation MakeRecoveryCodes { makeRecoveryCodes { recoveryCodes } }\n": typeof types.MakeRecoveryCodesDocument,
+    "\n  query Factors {\n    me { id factors { totp recoveryCodes required passkeys { id name createdAt usedAt synced here } } }\n  }\n": typeof types.FactorsDocument,
     "\n  mutation ChangePassword($input: ChangePasswordInput!) { changePassword(input: $input) { ended user { id sessions { id } } } }\n": typeof types.ChangePasswordDocument,
     "\n  query Devices {\n    me { id sessions { id current createdAt usedAt client { kind browser system address network } } }\n  }\n": typeof types.DevicesDocument,
     "\n  query SignIns($first: Int!, $after: String) {\n    me {\n      id\n      signIns(first: $first, after: $after) {\n        pageInfo { hasNextPage endCursor }\n        edges { cursor node { at method outcome client { kind browser system address network } } }\n      }\n    }\n  }\n": typeof types.SignInsDocument,
@@ -94,11 +115,17 @@ type Documents = {
     "\n  query TitlePage($id: ID!, $locale: Locale) {\n    title(id: $id) {\n      id\n      name(locale: $locale)\n      originalName\n      originalLanguage\n      tagline(locale: $locale)\n      description(locale: $locale)\n      year\n      ageRating\n      countries\n      listed\n      myRating\n      genres { id name(locale: $locale) }\n      poster { colour placeholder w200: url(width: 200) w400: url(width: 400) w800: url(width: 800) }\n      still { colour placeholder w640: url(width: 640) w1280: url(width: 1280) w1920: url(width: 1920) }\n      credits(first: 40) { kind character(locale: $locale) person { id name(locale: $locale) } }\n      similar(first: 16) {\n        reason\n        genre { id name(locale: $locale) }\n        person { id name(locale: $locale) }\n        title { ...TitleCard }\n      }\n      ... on Film {\n        durationMs\n        watchState { positionMs durationMs finished }\n        playback { durationMs complete }\n      }\n      ... on Series {\n        endYear\n        seasons { id number episodes { ...EpisodeLine } }\n      }\n    }\n  }\n": typeof types.TitlePageDocument,
     "\n  mutation SetListed($input: SetListedInput!) {\n    setListed(input: $input) { title { id listed } }\n  }\n": typeof types.SetListedDocument,
     "\n  mutation RecordEvents($input: RecordEventsInput!) {\n    recordEvents(input: $input) {\n      accepted\n      rejected { index code message }\n    }\n  }\n": typeof types.RecordEventsDocument,
-    "\n  fragment SessionFields on SessionPayload {\n    accessToken\n    expiresAt\n    profile { id name colour avatar locale child ageLimit hasPin }\n    user {\n      id\n      login\n      name\n      permissions\n      roles\n      profiles { id name colour avatar locale child ageLimit hasPin }\n    }\n  }\n": typeof types.SessionFieldsFragmentDoc,
+    "\n  query PasskeySupport { passkeySupport { available address } }\n": typeof types.PasskeySupportDocument,
+    "\n  fragment SessionFields on SessionPayload {\n    accessToken\n    expiresAt\n    profile { id name colour avatar locale child ageLimit hasPin }\n    user {\n      id\n      login\n      name\n      permissions\n      profiles { id name colour avatar locale child ageLimit hasPin }\n    }\n  }\n": typeof types.SessionFieldsFragmentDoc,
     "\n  mutation RefreshSession { refreshSession { ...SessionFields } }\n": typeof types.RefreshSessionDocument,
-    "\n  mutation SignIn($input: SignInInput!) { signIn(input: $input) { ...SessionFields } }\n": typeof types.SignInDocument,
-    "\n  mutation SignUp($input: SignUpInput!) { signUp(input: $input) { ...SessionFields } }\n": typeof types.SignUpDocument,
     "\n  mutation SignOut { signOut { signedOut } }\n": typeof types.SignOutDocument,
+    "\n  mutation SignIn($input: SignInInput!) {\n    signIn(input: $input) {\n      accessToken\n      expiresAt\n      profile { id name colour avatar locale child ageLimit hasPin }\n      user { id login name permissions profiles { id name colour avatar locale child ageLimit hasPin } }\n      secondFactor { ticket setUp totp passkey recoveryCode }\n    }\n  }\n": typeof types.SignInDocument,
+    "\n  mutation SignUp($input: SignUpInput!) { signUp(input: $input) { ...SessionFields } }\n": typeof types.SignUpDocument,
+    "\n  mutation FinishSignIn($input: FinishSignInInput!) { finishSignIn(input: $input) { ...SessionFields } }\n": typeof types.FinishSignInDocument,
+    "\n  mutation BeginPasskeySignIn($input: BeginPasskeySignInInput!) { beginPasskeySignIn(input: $input) { challenge options } }\n": typeof types.BeginPasskeySignInDocument,
+    "\n  mutation SignInWithPasskey($input: PasskeyAnswerInput!) { signInWithPasskey(input: $input) { ...SessionFields } }\n": typeof types.SignInWithPasskeyDocument,
+    "\n  mutation BeginPasskeyConfirmation { beginPasskeyConfirmation { challenge options } }\n": typeof types.BeginPasskeyConfirmationDocument,
+    "\n  mutation ConfirmSignIn($input: ConfirmSignInInput!) { confirmSignIn(input: $input) { ...SessionFields } }\n": typeof types.ConfirmSignInDocument,
     "\n  subscription WatchSession($input: WatchInput!) {\n    watch(input: $input) { sessionId resumePositionMs serverTime ended }\n  }\n": typeof types.WatchSessionDocument,
     "\n  query WatchPage($id: ID!, $locale: Locale) {\n    playable(id: $id) {\n      id\n      name(locale: $locale)\n      watchState { positionMs durationMs finished lastSeenAt }\n      playback { ...PlaybackSource }\n      ... on Film { still { w1280: url(width: 1280) colour placeholder } }\n      ... on Episode {\n        number\n        seasonNumber\n        series {\n          id\n          name(locale: $locale)\n          seasons {\n            id\n            number\n            episodes { id number seasonNumber name(locale: $locale) playback { durationMs } }\n          }\n        }\n      }\n    }\n  }\n": typeof types.WatchPageDocument,
     "\n  fragment PlaybackSource on Playback {\n    url\n    durationMs\n    expiresAt\n    complete\n    thumbnailsUrl\n    subtitles { label locale url }\n  }\n": typeof types.PlaybackSourceFragmentDoc,
@@ -107,10 +134,11 @@ type Documents = {
 };
 const documents: Documents = {
     "\n  mutation SetPin($input: SetPinInput!) { setPin(input: $input) { user { ...Account } } }\n": types.SetPinDocument,
-    "\n  fragment Account on User {\n    id\n    login\n    name\n    permissions\n    roles\n    profiles { id name colour avatar locale child ageLimit hasPin }\n  }\n": types.AccountFragmentDoc,
+    "\n  fragment Account on User {\n    id\n    login\n    name\n    permissions\n    profiles { id name colour avatar locale child ageLimit hasPin }\n  }\n": types.AccountFragmentDoc,
     "\n  mutation CreateProfile($input: CreateProfileInput!) { createProfile(input: $input) { user { ...Account } } }\n": types.CreateProfileDocument,
     "\n  mutation UpdateProfile($input: UpdateProfileInput!) { updateProfile(input: $input) { user { ...Account } } }\n": types.UpdateProfileDocument,
     "\n  mutation DeleteProfile($input: DeleteProfileInput!) { deleteProfile(input: $input) { user { ...Account } } }\n": types.DeleteProfileDocument,
+    "\n  query AdminAudit($filter: AuditFilter, $first: Int!, $after: String) {\n    audit(filter: $filter, first: $first, after: $after) {\n      pageInfo { hasNextPage endCursor }\n      edges { cursor node { id at action target before after actor { id login name } person { id login name } client { browser system address } } }\n    }\n  }\n": types.AdminAuditDocument,
     "\n  query AdminChanges($id: ID!) {\n    titleRecord(id: $id) { id changes(first: 20) { at version fields user { id name } } }\n  }\n": types.AdminChangesDocument,
     "\n  query AdminPeopleChoices($query: String) {\n    personRecords(query: $query, first: 12) { edges { cursor node { id name titleCount translations { locale name } } } }\n  }\n": types.AdminPeopleChoicesDocument,
     "\n  mutation CreatePerson($input: CreatePersonInput!) {\n    createPerson(input: $input) { record { id version name titleCount updatedAt translations { locale name } } }\n  }\n": types.CreatePersonDocument,
@@ -137,6 +165,10 @@ const documents: Documents = {
     "\n  mutation DeletePerson($input: DeletePersonInput!) { deletePerson(input: $input) { deletedId titlesChanged } }\n": types.DeletePersonDocument,
     "\n  query AdminGenrePicker { genreRecords { id slug titleCount translations { locale name } } }\n": types.AdminGenrePickerDocument,
     "\n  mutation CreateGenre($input: CreateGenreInput!) {\n    createGenre(input: $input) { record { id version slug titleCount updatedAt translations { locale name } } }\n  }\n": types.CreateGenreDocument,
+    "\n  query AdminRoles {\n    roles { name title description permissions builtIn fixed holders }\n    permissions { name description }\n  }\n": types.AdminRolesDocument,
+    "\n  mutation CreateRole($input: CreateRoleInput!) { createRole(input: $input) { role { name } } }\n": types.CreateRoleDocument,
+    "\n  mutation UpdateRole($input: UpdateRoleInput!) { updateRole(input: $input) { role { name } } }\n": types.UpdateRoleDocument,
+    "\n  mutation DeleteRole($input: DeleteRoleInput!) { deleteRole(input: $input) { deletedName moved } }\n": types.DeleteRoleDocument,
     "\n  mutation CreateEpisode($input: CreateEpisodeInput!) {\n    createEpisode(input: $input) { episode { ...AdminEpisode } record { id version updatedAt seasons { id number episodes { ...AdminEpisode } } } }\n  }\n": types.CreateEpisodeDocument,
     "\n  mutation UpdateEpisode($input: UpdateEpisodeInput!) {\n    updateEpisode(input: $input) { episode { ...AdminEpisode } record { id version updatedAt seasons { id number episodes { ...AdminEpisode } } } }\n  }\n": types.UpdateEpisodeDocument,
     "\n  mutation DeleteEpisode($input: DeleteEpisodeInput!) {\n    deleteEpisode(input: $input) { record { id version updatedAt seasons { id number episodes { ...AdminEpisode } } } }\n  }\n": types.DeleteEpisodeDocument,
@@ -160,8 +192,24 @@ const documents: Documents = {
     "\n  mutation RestoreTitles($input: TitleIdsInput!) { restoreTitles(input: $input) { records { id version status updatedAt } } }\n": types.RestoreTitlesDocument,
     "\n  mutation OpenUpload($input: OpenUploadInput!) { openUpload(input: $input) { uploadUrl asset { ...AdminAsset } } }\n": types.OpenUploadDocument,
     "\n  mutation CancelUpload($input: CancelUploadInput!) { cancelUpload(input: $input) { asset { ...AdminAsset } } }\n": types.CancelUploadDocument,
-    "\n  query AdminUsers($query: String, $first: Int!, $after: String) {\n    users(query: $query, first: $first, after: $after) {\n      totalCount\n      pageInfo { hasNextPage endCursor }\n      edges { cursor node { id login name roles blocked createdAt profiles { id name colour } } }\n    }\n  }\n": types.AdminUsersDocument,
-    "\n  mutation UpdateUser($input: UpdateUserInput!) { updateUser(input: $input) { user { id roles permissions blocked } } }\n": types.UpdateUserDocument,
+    "\n  query AdminUser($id: ID!) {\n    user(id: $id) {\n      id login name roles permissions blocked createdAt lastSeenAt\n      profiles { id name colour }\n      sessions { id current createdAt usedAt client { kind browser system address network } }\n    }\n    roles { name title description permissions builtIn }\n  }\n": types.AdminUserDocument,
+    "\n  query AdminUserSignIns($id: ID!, $first: Int!, $after: String) {\n    user(id: $id) {\n      id\n      signIns(first: $first, after: $after) {\n        pageInfo { hasNextPage endCursor }\n        edges { cursor node { at method outcome client { kind browser system address network } } }\n      }\n    }\n  }\n": types.AdminUserSignInsDocument,
+    "\n  mutation UpdateUser($input: UpdateUserInput!) {\n    updateUser(input: $input) { user { id roles permissions blocked sessions { id current createdAt usedAt client { kind browser system address network } } } }\n  }\n": types.UpdateUserDocument,
+    "\n  mutation DeleteUser($input: DeleteUserInput!) { deleteUser(input: $input) { deletedId } }\n": types.DeleteUserDocument,
+    "\n  mutation EndUserSession($input: EndSessionInput!) { endSession(input: $input) { ended user { id sessions { id } } } }\n": types.EndUserSessionDocument,
+    "\n  mutation EndUserSessions($input: EndSessionsInput!) { endSessions(input: $input) { ended user { id sessions { id } } } }\n": types.EndUserSessionsDocument,
+    "\n  query AdminUsers($query: String, $role: RoleName, $blocked: Boolean, $sort: UserSort, $first: Int!, $after: String) {\n    users(query: $query, role: $role, blocked: $blocked, sort: $sort, first: $first, after: $after) {\n      totalCount\n      pageInfo { hasNextPage endCursor }\n      edges { cursor node { id login name roles blocked createdAt lastSeenAt profiles { id name colour } } }\n    }\n  }\n": types.AdminUsersDocument,
+    "\n  query AdminRoleNames { roles { name title } }\n": types.AdminRoleNamesDocument,
+    "\n  query OwnPasskeys { me { id factors { passkeys { id here } } } }\n": types.OwnPasskeysDocument,
+    "\n  mutation BeginTotp($input: SetUpInput!) { beginTotp(input: $input) { setUp key url qrCode } }\n": types.BeginTotpDocument,
+    "\n  mutation AddTotp($input: AddTotpInput!) { addTotp(input: $input) { recoveryCodes session { ...SessionFields } } }\n": types.AddTotpDocument,
+    "\n  mutation DeleteTotp { deleteTotp { factors { recoveryCodes } } }\n": types.DeleteTotpDocument,
+    "\n  mutation BeginPasskey($input: SetUpInput!) { beginPasskey(input: $input) { challenge options } }\n": types.BeginPasskeyDocument,
+    "\n  mutation AddPasskey($input: AddPasskeyInput!) { addPasskey(input: $input) { recoveryCodes session { ...SessionFields } } }\n": types.AddPasskeyDocument,
+    "\n  mutation RenamePasskey($input: RenamePasskeyInput!) { renamePasskey(input: $input) { factors { recoveryCodes } } }\n": types.RenamePasskeyDocument,
+    "\n  mutation DeletePasskey($input: DeletePasskeyInput!) { deletePasskey(input: $input) { factors { recoveryCodes } } }\n": types.DeletePasskeyDocument,
+    "\n  mutation MakeRecoveryCodes { makeRecoveryCodes { recoveryCodes } }\n": types.MakeRecoveryCodesDocument,
+    "\n  query Factors {\n    me { id factors { totp recoveryCodes required passkeys { id name createdAt usedAt synced here } } }\n  }\n": types.FactorsDocument,
     "\n  mutation ChangePassword($input: ChangePasswordInput!) { changePassword(input: $input) { ended user { id sessions { id } } } }\n": types.ChangePasswordDocument,
     "\n  query Devices {\n    me { id sessions { id current createdAt usedAt client { kind browser system address network } } }\n  }\n": types.DevicesDocument,
     "\n  query SignIns($first: Int!, $after: String) {\n    me {\n      id\n      signIns(first: $first, after: $after) {\n        pageInfo { hasNextPage endCursor }\n        edges { cursor node { at method outcome client { kind browser system address network } } }\n      }\n    }\n  }\n": types.SignInsDocument,
@@ -185,11 +233,17 @@ const documents: Documents = {
     "\n  query TitlePage($id: ID!, $locale: Locale) {\n    title(id: $id) {\n      id\n      name(locale: $locale)\n      originalName\n      originalLanguage\n      tagline(locale: $locale)\n      description(locale: $locale)\n      year\n      ageRating\n      countries\n      listed\n      myRating\n      genres { id name(locale: $locale) }\n      poster { colour placeholder w200: url(width: 200) w400: url(width: 400) w800: url(width: 800) }\n      still { colour placeholder w640: url(width: 640) w1280: url(width: 1280) w1920: url(width: 1920) }\n      credits(first: 40) { kind character(locale: $locale) person { id name(locale: $locale) } }\n      similar(first: 16) {\n        reason\n        genre { id name(locale: $locale) }\n        person { id name(locale: $locale) }\n        title { ...TitleCard }\n      }\n      ... on Film {\n        durationMs\n        watchState { positionMs durationMs finished }\n        playback { durationMs complete }\n      }\n      ... on Series {\n        endYear\n        seasons { id number episodes { ...EpisodeLine } }\n      }\n    }\n  }\n": types.TitlePageDocument,
     "\n  mutation SetListed($input: SetListedInput!) {\n    setListed(input: $input) { title { id listed } }\n  }\n": types.SetListedDocument,
     "\n  mutation RecordEvents($input: RecordEventsInput!) {\n    recordEvents(input: $input) {\n      accepted\n      rejected { index code message }\n    }\n  }\n": types.RecordEventsDocument,
-    "\n  fragment SessionFields on SessionPayload {\n    accessToken\n    expiresAt\n    profile { id name colour avatar locale child ageLimit hasPin }\n    user {\n      id\n      login\n      name\n      permissions\n      roles\n      profiles { id name colour avatar locale child ageLimit hasPin }\n    }\n  }\n": types.SessionFieldsFragmentDoc,
+    "\n  query PasskeySupport { passkeySupport { available address } }\n": types.PasskeySupportDocument,
+    "\n  fragment SessionFields on SessionPayload {\n    accessToken\n    expiresAt\n    profile { id name colour avatar locale child ageLimit hasPin }\n    user {\n      id\n      login\n      name\n      permissions\n      profiles { id name colour avatar locale child ageLimit hasPin }\n    }\n  }\n": types.SessionFieldsFragmentDoc,
     "\n  mutation RefreshSession { refreshSession { ...SessionFields } }\n": types.RefreshSessionDocument,
-    "\n  mutation SignIn($input: SignInInput!) { signIn(input: $input) { ...SessionFields } }\n": types.SignInDocument,
-    "\n  mutation SignUp($input: SignUpInput!) { signUp(input: $input) { ...SessionFields } }\n": types.SignUpDocument,
     "\n  mutation SignOut { signOut { signedOut } }\n": types.SignOutDocument,
+    "\n  mutation SignIn($input: SignInInput!) {\n    signIn(input: $input) {\n      accessToken\n      expiresAt\n      profile { id name colour avatar locale child ageLimit hasPin }\n      user { id login name permissions profiles { id name colour avatar locale child ageLimit hasPin } }\n      secondFactor { ticket setUp totp passkey recoveryCode }\n    }\n  }\n": types.SignInDocument,
+    "\n  mutation SignUp($input: SignUpInput!) { signUp(input: $input) { ...SessionFields } }\n": types.SignUpDocument,
+    "\n  mutation FinishSignIn($input: FinishSignInInput!) { finishSignIn(input: $input) { ...SessionFields } }\n": types.FinishSignInDocument,
+    "\n  mutation BeginPasskeySignIn($input: BeginPasskeySignInInput!) { beginPasskeySignIn(input: $input) { challenge options } }\n": types.BeginPasskeySignInDocument,
+    "\n  mutation SignInWithPasskey($input: PasskeyAnswerInput!) { signInWithPasskey(input: $input) { ...SessionFields } }\n": types.SignInWithPasskeyDocument,
+    "\n  mutation BeginPasskeyConfirmation { beginPasskeyConfirmation { challenge options } }\n": types.BeginPasskeyConfirmationDocument,
+    "\n  mutation ConfirmSignIn($input: ConfirmSignInInput!) { confirmSignIn(input: $input) { ...SessionFields } }\n": types.ConfirmSignInDocument,
     "\n  subscription WatchSession($input: WatchInput!) {\n    watch(input: $input) { sessionId resumePositionMs serverTime ended }\n  }\n": types.WatchSessionDocument,
     "\n  query WatchPage($id: ID!, $locale: Locale) {\n    playable(id: $id) {\n      id\n      name(locale: $locale)\n      watchState { positionMs durationMs finished lastSeenAt }\n      playback { ...PlaybackSource }\n      ... on Film { still { w1280: url(width: 1280) colour placeholder } }\n      ... on Episode {\n        number\n        seasonNumber\n        series {\n          id\n          name(locale: $locale)\n          seasons {\n            id\n            number\n            episodes { id number seasonNumber name(locale: $locale) playback { durationMs } }\n          }\n        }\n      }\n    }\n  }\n": types.WatchPageDocument,
     "\n  fragment PlaybackSource on Playback {\n    url\n    durationMs\n    expiresAt\n    complete\n    thumbnailsUrl\n    subtitles { label locale url }\n  }\n": types.PlaybackSourceFragmentDoc,
@@ -218,7 +272,7 @@ export function graphql(source: "\n  mutation SetPin($input: SetPinInput!) { set
 /**
  * The graphql function is used to parse GraphQL queries into a document that can be used by GraphQL clients.
  */
-export function graphql(source: "\n  fragment Account on User {\n    id\n    login\n    name\n    permissions\n    roles\n    profiles { id name colour avatar locale child ageLimit hasPin }\n  }\n"): (typeof documents)["\n  fragment Account on User {\n    id\n    login\n    name\n    permissions\n    roles\n    profiles { id name colour avatar locale child ageLimit hasPin }\n  }\n"];
+export function graphql(source: "\n  fragment Account on User {\n    id\n    login\n    name\n    permissions\n    profiles { id name colour avatar locale child ageLimit hasPin }\n  }\n"): (typeof documents)["\n  fragment Account on User {\n    id\n    login\n    name\n    permissions\n    profiles { id name colour avatar locale child ageLimit hasPin }\n  }\n"];
 /**
  * The graphql function is used to parse GraphQL queries into a document that can be used by GraphQL clients.
  */
@@ -231,6 +285,10 @@ export function graphql(source: "\n  mutation UpdateProfile($input: UpdateProfil
  * The graphql function is used to parse GraphQL queries into a document that can be used by GraphQL clients.
  */
 export function graphql(source: "\n  mutation DeleteProfile($input: DeleteProfileInput!) { deleteProfile(input: $input) { user { ...Account } } }\n"): (typeof documents)["\n  mutation DeleteProfile($input: DeleteProfileInput!) { deleteProfile(input: $input) { user { ...Account } } }\n"];
+/**
+ * The graphql function is used to parse GraphQL queries into a document that can be used by GraphQL clients.
+ */
+export function graphql(source: "\n  query AdminAudit($filter: AuditFilter, $first: Int!, $after: String) {\n    audit(filter: $filter, first: $first, after: $after) {\n      pageInfo { hasNextPage endCursor }\n      edges { cursor node { id at action target before after actor { id login name } person { id login name } client { browser system address } } }\n    }\n  }\n"): (typeof documents)["\n  query AdminAudit($filter: AuditFilter, $first: Int!, $after: String) {\n    audit(filter: $filter, first: $first, after: $after) {\n      pageInfo { hasNextPage endCursor }\n      edges { cursor node { id at action target before after actor { id login name } person { id login name } client { browser system address } } }\n    }\n  }\n"];
 /**
  * The graphql function is used to parse GraphQL queries into a document that can be used by GraphQL clients.
  */
@@ -338,6 +396,22 @@ export function graphql(source: "\n  mutation CreateGenre($input: CreateGenreInp
 /**
  * The graphql function is used to parse GraphQL queries into a document that can be used by GraphQL clients.
  */
+export function graphql(source: "\n  query AdminRoles {\n    roles { name title description permissions builtIn fixed holders }\n    permissions { name description }\n  }\n"): (typeof documents)["\n  query AdminRoles {\n    roles { name title description permissions builtIn fixed holders }\n    permissions { name description }\n  }\n"];
+/**
+ * The graphql function is used to parse GraphQL queries into a document that can be used by GraphQL clients.
+ */
+export function graphql(source: "\n  mutation CreateRole($input: CreateRoleInput!) { createRole(input: $input) { role { name } } }\n"): (typeof documents)["\n  mutation CreateRole($input: CreateRoleInput!) { createRole(input: $input) { role { name } } }\n"];
+/**
+ * The graphql function is used to parse GraphQL queries into a document that can be used by GraphQL clients.
+ */
+export function graphql(source: "\n  mutation UpdateRole($input: UpdateRoleInput!) { updateRole(input: $input) { role { name } } }\n"): (typeof documents)["\n  mutation UpdateRole($input: UpdateRoleInput!) { updateRole(input: $input) { role { name } } }\n"];
+/**
+ * The graphql function is used to parse GraphQL queries into a document that can be used by GraphQL clients.
+ */
+export function graphql(source: "\n  mutation DeleteRole($input: DeleteRoleInput!) { deleteRole(input: $input) { deletedName moved } }\n"): (typeof documents)["\n  mutation DeleteRole($input: DeleteRoleInput!) { deleteRole(input: $input) { deletedName moved } }\n"];
+/**
+ * The graphql function is used to parse GraphQL queries into a document that can be used by GraphQL clients.
+ */
 export function graphql(source: "\n  mutation CreateEpisode($input: CreateEpisodeInput!) {\n    createEpisode(input: $input) { episode { ...AdminEpisode } record { id version updatedAt seasons { id number episodes { ...AdminEpisode } } } }\n  }\n"): (typeof documents)["\n  mutation CreateEpisode($input: CreateEpisodeInput!) {\n    createEpisode(input: $input) { episode { ...AdminEpisode } record { id version updatedAt seasons { id number episodes { ...AdminEpisode } } } }\n  }\n"];
 /**
  * The graphql function is used to parse GraphQL queries into a document that can be used by GraphQL clients.
@@ -430,11 +504,75 @@ export function graphql(source: "\n  mutation CancelUpload($input: CancelUploadI
 /**
  * The graphql function is used to parse GraphQL queries into a document that can be used by GraphQL clients.
  */
-export function graphql(source: "\n  query AdminUsers($query: String, $first: Int!, $after: String) {\n    users(query: $query, first: $first, after: $after) {\n      totalCount\n      pageInfo { hasNextPage endCursor }\n      edges { cursor node { id login name roles blocked createdAt profiles { id name colour } } }\n    }\n  }\n"): (typeof documents)["\n  query AdminUsers($query: String, $first: Int!, $after: String) {\n    users(query: $query, first: $first, after: $after) {\n      totalCount\n      pageInfo { hasNextPage endCursor }\n      edges { cursor node { id login name roles blocked createdAt profiles { id name colour } } }\n    }\n  }\n"];
+export function graphql(source: "\n  query AdminUser($id: ID!) {\n    user(id: $id) {\n      id login name roles permissions blocked createdAt lastSeenAt\n      profiles { id name colour }\n      sessions { id current createdAt usedAt client { kind browser system address network } }\n    }\n    roles { name title description permissions builtIn }\n  }\n"): (typeof documents)["\n  query AdminUser($id: ID!) {\n    user(id: $id) {\n      id login name roles permissions blocked createdAt lastSeenAt\n      profiles { id name colour }\n      sessions { id current createdAt usedAt client { kind browser system address network } }\n    }\n    roles { name title description permissions builtIn }\n  }\n"];
 /**
  * The graphql function is used to parse GraphQL queries into a document that can be used by GraphQL clients.
  */
-export function graphql(source: "\n  mutation UpdateUser($input: UpdateUserInput!) { updateUser(input: $input) { user { id roles permissions blocked } } }\n"): (typeof documents)["\n  mutation UpdateUser($input: UpdateUserInput!) { updateUser(input: $input) { user { id roles permissions blocked } } }\n"];
+export function graphql(source: "\n  query AdminUserSignIns($id: ID!, $first: Int!, $after: String) {\n    user(id: $id) {\n      id\n      signIns(first: $first, after: $after) {\n        pageInfo { hasNextPage endCursor }\n        edges { cursor node { at method outcome client { kind browser system address network } } }\n      }\n    }\n  }\n"): (typeof documents)["\n  query AdminUserSignIns($id: ID!, $first: Int!, $after: String) {\n    user(id: $id) {\n      id\n      signIns(first: $first, after: $after) {\n        pageInfo { hasNextPage endCursor }\n        edges { cursor node { at method outcome client { kind browser system address network } } }\n      }\n    }\n  }\n"];
+/**
+ * The graphql function is used to parse GraphQL queries into a document that can be used by GraphQL clients.
+ */
+export function graphql(source: "\n  mutation UpdateUser($input: UpdateUserInput!) {\n    updateUser(input: $input) { user { id roles permissions blocked sessions { id current createdAt usedAt client { kind browser system address network } } } }\n  }\n"): (typeof documents)["\n  mutation UpdateUser($input: UpdateUserInput!) {\n    updateUser(input: $input) { user { id roles permissions blocked sessions { id current createdAt usedAt client { kind browser system address network } } } }\n  }\n"];
+/**
+ * The graphql function is used to parse GraphQL queries into a document that can be used by GraphQL clients.
+ */
+export function graphql(source: "\n  mutation DeleteUser($input: DeleteUserInput!) { deleteUser(input: $input) { deletedId } }\n"): (typeof documents)["\n  mutation DeleteUser($input: DeleteUserInput!) { deleteUser(input: $input) { deletedId } }\n"];
+/**
+ * The graphql function is used to parse GraphQL queries into a document that can be used by GraphQL clients.
+ */
+export function graphql(source: "\n  mutation EndUserSession($input: EndSessionInput!) { endSession(input: $input) { ended user { id sessions { id } } } }\n"): (typeof documents)["\n  mutation EndUserSession($input: EndSessionInput!) { endSession(input: $input) { ended user { id sessions { id } } } }\n"];
+/**
+ * The graphql function is used to parse GraphQL queries into a document that can be used by GraphQL clients.
+ */
+export function graphql(source: "\n  mutation EndUserSessions($input: EndSessionsInput!) { endSessions(input: $input) { ended user { id sessions { id } } } }\n"): (typeof documents)["\n  mutation EndUserSessions($input: EndSessionsInput!) { endSessions(input: $input) { ended user { id sessions { id } } } }\n"];
+/**
+ * The graphql function is used to parse GraphQL queries into a document that can be used by GraphQL clients.
+ */
+export function graphql(source: "\n  query AdminUsers($query: String, $role: RoleName, $blocked: Boolean, $sort: UserSort, $first: Int!, $after: String) {\n    users(query: $query, role: $role, blocked: $blocked, sort: $sort, first: $first, after: $after) {\n      totalCount\n      pageInfo { hasNextPage endCursor }\n      edges { cursor node { id login name roles blocked createdAt lastSeenAt profiles { id name colour } } }\n    }\n  }\n"): (typeof documents)["\n  query AdminUsers($query: String, $role: RoleName, $blocked: Boolean, $sort: UserSort, $first: Int!, $after: String) {\n    users(query: $query, role: $role, blocked: $blocked, sort: $sort, first: $first, after: $after) {\n      totalCount\n      pageInfo { hasNextPage endCursor }\n      edges { cursor node { id login name roles blocked createdAt lastSeenAt profiles { id name colour } } }\n    }\n  }\n"];
+/**
+ * The graphql function is used to parse GraphQL queries into a document that can be used by GraphQL clients.
+ */
+export function graphql(source: "\n  query AdminRoleNames { roles { name title } }\n"): (typeof documents)["\n  query AdminRoleNames { roles { name title } }\n"];
+/**
+ * The graphql function is used to parse GraphQL queries into a document that can be used by GraphQL clients.
+ */
+export function graphql(source: "\n  query OwnPasskeys { me { id factors { passkeys { id here } } } }\n"): (typeof documents)["\n  query OwnPasskeys { me { id factors { passkeys { id here } } } }\n"];
+/**
+ * The graphql function is used to parse GraphQL queries into a document that can be used by GraphQL clients.
+ */
+export function graphql(source: "\n  mutation BeginTotp($input: SetUpInput!) { beginTotp(input: $input) { setUp key url qrCode } }\n"): (typeof documents)["\n  mutation BeginTotp($input: SetUpInput!) { beginTotp(input: $input) { setUp key url qrCode } }\n"];
+/**
+ * The graphql function is used to parse GraphQL queries into a document that can be used by GraphQL clients.
+ */
+export function graphql(source: "\n  mutation AddTotp($input: AddTotpInput!) { addTotp(input: $input) { recoveryCodes session { ...SessionFields } } }\n"): (typeof documents)["\n  mutation AddTotp($input: AddTotpInput!) { addTotp(input: $input) { recoveryCodes session { ...SessionFields } } }\n"];
+/**
+ * The graphql function is used to parse GraphQL queries into a document that can be used by GraphQL clients.
+ */
+export function graphql(source: "\n  mutation DeleteTotp { deleteTotp { factors { recoveryCodes } } }\n"): (typeof documents)["\n  mutation DeleteTotp { deleteTotp { factors { recoveryCodes } } }\n"];
+/**
+ * The graphql function is used to parse GraphQL queries into a document that can be used by GraphQL clients.
+ */
+export function graphql(source: "\n  mutation BeginPasskey($input: SetUpInput!) { beginPasskey(input: $input) { challenge options } }\n"): (typeof documents)["\n  mutation BeginPasskey($input: SetUpInput!) { beginPasskey(input: $input) { challenge options } }\n"];
+/**
+ * The graphql function is used to parse GraphQL queries into a document that can be used by GraphQL clients.
+ */
+export function graphql(source: "\n  mutation AddPasskey($input: AddPasskeyInput!) { addPasskey(input: $input) { recoveryCodes session { ...SessionFields } } }\n"): (typeof documents)["\n  mutation AddPasskey($input: AddPasskeyInput!) { addPasskey(input: $input) { recoveryCodes session { ...SessionFields } } }\n"];
+/**
+ * The graphql function is used to parse GraphQL queries into a document that can be used by GraphQL clients.
+ */
+export function graphql(source: "\n  mutation RenamePasskey($input: RenamePasskeyInput!) { renamePasskey(input: $input) { factors { recoveryCodes } } }\n"): (typeof documents)["\n  mutation RenamePasskey($input: RenamePasskeyInput!) { renamePasskey(input: $input) { factors { recoveryCodes } } }\n"];
+/**
+ * The graphql function is used to parse GraphQL queries into a document that can be used by GraphQL clients.
+ */
+export function graphql(source: "\n  mutation DeletePasskey($input: DeletePasskeyInput!) { deletePasskey(input: $input) { factors { recoveryCodes } } }\n"): (typeof documents)["\n  mutation DeletePasskey($input: DeletePasskeyInput!) { deletePasskey(input: $input) { factors { recoveryCodes } } }\n"];
+/**
+ * The graphql function is used to parse GraphQL queries into a document that can be used by GraphQL clients.
+ */
+export function graphql(source: "\n  mutation MakeRecoveryCodes { makeRecoveryCodes { recoveryCodes } }\n"): (typeof documents)["\n  mutation MakeRecoveryCodes { makeRecoveryCodes { recoveryCodes } }\n"];
+/**
+ * The graphql function is used to parse GraphQL queries into a document that can be used by GraphQL clients.
+ */
+export function graphql(source: "\n  query Factors {\n    me { id factors { totp recoveryCodes required passkeys { id name createdAt usedAt synced here } } }\n  }\n"): (typeof documents)["\n  query Factors {\n    me { id factors { totp recoveryCodes required passkeys { id name createdAt usedAt synced here } } }\n  }\n"];
 /**
  * The graphql function is used to parse GraphQL queries into a document that can be used by GraphQL clients.
  */
@@ -530,7 +668,11 @@ export function graphql(source: "\n  mutation RecordEvents($input: RecordEventsI
 /**
  * The graphql function is used to parse GraphQL queries into a document that can be used by GraphQL clients.
  */
-export function graphql(source: "\n  fragment SessionFields on SessionPayload {\n    accessToken\n    expiresAt\n    profile { id name colour avatar locale child ageLimit hasPin }\n    user {\n      id\n      login\n      name\n      permissions\n      roles\n      profiles { id name colour avatar locale child ageLimit hasPin }\n    }\n  }\n"): (typeof documents)["\n  fragment SessionFields on SessionPayload {\n    accessToken\n    expiresAt\n    profile { id name colour avatar locale child ageLimit hasPin }\n    user {\n      id\n      login\n      name\n      permissions\n      roles\n      profiles { id name colour avatar locale child ageLimit hasPin }\n    }\n  }\n"];
+export function graphql(source: "\n  query PasskeySupport { passkeySupport { available address } }\n"): (typeof documents)["\n  query PasskeySupport { passkeySupport { available address } }\n"];
+/**
+ * The graphql function is used to parse GraphQL queries into a document that can be used by GraphQL clients.
+ */
+export function graphql(source: "\n  fragment SessionFields on SessionPayload {\n    accessToken\n    expiresAt\n    profile { id name colour avatar locale child ageLimit hasPin }\n    user {\n      id\n      login\n      name\n      permissions\n      profiles { id name colour avatar locale child ageLimit hasPin }\n    }\n  }\n"): (typeof documents)["\n  fragment SessionFields on SessionPayload {\n    accessToken\n    expiresAt\n    profile { id name colour avatar locale child ageLimit hasPin }\n    user {\n      id\n      login\n      name\n      permissions\n      profiles { id name colour avatar locale child ageLimit hasPin }\n    }\n  }\n"];
 /**
  * The graphql function is used to parse GraphQL queries into a document that can be used by GraphQL clients.
  */
@@ -538,7 +680,11 @@ export function graphql(source: "\n  mutation RefreshSession { refreshSession { 
 /**
  * The graphql function is used to parse GraphQL queries into a document that can be used by GraphQL clients.
  */
-export function graphql(source: "\n  mutation SignIn($input: SignInInput!) { signIn(input: $input) { ...SessionFields } }\n"): (typeof documents)["\n  mutation SignIn($input: SignInInput!) { signIn(input: $input) { ...SessionFields } }\n"];
+export function graphql(source: "\n  mutation SignOut { signOut { signedOut } }\n"): (typeof documents)["\n  mutation SignOut { signOut { signedOut } }\n"];
+/**
+ * The graphql function is used to parse GraphQL queries into a document that can be used by GraphQL clients.
+ */
+export function graphql(source: "\n  mutation SignIn($input: SignInInput!) {\n    signIn(input: $input) {\n      accessToken\n      expiresAt\n      profile { id name colour avatar locale child ageLimit hasPin }\n      user { id login name permissions profiles { id name colour avatar locale child ageLimit hasPin } }\n      secondFactor { ticket setUp totp passkey recoveryCode }\n    }\n  }\n"): (typeof documents)["\n  mutation SignIn($input: SignInInput!) {\n    signIn(input: $input) {\n      accessToken\n      expiresAt\n      profile { id name colour avatar locale child ageLimit hasPin }\n      user { id login name permissions profiles { id name colour avatar locale child ageLimit hasPin } }\n      secondFactor { ticket setUp totp passkey recoveryCode }\n    }\n  }\n"];
 /**
  * The graphql function is used to parse GraphQL queries into a document that can be used by GraphQL clients.
  */
@@ -546,7 +692,23 @@ export function graphql(source: "\n  mutation SignUp($input: SignUpInput!) { sig
 /**
  * The graphql function is used to parse GraphQL queries into a document that can be used by GraphQL clients.
  */
-export function graphql(source: "\n  mutation SignOut { signOut { signedOut } }\n"): (typeof documents)["\n  mutation SignOut { signOut { signedOut } }\n"];
+export function graphql(source: "\n  mutation FinishSignIn($input: FinishSignInInput!) { finishSignIn(input: $input) { ...SessionFields } }\n"): (typeof documents)["\n  mutation FinishSignIn($input: FinishSignInInput!) { finishSignIn(input: $input) { ...SessionFields } }\n"];
+/**
+ * The graphql function is used to parse GraphQL queries into a document that can be used by GraphQL clients.
+ */
+export function graphql(source: "\n  mutation BeginPasskeySignIn($input: BeginPasskeySignInInput!) { beginPasskeySignIn(input: $input) { challenge options } }\n"): (typeof documents)["\n  mutation BeginPasskeySignIn($input: BeginPasskeySignInInput!) { beginPasskeySignIn(input: $input) { challenge options } }\n"];
+/**
+ * The graphql function is used to parse GraphQL queries into a document that can be used by GraphQL clients.
+ */
+export function graphql(source: "\n  mutation SignInWithPasskey($input: PasskeyAnswerInput!) { signInWithPasskey(input: $input) { ...SessionFields } }\n"): (typeof documents)["\n  mutation SignInWithPasskey($input: PasskeyAnswerInput!) { signInWithPasskey(input: $input) { ...SessionFields } }\n"];
+/**
+ * The graphql function is used to parse GraphQL queries into a document that can be used by GraphQL clients.
+ */
+export function graphql(source: "\n  mutation BeginPasskeyConfirmation { beginPasskeyConfirmation { challenge options } }\n"): (typeof documents)["\n  mutation BeginPasskeyConfirmation { beginPasskeyConfirmation { challenge options } }\n"];
+/**
+ * The graphql function is used to parse GraphQL queries into a document that can be used by GraphQL clients.
+ */
+export function graphql(source: "\n  mutation ConfirmSignIn($input: ConfirmSignInInput!) { confirmSignIn(input: $input) { ...SessionFields } }\n"): (typeof documents)["\n  mutation ConfirmSignIn($input: ConfirmSignInInput!) { confirmSignIn(input: $input) { ...SessionFields } }\n"];
 /**
  * The graphql function is used to parse GraphQL queries into a document that can be used by GraphQL clients.
  */

@@ -3,7 +3,8 @@ import { beforeEach, describe, expect, it } from 'vitest';
 import type { RefreshSessionMutation, SignInMutation, SignOutMutation } from '~/gql/graphql';
 import { refuse, session } from '~/test/app';
 import { server } from '~/test/server';
-import { freshToken, renew, sessionStore, signIn, signOut } from './session';
+import { freshToken, renew, sessionStore, signOut } from './session';
+import { signIn } from './sign-in';
 
 let renewals = 0;
 const renewing = (token: () => string | null, lifeMs = 300_000) =>
@@ -50,7 +51,7 @@ describe('the session', () => {
 
   it('keeps the token out of storage, and leaves on sign-out', async () => {
     server.use(
-      graphql.mutation<SignInMutation>('SignIn', () => HttpResponse.json({ data: { __typename: 'Mutation', signIn: { ...session, accessToken: 'secret' } } })),
+      graphql.mutation<SignInMutation>('SignIn', () => HttpResponse.json({ data: { __typename: 'Mutation', signIn: { ...session, __typename: 'SignInPayload', accessToken: 'secret' } } })),
       graphql.mutation<SignOutMutation>('SignOut', ({ request }) => {
         expect(request.headers.get('authorization')).toBe('Bearer secret');
         return HttpResponse.json({ data: { __typename: 'Mutation', signOut: { __typename: 'SignOutPayload', signedOut: true } } });

@@ -13,7 +13,6 @@ export const SessionFields = graphql(/* GraphQL */ `
       login
       name
       permissions
-      roles
       profiles { id name colour avatar locale child ageLimit hasPin }
     }
   }
@@ -21,14 +20,6 @@ export const SessionFields = graphql(/* GraphQL */ `
 
 const RefreshSession = graphql(/* GraphQL */ `
   mutation RefreshSession { refreshSession { ...SessionFields } }
-`);
-
-const SignIn = graphql(/* GraphQL */ `
-  mutation SignIn($input: SignInInput!) { signIn(input: $input) { ...SessionFields } }
-`);
-
-const SignUp = graphql(/* GraphQL */ `
-  mutation SignUp($input: SignUpInput!) { signUp(input: $input) { ...SessionFields } }
 `);
 
 const SignOut = graphql(/* GraphQL */ `
@@ -122,15 +113,9 @@ export async function settled(): Promise<SessionState> {
   return sessionStore.get();
 }
 
-export async function signIn(login: string, password: string): Promise<void> {
-  const { signIn: payload } = await alone(() => execute(SignIn, { input: { login, password } }));
-  enter(payload);
-  tellTabs();
-}
-
-export async function signUp(input: { login: string; password: string; name: string | null; locale: string }): Promise<void> {
-  const { signUp: payload } = await alone(() => execute(SignUp, { input }));
-  enter(payload);
+/** Goes on as whom the work signs in, or as the work makes the session. */
+export async function enterBy(work: () => Promise<SessionFieldsFragment>): Promise<void> {
+  enter(await alone(work));
   tellTabs();
 }
 

@@ -1,5 +1,6 @@
 import { createLazyRoute } from '@tanstack/react-router';
 import { AdminFrame } from '~/features/admin/frame';
+import { withWords } from '~/lib/i18n';
 
 export const Route = createLazyRoute('/in/admin')({ component: AdminFrame });
 
@@ -12,4 +13,8 @@ export const pages = {
   people: () => import('./admin-people.lazy').then((m) => m.Route),
   jobs: () => import('./admin-jobs.lazy').then((m) => m.Route),
   users: () => import('./admin-users.lazy').then((m) => m.Route),
+  // Who is there is asked in the words of the viewer's pages.
+  user: () => withWords('viewer', import('./admin-user.lazy').then((m) => m.Route)),
+  roles: () => withWords('viewer', import('./admin-roles.lazy').then((m) => m.Route)),
+  audit: () => import('./admin-audit.lazy').then((m) => m.Route),
 };

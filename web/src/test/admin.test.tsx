@@ -21,7 +21,7 @@ beforeEach(() => {
       HttpResponse.json({
         data: {
           __typename: 'Mutation',
-          refreshSession: { ...session, user: { ...session.user, roles: ['EDITOR'], permissions: ['title:read', 'title:write', 'upload:write'] } },
+          refreshSession: { ...session, user: { ...session.user, permissions: ['title:read', 'title:write', 'upload:write'] } },
         },
       }),
     ),

@@ -17,7 +17,7 @@ export const session: SessionFieldsFragment = {
   accessToken: 'token-1',
   expiresAt: new Date(Date.now() + 300_000).toISOString(),
   profile,
-  user: { __typename: 'User', id: 'user_1', login: 'anna', name: 'Anna', permissions: [], roles: ['VIEWER'], profiles: [profile] },
+  user: { __typename: 'User', id: 'user_1', login: 'anna', name: 'Anna', permissions: [], profiles: [profile] },
 };
 
 /** Refuses with a code, as the router does. */

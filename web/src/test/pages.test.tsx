@@ -7,10 +7,13 @@ import type {
   HomeQuery,
   SearchFirstQuery,
   SetListedMutation,
+  FinishSignInMutation,
+  PasskeySupportQuery,
   SignInMutation,
   TitleCardFragment,
   TitlePageQuery,
 } from '~/gql/graphql';
+import { sessionStore } from '~/lib/session';
 import { open, refuse, session, signedIn } from './app';
 import { server } from './server';
 
@@ -61,6 +64,10 @@ const film = (over: Partial<Extract<NonNullable<TitlePageQuery['title']>, { __ty
   },
 });
 
+const noPasskeys = graphql.query<PasskeySupportQuery>('PasskeySupport', () =>
+  HttpResponse.json({ data: { __typename: 'Query', passkeySupport: { __typename: 'PasskeySupport', available: false, address: 'http://cinema.example' } } }),
+);
+
 describe('signing in', () => {
   it('asks visitors to sign in and brings them back where they wanted to go', async () => {
     server.use(
@@ -68,8 +75,9 @@ describe('signing in', () => {
       graphql.mutation<SignInMutation>('SignIn', ({ variables }) => {
         const { password } = variables.input as { password: string };
         if (password !== 'right') return refuse('UNAUTHENTICATED');
-        return HttpResponse.json({ data: { __typename: 'Mutation', signIn: session } });
+        return HttpResponse.json({ data: { __typename: 'Mutation', signIn: { ...session, __typename: 'SignInPayload' } } });
       }),
+      noPasskeys,
       graphql.query<TitlePageQuery>('TitlePage', () => HttpResponse.json({ data: film() })),
       graphql.mutation('RecordEvents', () => refuse('UNAVAILABLE')),
     );
@@ -77,7 +85,7 @@ describe('signing in', () => {
     const user = userEvent.setup();
     const login = await screen.findByLabelText('Login or e-mail');
     expect(router.state.location.search).toEqual({ next: '/title/t1' });
-    expect(login.getAttribute('autocomplete')).toBe('username');
+    expect(login.getAttribute('autocomplete')).toBe('username webauthn');
 
     await user.click(screen.getByRole('button', { name: 'Sign in' }));
     expect(screen.getByText('Enter your login.')).toBeTruthy();
@@ -90,6 +98,42 @@ describe('signing in', () => {
     await user.type(screen.getByLabelText('Password'), 'right{enter}');
     expect(await screen.findByRole('heading', { name: 'Metropolis' })).toBeTruthy();
     expect(router.state.location.pathname).toBe('/title/t1');
+  });
+
+  it('asks for a second factor after the password, and says what is wrong with it', async () => {
+    const due = { __typename: 'SecondFactor', ticket: 'sealed', setUp: false, totp: true, passkey: false, recoveryCode: true } as const;
+    const shown: unknown[] = [];
+    server.use(
+      graphql.mutation('RefreshSession', () => refuse('UNAUTHENTICATED')),
+      noPasskeys,
+      graphql.mutation<SignInMutation>('SignIn', () =>
+        HttpResponse.json({ data: { __typename: 'Mutation', signIn: { __typename: 'SignInPayload', secondFactor: due } } }),
+      ),
+      graphql.mutation<FinishSignInMutation>('FinishSignIn', ({ variables }) => {
+        shown.push(variables.input);
+        if ((variables.input as { code?: string }).code) return refuse('INVALID', { field: 'input.code', reason: 'WRONG_CODE' });
+        return HttpResponse.json({ data: { __typename: 'Mutation', finishSignIn: session } });
+      }),
+      graphql.query<TitlePageQuery>('TitlePage', () => HttpResponse.json({ data: film() })),
+      graphql.mutation('RecordEvents', () => refuse('UNAVAILABLE')),
+    );
+    const router = open('/signin?next=/title/t1');
+    const user = userEvent.setup();
+    expect(await screen.findByText('No passkeys at this address: they need https and a name.')).toBeTruthy();
+    await user.type(screen.getByLabelText('Login or e-mail'), 'anna');
+    await user.type(screen.getByLabelText('Password'), 'right{enter}');
+    const code = await screen.findByLabelText('Code');
+    expect(code.getAttribute('autocomplete')).toBe('one-time-code');
+    expect(router.state.location.href).not.toContain('sealed');
+    await user.type(code, '123456{enter}');
+    expect(await screen.findByText('This code is wrong or was used already. Wait for the next one.')).toBeTruthy();
+    await user.click(screen.getByRole('button', { name: 'Use a recovery code' }));
+    await user.type(screen.getByLabelText('Recovery code'), 'aaaa-bbbb{enter}');
+    await waitFor(() => expect(sessionStore.get().status).toBe('in'));
+    expect(shown).toEqual([
+      { ticket: 'sealed', code: '123456' },
+      { ticket: 'sealed', recoveryCode: 'aaaa-bbbb' },
+    ]);
   });
 
   it('shows a taken login at its field', async () => {

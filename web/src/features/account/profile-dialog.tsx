@@ -21,7 +21,6 @@ export const AccountFields = graphql(/* GraphQL */ `
     login
     name
     permissions
-    roles
     profiles { id name colour avatar locale child ageLimit hasPin }
   }
 `);

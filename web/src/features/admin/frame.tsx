@@ -36,6 +36,8 @@ export function AdminFrame() {
     { to: '/admin/people', icon: 'people', name: <Trans>People</Trans>, needs: 'title:read' },
     { to: '/admin/jobs', icon: icons.gear, name: <Trans>Jobs</Trans>, needs: 'title:read' },
     { to: '/admin/users', icon: 'user', name: <Trans>Users</Trans>, needs: 'user:read' },
+    { to: '/admin/roles', icon: icons.star, name: <Trans>Roles</Trans>, needs: 'role:write' },
+    { to: '/admin/audit', icon: icons.list, name: <Trans>Audit log</Trans>, needs: 'audit:read' },
   ];
   return (
     <div className="lg:grid lg:grid-cols-[208px_minmax(0,1fr)]">

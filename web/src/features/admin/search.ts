@@ -22,6 +22,20 @@ export interface PeopleSearch {
 
 export interface UsersSearch {
   q?: string;
+  role?: string;
+  /** Whether they are blocked. */
+  blocked?: 'yes' | 'no';
+  sort?: 'LAST_SEEN';
+}
+
+export interface AuditSearch {
+  /** A login or an account's identifier, or operator. */
+  actor?: string;
+  action?: string;
+  target?: string;
+  /** Days, both included, as YYYY-MM-DD. */
+  from?: string;
+  to?: string;
 }
 
 export interface JobsSearch {
@@ -61,7 +75,27 @@ export function readTitlesSearch(raw: object): TitlesSearch {
 }
 
 export const readPeopleSearch = (raw: object): PeopleSearch => bare({ q: text((raw as Raw).q) });
-export const readUsersSearch = (raw: object): UsersSearch => bare({ q: text((raw as Raw).q) });
+
+/** A role's name goes into a query as it is: anything else would be refused as a whole. */
+const roleName = (value: unknown) => (typeof value === 'string' && /^[A-Z][A-Z0-9_]{1,31}$/.test(value) ? value : undefined);
+
+export const readUsersSearch = (raw: object): UsersSearch => {
+  const s = raw as Raw;
+  return bare({ q: text(s.q), role: roleName(s.role), blocked: one(s.blocked, ['yes', 'no']), sort: one(s.sort, ['LAST_SEEN']) });
+};
+
+const day = (value: unknown) => (typeof value === 'string' && /^\d{4}-\d\d-\d\d$/.test(value) && !Number.isNaN(Date.parse(value)) ? value : undefined);
+
+export const auditActions = [
+  'user.', 'user.roles', 'user.block', 'user.unblock', 'user.sign_out', 'user.reset_password', 'user.reset_second_factor', 'user.delete',
+  'user.delete_demo',
+  'role.', 'role.create', 'role.update', 'role.delete',
+] as const;
+
+export const readAuditSearch = (raw: object): AuditSearch => {
+  const s = raw as Raw;
+  return bare({ actor: text(s.actor), action: one(s.action, auditActions), target: text(s.target), from: day(s.from), to: day(s.to) });
+};
 export const readJobsSearch = (raw: object): JobsSearch => bare({ show: one((raw as Raw).show, ['open', 'failed']) });
 
 export const jobStates: Record<NonNullable<JobsSearch['show']>, MediaJobState[]> = {

@@ -1,7 +1,7 @@
 import { Upload as TusUpload, type DetailedError } from 'tus-js-client';
 import type { AssetKind, AssetState } from '~/gql/graphql';
 import { clientHeaders, Fault, faultOf } from '~/lib/api/transport';
-import { freshToken } from '~/lib/session';
+import { freshToken, renew } from '~/lib/session';
 import { createStore } from '~/lib/store';
 
 /**
@@ -158,6 +158,8 @@ export async function startUpload({ kind, ownerId, file, open, look, onSettled }
         onShouldRetry(error) {
           const status = error.originalResponse?.getStatus() ?? 0;
           const again = status === 0 || status === 409 || status === 423 || status === 401 || status === 429 || status >= 500;
+          // The account's rights changed: the next request comes with a token that says so.
+          if (status === 401) void renew().catch(() => false);
           if (again) apply(slot, { type: 'lost' });
           return again;
         },

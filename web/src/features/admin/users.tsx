@@ -1,53 +1,90 @@
 import { Plural, Trans, useLingui } from '@lingui/react/macro';
-import { useNavigate } from '@tanstack/react-router';
-import { useMutation } from 'urql';
+import { Link, useNavigate } from '@tanstack/react-router';
+import { useQuery } from 'urql';
 import { graphql } from '~/gql/gql';
-import type { AdminUsersQuery, Role } from '~/gql/graphql';
-import { useFaultText } from '~/lib/faults';
-import { can, useUser } from '~/lib/session';
+import type { AdminUsersQuery } from '~/gql/graphql';
+import { useUser } from '~/lib/session';
+import { usePages } from '~/lib/use-pages';
 import { Avatar } from '~/ui/avatar';
 import { Button } from '~/ui/button';
 import { Chip } from '~/ui/chip';
+import { Select } from '~/ui/field';
 import { EmptyState } from '~/ui/states';
 import { Table, Td, Th, Tr } from '~/ui/table';
-import { toast } from '~/ui/toast';
 import { LoadError, Page, RowsSkeleton } from './page';
+import { useMoment, useRoleTitle } from './rights';
 import type { UsersSearch } from './search';
 import { SearchBox } from './search-box';
-import { usePages } from '~/lib/use-pages';
+import { useRowKeys } from './use-row-keys';
 
 const UsersDocument = graphql(/* GraphQL */ `
-  query AdminUsers($query: String, $first: Int!, $after: String) {
-    users(query: $query, first: $first, after: $after) {
+  query AdminUsers($query: String, $role: RoleName, $blocked: Boolean, $sort: UserSort, $first: Int!, $after: String) {
+    users(query: $query, role: $role, blocked: $blocked, sort: $sort, first: $first, after: $after) {
       totalCount
       pageInfo { hasNextPage endCursor }
-      edges { cursor node { id login name roles blocked createdAt profiles { id name colour } } }
+      edges { cursor node { id login name roles blocked createdAt lastSeenAt profiles { id name colour } } }
     }
   }
 `);
-const UpdateUser = graphql(/* GraphQL */ `
-  mutation UpdateUser($input: UpdateUserInput!) { updateUser(input: $input) { user { id roles permissions blocked } } }
+const RoleNames = graphql(/* GraphQL */ `
+  query AdminRoleNames { roles { name title } }
 `);
 
 type User = AdminUsersQuery['users']['edges'][number]['node'];
-const roles: readonly Role[] = ['VIEWER', 'EDITOR', 'ANALYST', 'ADMIN'];
 
+/** Accounts to find; a row leads to what can be done with one. */
 export function Users({ search }: { search: UsersSearch }) {
   const { t } = useLingui();
   const navigate = useNavigate({ from: '/admin/users' });
-  const list = usePages(UsersDocument, { first: 50, query: search.q ?? null }, (data: AdminUsersQuery) => data.users);
+  const roleTitle = useRoleTitle();
+  const [{ data: known }] = useQuery({ query: RoleNames });
+  const list = usePages(
+    UsersDocument,
+    { first: 50, query: search.q ?? null, role: search.role ?? null, blocked: search.blocked ? search.blocked === 'yes' : null, sort: search.sort ?? 'NEWEST' },
+    (data: AdminUsersQuery) => data.users,
+  );
+  const keys = useRowKeys({ count: list.nodes.length, onOpen: (i) => void navigate({ to: '/admin/users/$id', params: { id: list.nodes[i]!.id } }) });
   const total = list.data?.users.totalCount;
+  const set = (change: Partial<UsersSearch>) => void navigate({ search: (now: UsersSearch) => ({ ...now, ...change }), replace: true, resetScroll: false });
+  const filtered = !!(search.q ?? search.role ?? search.blocked);
   return (
     <Page title={t`Users`} note={total !== undefined && <Plural value={total} one="# account" other="# accounts" />}>
-      <div className="mb-3">
-        <SearchBox label={t`Search by login or name`} value={search.q ?? ''} onChange={(q) => void navigate({ search: q ? { q } : {}, replace: true, resetScroll: false })} />
+      <div className="mb-3 flex flex-wrap gap-2">
+        <SearchBox label={t`Search by login or name`} value={search.q ?? ''} onChange={(q) => set({ q: q || undefined })} />
+        <Select aria-label={t`Role`} className="max-w-44" value={search.role ?? ''} onChange={(e) => set({ role: e.target.value || undefined })}>
+          <option value="">{t`All roles`}</option>
+          {known?.roles.map((role) => (
+            <option key={role.name} value={role.name}>
+              {roleTitle(role.name, known.roles)}
+            </option>
+          ))}
+        </Select>
+        <Select aria-label={t`Sign-in`} className="max-w-44" value={search.blocked ?? ''} onChange={(e) => set({ blocked: (e.target.value || undefined) as UsersSearch['blocked'] })}>
+          <option value="">{t`Blocked or not`}</option>
+          <option value="yes">{t`Blocked`}</option>
+          <option value="no">{t`Not blocked`}</option>
+        </Select>
+        <Select aria-label={t`Order`} className="max-w-44" value={search.sort ?? ''} onChange={(e) => set({ sort: (e.target.value || undefined) as UsersSearch['sort'] })}>
+          <option value="">{t`Newest first`}</option>
+          <option value="LAST_SEEN">{t`Last seen first`}</option>
+        </Select>
       </div>
       {list.error && list.nodes.length === 0 ? (
         <LoadError what={<Trans>The users could not be loaded</Trans>} error={list.error} again={list.again} />
       ) : list.loading && list.nodes.length === 0 ? (
         <RowsSkeleton />
       ) : list.nodes.length === 0 ? (
-        <EmptyState icon="user" title={<Trans>Nobody of that name</Trans>}>
+        <EmptyState
+          icon="user"
+          title={<Trans>Nobody like that</Trans>}
+          action={
+            filtered && (
+              <Button onClick={() => void navigate({ search: {} })}>
+                <Trans>Show all accounts</Trans>
+              </Button>
+            )
+          }
+        >
           <Trans>Look for a part of the login or the name.</Trans>
         </EmptyState>
       ) : (
@@ -67,14 +104,17 @@ export function Users({ search }: { search: UsersSearch }) {
                 <Th className="max-md:hidden">
                   <Trans>Made</Trans>
                 </Th>
+                <Th className="max-md:hidden">
+                  <Trans>Last seen</Trans>
+                </Th>
                 <Th>
                   <Trans>Sign-in</Trans>
                 </Th>
               </tr>
             </thead>
-            <tbody>
-              {list.nodes.map((user) => (
-                <UserRow key={user.id} user={user} />
+            <tbody {...keys.body}>
+              {list.nodes.map((user, i) => (
+                <UserRow key={user.id} user={user} roles={user.roles.map((name) => roleTitle(name, known?.roles)).join(', ')} row={keys.row(i)} />
               ))}
             </tbody>
           </Table>
@@ -89,69 +129,26 @@ export function Users({ search }: { search: UsersSearch }) {
   );
 }
 
-function UserRow({ user }: { user: User }) {
-  const { t, i18n } = useLingui();
-  const words = useFaultText();
+function UserRow({ user, roles, row }: { user: User; roles: string; row: ReturnType<ReturnType<typeof useRowKeys>['row']> }) {
+  const { i18n } = useLingui();
+  const moment = useMoment();
   const me = useUser().user.id === user.id;
-  const writes = can('user:write');
-  const [{ fetching }, update] = useMutation(UpdateUser);
-  const roleName: Record<Role, string> = { VIEWER: t`Viewer`, EDITOR: t`Editor`, ANALYST: t`Analyst`, ADMIN: t`Admin` };
-  const roleMeans: Record<Role, string> = {
-    VIEWER: t`browses and watches`,
-    EDITOR: t`manages titles, people, genres and uploads`,
-    ANALYST: t`sees the statistics`,
-    ADMIN: t`may do everything`,
-  };
-  const set = async (change: { roles?: Role[]; blocked?: boolean }, done: string, undo: { roles?: Role[]; blocked?: boolean }) => {
-    const { error } = await update({ input: { id: user.id, ...change } });
-    if (error) return void toast(words(error), { tone: 'danger' });
-    toast(done, {
-      action: {
-        label: t`Undo`,
-        onPress: () =>
-          void update({ input: { id: user.id, ...undo } }).then((result) => {
-            if (result.error) toast(words(result.error), { tone: 'danger' });
-          }),
-      },
-    });
-  };
-  const toggle = (role: Role) => {
-    const next = roles.filter((r) => (r === role ? !user.roles.includes(r) : user.roles.includes(r)));
-    // An account without any role could not even watch.
-    const kept: Role[] = next.length ? next : ['VIEWER'];
-    if (kept.join() === user.roles.join()) return;
-    void set({ roles: kept }, t`${user.name} is now: ${kept.map((r) => roleName[r]).join(', ')}.`, { roles: [...user.roles] });
-  };
   return (
-    <Tr>
-      <Td className="py-2">
-        <span className="block font-medium">
-          {user.name}
-          {me && (
-            <span className="ml-2 text-xs font-normal text-text-3">
-              <Trans>you</Trans>
-            </span>
-          )}
-        </span>
-        {user.login !== user.name && <span className="block text-xs text-text-3">{user.login}</span>}
-      </Td>
+    <Tr {...row}>
       <Td className="py-1">
-        <span role="group" aria-label={t`Roles of ${user.name}`} className="flex flex-wrap gap-x-4 gap-y-0">
-          {roles.map((role) => (
-            <label key={role} title={roleMeans[role]} className="inline-flex min-h-11 items-center gap-2 text-sm whitespace-nowrap has-disabled:opacity-60 pointer-fine:min-h-8">
-              <input
-                type="checkbox"
-                className="size-4 accent-(--accent)"
-                checked={user.roles.includes(role)}
-                // To take the admin's role from oneself is to lock oneself out.
-                disabled={!writes || fetching || (me && role === 'ADMIN')}
-                onChange={() => toggle(role)}
-              />
-              {roleName[role]}
-            </label>
-          ))}
-        </span>
+        <Link to="/admin/users/$id" params={{ id: user.id }} tabIndex={-1} className="flex min-h-11 flex-col justify-center font-medium hover:underline">
+          <span>
+            {user.name}
+            {me && (
+              <span className="ml-2 text-xs font-normal text-text-3">
+                <Trans>you</Trans>
+              </span>
+            )}
+          </span>
+          {user.login !== user.name && <span className="text-xs font-normal text-text-3">{user.login}</span>}
+        </Link>
       </Td>
+      <Td className="text-text-2">{roles}</Td>
       <Td className="max-lg:hidden">
         <span className="flex gap-1" title={user.profiles.map((p) => p.name).join(', ')}>
           {user.profiles.map((p) => (
@@ -163,26 +160,11 @@ function UserRow({ user }: { user: User }) {
       <Td className="whitespace-nowrap text-text-2 max-md:hidden">
         <time dateTime={user.createdAt}>{new Date(user.createdAt).toLocaleDateString(i18n.locale, { dateStyle: 'medium' })}</time>
       </Td>
+      <Td className="whitespace-nowrap text-text-2 max-md:hidden">
+        {user.lastSeenAt ? <time dateTime={user.lastSeenAt}>{moment(user.lastSeenAt)}</time> : <Trans>never</Trans>}
+      </Td>
       <Td>
-        {writes && !me ? (
-          <Button
-            size="sm"
-            busy={fetching}
-            variant={user.blocked ? 'secondary' : 'ghost'}
-            onClick={() =>
-              void set(
-                { blocked: !user.blocked },
-                user.blocked ? t`${user.name} may sign in again.` : t`${user.name} is blocked and signed out.`,
-                { blocked: user.blocked },
-              )
-            }
-            aria-label={user.blocked ? t`Let ${user.name} sign in` : t`Block ${user.name}`}
-          >
-            {user.blocked ? <Trans>Blocked · let in</Trans> : <Trans>Block</Trans>}
-          </Button>
-        ) : (
-          <Chip tone={user.blocked ? 'danger' : 'ok'}>{user.blocked ? <Trans>Blocked</Trans> : <Trans>Open</Trans>}</Chip>
-        )}
+        <Chip tone={user.blocked ? 'danger' : 'ok'}>{user.blocked ? <Trans>Blocked</Trans> : <Trans>Open</Trans>}</Chip>
       </Td>
     </Tr>
   );

@@ -3,6 +3,7 @@ import { useRef, useState, type FormEvent } from 'react';
 import { useMutation } from 'urql';
 import { graphql } from '~/gql/gql';
 import { toFault } from '~/lib/faults';
+import { confirmByPassword } from '~/lib/sign-in';
 import { Button } from '~/ui/button';
 import { Dialog } from '~/ui/dialog';
 import { Field } from '~/ui/field';
@@ -36,7 +37,17 @@ export function PasswordDialog({ login, onClose, closeLabel }: { login: string; 
     if (!password) return refuse({ password: t`Enter the present password.` });
     if (newPassword.length < 8) return refuse({ newPassword: t`Enter at least 8 characters.` });
     setErrors({});
-    const result = await change({ input: { password, newPassword } });
+    let result = await change({ input: { password, newPassword } });
+    if (result.error && toFault(result.error).reason === 'REAUTHENTICATION_REQUIRED') {
+      // The password that was just typed is what would be asked for.
+      try {
+        await confirmByPassword(password);
+      } catch (error) {
+        const fault = toFault(error);
+        return refuse(fault.reason === 'WRONG_PASSWORD' ? { password: words(fault) } : { all: words(fault) });
+      }
+      result = await change({ input: { password, newPassword } });
+    }
     if (result.error) {
       const fault = toFault(result.error);
       const field = fault.field?.split('.').pop();

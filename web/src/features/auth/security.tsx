@@ -12,6 +12,8 @@ import { Button } from '~/ui/button';
 import { icons } from '~/ui/more-icons';
 import { Skeleton } from '~/ui/skeleton';
 import { toast } from '~/ui/toast';
+import { ConfirmHost } from './confirm-host';
+import { Factors } from './factors';
 import { PasswordDialog } from './password-dialog';
 
 const DevicesDocument = graphql(/* GraphQL */ `
@@ -55,6 +57,7 @@ export function Security() {
       <Button icon={icons.pencil} onClick={() => setChanging(true)}>
         <Trans>Change the password</Trans>
       </Button>
+      <Factors />
       <Devices />
       <h3 className="mt-8 mb-3 font-medium">
         <Trans>Sign-ins</Trans>
@@ -75,6 +78,7 @@ export function Security() {
           <Trans>Show more</Trans>
         </Button>
       )}
+      <ConfirmHost />
       {changing && <PasswordDialog login={user.login} onClose={() => setChanging(false)} closeLabel={t`Close`} />}
     </section>
   );
@@ -162,8 +166,22 @@ function Entry({ entry }: { entry: SignIn }) {
             <Trans>Wrong password</Trans>
           ) : entry.outcome === 'BLOCKED' ? (
             <Trans>Refused: the account is blocked</Trans>
+          ) : entry.outcome === 'SECOND_FACTOR_DUE' ? (
+            <Trans>Right password, no second factor</Trans>
+          ) : entry.outcome === 'WRONG_FACTOR' ? (
+            entry.method === 'PASSKEY' || entry.method === 'PASSWORD_AND_PASSKEY' ? (
+              <Trans>Wrong passkey</Trans>
+            ) : (
+              <Trans>Right password, wrong code</Trans>
+            )
           ) : entry.method === 'SIGN_UP' ? (
             <Trans>Account made</Trans>
+          ) : entry.method === 'PASSKEY' ? (
+            <Trans>Signed in with a passkey</Trans>
+          ) : entry.method === 'PASSWORD_AND_RECOVERY_CODE' ? (
+            <Trans>Signed in with a recovery code</Trans>
+          ) : entry.method !== 'PASSWORD' ? (
+            <Trans>Signed in with a second factor</Trans>
           ) : (
             <Trans>Signed in</Trans>
           )}

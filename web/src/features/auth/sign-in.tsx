@@ -1,23 +1,73 @@
 import { Trans, useLingui } from '@lingui/react/macro';
 import { Link, useNavigate } from '@tanstack/react-router';
-import { useRef, useState, type FormEvent } from 'react';
+import { useEffect, useRef, useState, type FormEvent } from 'react';
 import { toFault, useFaultText } from '~/lib/faults';
 import { usePageTitle } from '~/lib/page';
+import { hasAutofill, passkeyPlace, type PasskeyPlace } from '~/lib/passkeys';
 import { samePath } from '~/lib/paths';
-import { sessionStore, signIn } from '~/lib/session';
+import { sessionStore } from '~/lib/session';
+import { signIn, signInWithPasskey, type SecondStep } from '~/lib/sign-in';
 import { Button } from '~/ui/button';
 import { Field, Input } from '~/ui/field';
 import { AuthFrame } from './auth-frame';
+import { useFactorWords } from './factor-words';
+import { FirstFactor } from './first-factor';
 import { PasswordInput } from './password-input';
+import { SecondStepForm } from './second-step';
+
+/** A challenge lives five minutes: one that waits in the form is asked anew before. */
+const renewMs = 4 * 60_000;
 
 export function SignIn({ next }: { next?: string }) {
   const { t } = useLingui();
-  const words = useFaultText();
   const navigate = useNavigate();
+  const [step, setStep] = useState<SecondStep>();
+  const [why, setWhy] = useState<string>();
+  const title = step?.setUp ? t`Set up a second factor` : step ? t`One more step` : t`Sign in`;
+  usePageTitle(title);
+  const onDone = () => {
+    const now = sessionStore.get();
+    // Who is watching is asked where there is a choice.
+    if (now.status === 'in' && now.user.profiles.length > 1) void navigate({ to: '/profiles', search: { next }, replace: true });
+    else void navigate({ href: samePath(next), replace: true });
+  };
+  const onBack = (reason?: string) => {
+    setWhy(reason);
+    setStep(undefined);
+  };
+
+  return (
+    <AuthFrame
+      title={title}
+      footer={
+        step ? null : (
+          <Trans>
+            New here?{' '}
+            <Link to="/signup" search={{ next }} className="font-medium text-accent-text underline-offset-4 hover:underline">
+              Make an account
+            </Link>
+          </Trans>
+        )
+      }
+    >
+      {step?.setUp ? (
+        <FirstFactor ticket={step.ticket} onDone={onDone} onBack={onBack} />
+      ) : step ? (
+        <SecondStepForm step={step} onDone={onDone} onBack={onBack} />
+      ) : (
+        <FirstStep why={why} onStep={setStep} onDone={onDone} />
+      )}
+    </AuthFrame>
+  );
+}
+
+function FirstStep({ why, onStep, onDone }: { why?: string; onStep: (step: SecondStep) => void; onDone: () => void }) {
+  const { t } = useLingui();
+  const words = useFaultText();
   const form = useRef<HTMLFormElement>(null);
   const [busy, setBusy] = useState(false);
-  const [errors, setErrors] = useState<{ login?: string; password?: string; all?: string }>({});
-  usePageTitle(t`Sign in`);
+  const [errors, setErrors] = useState<{ login?: string; password?: string; all?: string }>({ all: why });
+  const passkey = usePasskey(onDone, (all) => setErrors({ all }));
 
   const submit = async (event: FormEvent<HTMLFormElement>) => {
     event.preventDefault();
@@ -32,11 +82,9 @@ export function SignIn({ next }: { next?: string }) {
     }
     setBusy(true);
     try {
-      await signIn(login, password);
-      const now = sessionStore.get();
-      if (now.status === 'in' && now.user.profiles.length > 1) {
-        await navigate({ to: '/profiles', search: { next }, replace: true });
-      } else await navigate({ href: samePath(next), replace: true });
+      const step = await signIn(login, password);
+      if (step) onStep(step);
+      else onDone();
     } catch (error) {
       const fault = toFault(error);
       setErrors({ all: fault.code === 'UNAUTHENTICATED' ? t`The login or the password is wrong.` : words(fault) });
@@ -47,23 +95,13 @@ export function SignIn({ next }: { next?: string }) {
   };
 
   return (
-    <AuthFrame
-      title={<Trans>Sign in</Trans>}
-      footer={
-        <Trans>
-          New here?{' '}
-          <Link to="/signup" search={{ next }} className="font-medium text-accent-text underline-offset-4 hover:underline">
-            Make an account
-          </Link>
-        </Trans>
-      }
-    >
+    <>
       <form ref={form} noValidate onSubmit={(event) => void submit(event)} className="flex flex-col gap-5">
         <Field label={t`Login or e-mail`} error={errors.login}>
-          {(control) => <Input {...control} name="login" autoComplete="username" autoCapitalize="none" spellCheck={false} autoFocus />}
+          {(control) => <Input {...control} name="login" autoComplete="username webauthn" autoCapitalize="none" spellCheck={false} autoFocus />}
         </Field>
         <Field label={t`Password`} error={errors.password}>
-          {(control) => <PasswordInput {...control} name="password" autoComplete="current-password" />}
+          {(control) => <PasswordInput {...control} name="password" autoComplete="current-password webauthn" />}
         </Field>
         <div role="alert" className="text-sm text-danger empty:hidden">
           {errors.all}
@@ -72,6 +110,96 @@ export function SignIn({ next }: { next?: string }) {
           {busy ? <Trans>Signing in…</Trans> : <Trans>Sign in</Trans>}
         </Button>
       </form>
-    </AuthFrame>
+      {passkey.place?.at === 'here' && (
+        <Button className="mt-3 w-full" size="lg" busy={passkey.busy} onClick={() => void passkey.use()}>
+          <Trans>Sign in with a passkey</Trans>
+        </Button>
+      )}
+      <PasskeyNote place={passkey.place} />
+    </>
   );
+}
+
+/** Says why there are no passkeys at this address, and where there are. */
+export function PasskeyNote({ place }: { place?: PasskeyPlace }) {
+  if (place?.at === 'nowhere') {
+    return (
+      <p className="mt-4 text-sm text-text-3">
+        <Trans>No passkeys at this address: they need https and a name.</Trans>
+      </p>
+    );
+  }
+  if (place?.at === 'elsewhere') {
+    return (
+      <p className="mt-4 text-sm text-text-3">
+        <Trans>
+          Passkeys work at{' '}
+          <a href={place.address} className="text-accent-text underline-offset-4 hover:underline">
+            {place.address}
+          </a>{' '}
+          only.
+        </Trans>
+      </p>
+    );
+  }
+  return null;
+}
+
+/** Offers passkeys: among the logins that the browser fills in, and by a button. */
+function usePasskey(onDone: () => void, onError: (words: string) => void) {
+  const words = useFactorWords();
+  const [place, setPlace] = useState<PasskeyPlace>();
+  const [busy, setBusy] = useState(false);
+  // What is heard last: the effect below runs once and outlives a language's change.
+  const told = useRef({ onDone, onError, words });
+  useEffect(() => {
+    told.current = { onDone, onError, words };
+  });
+  const waiting = useRef<AbortController>(undefined);
+
+  const offer = useRef(async () => {
+    const stop = new AbortController();
+    waiting.current = stop;
+    const timer = setTimeout(() => {
+      stop.abort();
+      void offer.current();
+    }, renewMs);
+    try {
+      await signInWithPasskey(stop.signal, true);
+      told.current.onDone();
+    } catch (error) {
+      // Stopped, or put away by the person: then the form is still there.
+      if (!stop.signal.aborted && !(error instanceof DOMException)) told.current.onError(told.current.words(error));
+    } finally {
+      clearTimeout(timer);
+    }
+  });
+  useEffect(() => {
+    let gone = false;
+    const begin = async () => {
+      const found = await passkeyPlace();
+      if (gone) return;
+      setPlace(found);
+      if (found.at === 'here' && (await hasAutofill()) && !gone) void offer.current();
+    };
+    // Without an answer the password is still there to be used.
+    begin().catch(() => undefined);
+    return () => {
+      gone = true;
+      waiting.current?.abort();
+    };
+  }, []);
+
+  const use = async () => {
+    waiting.current?.abort();
+    setBusy(true);
+    try {
+      await signInWithPasskey(new AbortController().signal);
+      told.current.onDone();
+    } catch (error) {
+      told.current.onError(words(error));
+      setBusy(false);
+    }
+  };
+  return { place, busy, use };
 }

@@ -5,7 +5,7 @@ import { toFault } from '~/lib/faults';
 import { localeStore } from '~/lib/i18n';
 import { usePageTitle } from '~/lib/page';
 import { samePath } from '~/lib/paths';
-import { signUp } from '~/lib/session';
+import { signUp } from '~/lib/sign-in';
 import { Button } from '~/ui/button';
 import { Field, Input } from '~/ui/field';
 import { AuthFrame } from './auth-frame';

@@ -14,9 +14,6 @@ import { Brand } from '~/ui/brand';
 const link =
   'inline-flex h-11 items-center gap-2 rounded-md px-2 text-sm font-medium whitespace-nowrap sm:px-3 text-text-2 transition-colors hover:text-text-1 data-[status=active]:text-text-1';
 
-/** May this account see the admin panel at all? What it may do there is asked there. */
-const manages = (roles: readonly string[]) => roles.some((role) => role !== 'VIEWER');
-
 export function Header() {
   const { t } = useLingui();
   const { user } = useUser();
@@ -49,7 +46,7 @@ export function Header() {
           <Link to="/list" className={link}>
             <Trans>My list</Trans>
           </Link>
-          {manages(user.roles) && (
+          {user.permissions.length > 0 && (
             <Link to="/admin" className={link}>
               <Trans>Manage</Trans>
             </Link>

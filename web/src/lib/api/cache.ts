@@ -11,10 +11,10 @@ const possibleTypes = {
 
 /** Types without an id of their own: kept inside what holds them. */
 const embedded = [
-  'ActivityDay', 'Client', 'ContinueWatching', 'Credit', 'CreditRecord', 'DecadeFacet', 'DemoStatus', 'Device', 'GenreFacet',
-  'Image', 'KindFacet', 'LanguageFacet', 'MediaJobConnection', 'MediaJobEdge', 'MediaState', 'NameTranslation', 'PageInfo',
+  'ActivityDay', 'AuditConnection', 'AuditEdge', 'Client', 'ContinueWatching', 'Credit', 'CreditRecord', 'DecadeFacet', 'DemoStatus', 'Device', 'Factors', 'GenreFacet',
+  'Image', 'KindFacet', 'LanguageFacet', 'MediaJobConnection', 'MediaJobEdge', 'MediaState', 'NameTranslation', 'PageInfo', 'Permission',
   'PersonConnection', 'PersonEdge', 'PersonRecordConnection', 'PersonRecordEdge', 'Playback', 'PlaybackQuality',
-  'RecordChange', 'Rendition', 'SearchTerm', 'SignIn', 'SignInConnection', 'SignInEdge', 'SimilarTitle', 'SubtitleTrack', 'TitleConnection', 'TitleEdge',
+  'RecordChange', 'Rendition', 'Role', 'SearchTerm', 'SignIn', 'SignInConnection', 'SignInEdge', 'SimilarTitle', 'SubtitleTrack', 'TitleConnection', 'TitleEdge',
   'TitleFacets', 'TitleRecordConnection', 'TitleRecordEdge', 'TitleTranslation', 'TopTitle', 'UserConnection', 'UserEdge',
   'WatchState', 'WatchUpdate',
 ];

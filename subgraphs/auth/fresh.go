@@ -1,0 +1,151 @@
+package auth
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/go-webauthn/webauthn/protocol"
+
+	"github.com/netflixathome/cinema/internal/authn"
+	"github.com/netflixathome/cinema/internal/fault"
+)
+
+// FreshFor is how long after a sign-in dangerous acts are let pass.
+const FreshFor = 10 * time.Minute
+
+var errStale = fault.New(fault.Forbidden, "Confirm that it is you to go on.").WithReason("REAUTHENTICATION_REQUIRED")
+
+// RequireFresh refuses whoever has not proved within FreshFor to be the owner
+// of the account: what cannot be undone is not for one who finds a browser
+// open. Any mutation can begin with it; ConfirmSignIn makes a session fresh.
+func (s *Accounts) RequireFresh(c *authn.Claims) error {
+	if c == nil {
+		return authn.ErrUnauthenticated
+	}
+	if s.now().Sub(c.SignedInAt) > FreshFor {
+		return errStale
+	}
+	return nil
+}
+
+// BeginPasskeyConfirmation asks for a passkey of the account of the claims.
+func (s *Accounts) BeginPasskeyConfirmation(ctx context.Context, c *authn.Claims) (*PasskeyChallenge, error) {
+	return s.beginPasskeyOf(ctx, c.UserID, forPasskeyConfirm, protocol.VerificationRequired)
+}
+
+var errOneProof = fault.New(fault.Invalid, "Give one of them.").At("input")
+
+// ConfirmSignIn makes the session of the claims fresh by the account's
+// password or one of its passkeys.
+func (s *Accounts) ConfirmSignIn(ctx context.Context, c *authn.Claims, password *string, passkey *PasskeyAnswer, from Client) (*SignedInSession, error) {
+	if (password == nil) == (passkey == nil) {
+		return nil, errOneProof
+	}
+	var err error
+	if password != nil {
+		_, _, err = s.provePassword(ctx, c, *password, from)
+	} else {
+		err = s.provePasskey(ctx, c, *passkey, from)
+	}
+	if err != nil {
+		return nil, err
+	}
+	var session SessionRow
+	var user User
+	now := s.now()
+	err = s.store.ChangeSession(ctx, c.SessionID, func(se *SessionRow, u *User) error {
+		if !se.Live(now) || u.Blocked {
+			return errNoSession
+		}
+		se.AuthenticatedAt, se.UsedAt = now, now
+		session, user = *se, *u
+		return nil
+	})
+	if errors.Is(err, ErrNotFound) {
+		return nil, errNoSession
+	} else if err != nil {
+		return nil, fmt.Errorf("auth: confirm: %w", err)
+	}
+	p, err := s.profileOf(ctx, &session)
+	if err != nil {
+		return nil, err
+	}
+	return s.signedIn(&session, &user, p)
+}
+
+var errWrongPassword = fault.New(fault.Invalid, "The present password is wrong.").At("input.password").WithReason("WRONG_PASSWORD")
+
+// provePassword compares a password with that of the account of the claims,
+// and returns the account and the hash. It counts as a sign-in: whoever
+// borrowed a session guesses no faster here.
+func (s *Accounts) provePassword(ctx context.Context, c *authn.Claims, password string, from Client) (*User, string, error) {
+	u, hash, err := s.store.Account(ctx, c.UserID)
+	if errors.Is(err, ErrNotFound) {
+		return nil, "", authn.ErrUnauthenticated
+	} else if err != nil {
+		return nil, "", fmt.Errorf("auth: prove a password: %w", err)
+	}
+	if err := s.spendSignIn(ctx, u.Login, from); err != nil {
+		return nil, "", err
+	}
+	if password, err = normalizePassword(password); err != nil {
+		return nil, "", errWrongPassword
+	}
+	ok, _, err := s.hasher.verify(ctx, password, hash)
+	if err != nil {
+		return nil, "", err
+	}
+	if !ok {
+		s.history.attempt(s.attempt(u.ID.UUID, SignInWrongPassword, from))
+		return nil, "", errWrongPassword
+	}
+	return &u, hash, nil
+}
+
+func (s *Accounts) provePasskey(ctx context.Context, c *authn.Claims, answer PasskeyAnswer, from Client) error {
+	if s.proofs.passkeys == nil {
+		return errNoPasskeys
+	}
+	t, err := s.accept(forPasskeyConfirm, answer.Challenge)
+	if err != nil {
+		return err
+	}
+	if t.User != c.UserID {
+		return errTicket
+	}
+	if err := s.spendFactor(ctx, "passkey", c.UserID, s.limits.Passkey); err != nil {
+		return err
+	}
+	parsed, err := parseAssertion(answer.Credential)
+	if err != nil {
+		return refusedPasskey(err)
+	}
+	u, _, err := s.store.Account(ctx, c.UserID)
+	if err != nil {
+		return fmt.Errorf("auth: confirm: %w", err)
+	}
+	f, err := s.store.Factors(ctx, c.UserID)
+	if err != nil {
+		return fmt.Errorf("auth: confirm: %w", err)
+	}
+	shown, err := s.shownPasskey(&u, f, t, parsed)
+	if err != nil {
+		s.history.attempt(s.attemptBy(u.ID.UUID, SignInByPasskey, SignInWrongFactor, from))
+		return refusedPasskey(err)
+	}
+	return s.use(ctx, FactorUse{Account: c.UserID, At: s.now(), Spend: []Spent{t.spent()}, Passkey: shown}, errTicket)
+}
+
+// refusedPasskey is what one who is signed in is told of a wrong passkey: not
+// that he is signed out.
+func refusedPasskey(err error) error {
+	var f *fault.Error
+	if errors.As(err, &f) && f.Reason == errPasskey.Reason {
+		return errPasskeyHere.Because(f.Cause)
+	}
+	return err
+}
+
+var errPasskeyHere = fault.New(fault.Invalid, "%s", errPasskey.Message).WithReason(errPasskey.Reason)
