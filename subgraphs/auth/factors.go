@@ -196,12 +196,17 @@ func (s *Accounts) shown(f *StoredFactors) *Factors {
 // mustHave reports whether an account must have a second factor.
 func (s *Accounts) mustHave(admin bool) bool { return s.adminFactor && admin }
 
-const recoveryCodes = 10
+// Recovery codes have 120 bits of chance: above 112 a quick hash is good enough
+// for what is kept (OWASP ASVS 5.0.0, 6.5.2).
+const (
+	recoveryCodes = 10
+	recoveryLen   = 24 // letters, of 5 bits each
+)
 
 // newRecovery makes recovery codes and what is kept of them.
 func (s *Accounts) newRecovery(account uuid.UUID) (codes []string, hashes [][]byte, err error) {
 	for range recoveryCodes {
-		raw := make([]byte, 16)
+		raw := make([]byte, recoveryLen)
 		if _, err := io.ReadFull(s.random, raw); err != nil {
 			return nil, nil, fmt.Errorf("auth: randomness: %w", err)
 		}
@@ -218,9 +223,8 @@ func (s *Accounts) newRecovery(account uuid.UUID) (codes []string, hashes [][]by
 	return codes, hashes, nil
 }
 
-// recoveryHash is what is kept of a recovery code. It has 80 bits of chance,
-// so that one quick keyed hash is enough: neither the database nor the secret
-// alone tells whether a guess is right.
+// recoveryHash is what is kept of a recovery code: neither the database nor the
+// secret alone tells whether a guess is right.
 func (s *Accounts) recoveryHash(account uuid.UUID, code string) []byte {
 	code = typedCode.Replace(strings.ToLower(code))
 	mac := hmac.New(sha256.New, s.proofs.recovery)

@@ -26,7 +26,7 @@ export function RecoveryCodes({ codes, login }: { codes: readonly string[]; logi
       <p className="text-sm text-text-2">
         <Trans>Each of these signs you in once, with your password, when the app or the passkey is lost. They are not shown again.</Trans>
       </p>
-      <ul aria-label={t`Recovery codes`} className="grid grid-cols-1 gap-x-6 gap-y-1 rounded-md border border-line bg-surface-0 p-4 font-mono text-sm min-[400px]:grid-cols-2">
+      <ul aria-label={t`Recovery codes`} className="flex flex-col gap-1 rounded-md border border-line bg-surface-0 p-4 font-mono text-sm">
         {codes.map((code) => (
           <li key={code}>{code}</li>
         ))}
