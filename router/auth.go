@@ -120,12 +120,18 @@ next:
 		}
 		return ""
 	}
+	if p.Unsure {
+		return codeUnavailable
+	}
 	return codeForbidden
 }
 
 func messageOf(code string) string {
-	if code == codeUnauthenticated {
+	switch code {
+	case codeUnauthenticated:
 		return msgSignIn
+	case codeUnavailable:
+		return msgUnsure
 	}
 	return msgForbidden
 }

@@ -35,6 +35,7 @@ var subgraphCodes = map[string]bool{
 // What people are told; the same words wherever the same thing happened.
 const (
 	msgSignIn      = "Sign in to go on."
+	msgUnsure      = "Administration is closed for the moment: it is not known who was signed out. Try again shortly."
 	msgForbidden   = "Your account may not do this."
 	msgBroken      = "Something broke on our side. It has been noted."
 	msgUnavailable = "A part of the cinema does not answer just now. Try again shortly."

@@ -92,8 +92,10 @@ func withData(errs []gqlError, data json.RawMessage) []byte {
 
 func unauthorized(message string, path []any) gqlError {
 	code := codeForbidden
-	if strings.Contains(message, "Reason: "+codeUnauthenticated) {
-		code = codeUnauthenticated
+	for _, c := range []string{codeUnauthenticated, codeUnavailable} {
+		if strings.Contains(message, "Reason: "+c) {
+			code = c
+		}
 	}
 	e := newError(code, messageOf(code))
 	e.Path = path

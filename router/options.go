@@ -28,6 +28,8 @@ type Principal struct {
 	// hands them to whoever calls EndStale.
 	Roles  []string
 	Rights int64
+	// Unsure is set where scopes were left out that cannot be relied on now.
+	Unsure bool
 }
 
 // Limiter says whether a request of the cost may go on, by a key such as

@@ -53,6 +53,7 @@ func (a *app) front() (http.Handler, error) {
 			}
 			return router.Principal{
 				Subject: c.UserID.String(), SessionID: c.Seat().String(), Scopes: c.Scopes, ExpiresAt: c.ExpiresAt, Roles: c.Roles, Rights: c.Rights,
+				Unsure: c.Unsure,
 			}, nil
 		},
 		Revoked: a.sessionRevoked,

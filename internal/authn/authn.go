@@ -47,6 +47,9 @@ type Claims struct {
 	// which the scopes were read: what a Revocation of rights is compared with.
 	Roles  []string
 	Rights int64
+	// Unsure is set where permissions were taken out of Scopes because it is not
+	// known at the moment who was signed out; see Revocations.Unsure.
+	Unsure bool
 }
 
 // Has reports whether the claims hold the permission. Nil claims hold none.
@@ -91,6 +94,10 @@ func Require(ctx context.Context) (*Claims, error) {
 	}
 	return nil, ErrUnauthenticated
 }
+
+// ErrUnsure is what is told to one whose token has permissions that cannot be
+// relied on now.
+var ErrUnsure = fault.New(fault.Unavailable, "Administration is closed for the moment: it is not known who was signed out. Try again shortly.")
 
 // ErrUnauthenticated is what everyone is told whose token is missing or wrong.
 var ErrUnauthenticated = fault.New(fault.Unauthenticated, "Sign in to go on.")

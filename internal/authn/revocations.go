@@ -32,8 +32,16 @@ const (
 	mostRemembered = 200_000
 )
 
-// reload is how often the list is asked for, since the bus may lose a message.
-const reload = 15 * time.Second
+const (
+	// reload is how often the list is asked for, since the bus may lose a message.
+	reload = 15 * time.Second
+	// watch is how often the bus is looked at; while it is away, the list is
+	// asked for as often.
+	watch = time.Second
+	// certain is for how long the set counts as complete after it was last known
+	// to be.
+	certain = 3 * time.Second
+)
 
 // maxList bounds the list, in bytes: some 80,000 sessions.
 const maxList = 8 << 20
@@ -71,7 +79,6 @@ func (r Revocation) Covers(c *Claims) bool {
 }
 
 // Revocations is the set of sessions that have ended but whose access tokens
-// Revocations is the set of sessions that have ended but whose access tokens
 // have not, of those of the last hours, and of the rights that have changed since
 // tokens were signed. The bus feeds it at once; what the bus loses is made up for by
 // asking the auth service for its list.
@@ -85,6 +92,10 @@ type Revocations struct {
 	until map[uuid.UUID]time.Time
 	// rights is by the account or the role.
 	rights map[holder]Revocation
+	// known is when the set was last known to be complete; failing is whether
+	// the last list could not be had.
+	known   time.Time
+	failing bool
 }
 
 // holder is whose rights changed: an account, or all of a role.
@@ -108,6 +119,15 @@ func (r *Revocations) Revoked(session uuid.UUID) bool {
 	defer r.mu.RUnlock()
 	_, ok := r.until[session]
 	return ok
+}
+
+// Unsure reports whether sessions may have ended, or rights changed, without the
+// set knowing: the bus and the list have both been away for some seconds, or it
+// was not filled yet.
+func (r *Revocations) Unsure() bool {
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	return time.Since(r.known) > certain
 }
 
 // Refuses reports whether a token with these claims is no longer good.
@@ -152,64 +172,105 @@ func (r *Revocations) Add(rev Revocation) {
 
 // Run listens until ctx ends.
 func (r *Revocations) Run(ctx context.Context) error {
-	ticker := time.NewTicker(reload)
+	ticker := time.NewTicker(watch)
 	defer ticker.Stop()
+	// What waits for others is done beside the messages, one of each at a time.
+	var beside sync.WaitGroup
+	defer beside.Wait()
+	subscribed, answered := make(chan (<-chan []byte), 1), make(chan bool, 1)
 	var messages <-chan []byte
+	subscribing, asking := false, false
+	// The last list: when it was asked for, after which break, and whether the
+	// bus passed messages then. had is whether nothing was missed since one.
+	var asked time.Time
+	var breaks uint64
+	linked, had := false, false
 	for {
-		// Subscribed first, asked second: nothing falls between the two.
-		if messages == nil {
-			c, err := r.bus.Subscribe(ctx, TopicRevoked)
-			if err != nil && ctx.Err() == nil {
-				r.log.WarnContext(ctx, "revocations: cannot listen, asking for the list only", "error", err)
-			}
-			if err == nil {
-				messages = c
-			}
+		if messages == nil && !subscribing {
+			subscribing = true
+			beside.Go(func() { subscribed <- r.subscribe(ctx) })
 		}
-		r.refresh(ctx)
-		for waiting := true; waiting; {
-			select {
-			case <-ctx.Done():
-				return nil
-			case text, ok := <-messages:
-				if !ok {
-					messages, waiting = nil, false
-					break
-				}
-				var rev Revocation
-				if err := json.Unmarshal(text, &rev); err != nil || rev.SessionID == uuid.Nil && rev.Rights == 0 {
-					r.log.WarnContext(ctx, "revocations: unreadable message", "error", err)
-					continue
-				}
-				r.Add(rev)
-			case <-ticker.C:
-				waiting = false
-			}
+		now := time.Now()
+		n, passing := r.bus.Passing(TopicRevoked)
+		passing = passing && messages != nil
+		if had = had && passing && n == breaks; had {
+			r.complete(now)
 		}
-		if messages == nil {
-			// Lost the bus: do not spin while it is away.
-			select {
-			case <-ctx.Done():
-				return nil
-			case <-time.After(time.Second):
+		if due := now.Sub(asked); !asking && (due >= reload || !had && due >= watch) {
+			asking, asked, breaks, linked = true, now, n, passing
+			beside.Go(func() { answered <- r.refresh(ctx) })
+		}
+		select {
+		case <-ctx.Done():
+			return nil
+		case messages = <-subscribed:
+			// What was said before is asked for now.
+			subscribing, had, asked = false, false, time.Time{}
+		case text, ok := <-messages:
+			if ok {
+				r.hear(ctx, text)
+			} else {
+				messages = nil
 			}
+		case ok := <-answered:
+			if asking = false; ok && !asked.IsZero() {
+				r.complete(asked)
+				had = linked
+			}
+		case <-ticker.C:
 		}
 	}
 }
 
-func (r *Revocations) refresh(ctx context.Context) {
+// subscribe listens to the bus; nil after a failure and a pause.
+func (r *Revocations) subscribe(ctx context.Context) <-chan []byte {
+	c, err := r.bus.Subscribe(ctx, TopicRevoked)
+	if err == nil {
+		return c
+	}
+	if ctx.Err() == nil {
+		r.log.WarnContext(ctx, "revocations: cannot listen, asking for the list only", "error", err)
+	}
+	select {
+	case <-ctx.Done():
+	case <-time.After(watch):
+	}
+	return nil
+}
+
+func (r *Revocations) hear(ctx context.Context, text []byte) {
+	var rev Revocation
+	if err := json.Unmarshal(text, &rev); err != nil || rev.SessionID == uuid.Nil && rev.Rights == 0 {
+		r.log.WarnContext(ctx, "revocations: unreadable message", "error", err)
+		return
+	}
+	r.Add(rev)
+}
+
+// complete notes that the set knew everything at a moment.
+func (r *Revocations) complete(at time.Time) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if at.After(r.known) {
+		r.known = at
+	}
+}
+
+// refresh asks for the list and reports whether it was had.
+func (r *Revocations) refresh(ctx context.Context) bool {
 	asked, cancel := context.WithTimeout(ctx, fetchTimeout)
 	defer cancel()
 	list, err := r.load(asked)
-	if err != nil && ctx.Err() == nil {
-		r.log.WarnContext(ctx, "revocations: the list cannot be had", "error", err)
-	}
 	for _, rev := range list {
 		r.Add(rev)
 	}
 	now := r.now()
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	if err != nil && ctx.Err() == nil && !r.failing { // once for each time
+		r.log.WarnContext(ctx, "revocations: the list cannot be had", "error", err)
+	}
+	r.failing = err != nil
 	for session, until := range r.until {
 		if over := now.Sub(until); over >= remembered || over >= 0 && len(r.until) > mostRemembered {
 			delete(r.until, session)
@@ -220,6 +281,7 @@ func (r *Revocations) refresh(ctx context.Context) {
 			delete(r.rights, k)
 		}
 	}
+	return err == nil
 }
 
 // Publish tells every instance that the sessions have ended.

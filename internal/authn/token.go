@@ -356,7 +356,7 @@ func (v *TokenVerifier) Verify(ctx context.Context, token string) (*Claims, erro
 			if now.Before(g.from) || !now.Before(g.until) || v.revoked.Refuses(&g.claims) {
 				return nil, ErrUnauthenticated
 			}
-			return &g.claims, nil
+			return v.sure(&g.claims), nil
 		}
 	}
 	var p payload
@@ -411,7 +411,18 @@ func (v *TokenVerifier) Verify(ctx context.Context, token string) (*Claims, erro
 		return nil, ErrUnauthenticated
 	}
 	by.verified.put(hash, g)
-	return &g.claims, nil
+	return v.sure(&g.claims), nil
+}
+
+// sure takes the permissions out of claims that may have been revoked without
+// our knowing: who watches goes on, who administers waits.
+func (v *TokenVerifier) sure(c *Claims) *Claims {
+	if len(c.Scopes) == 0 || !v.revoked.Unsure() {
+		return c
+	}
+	without := *c
+	without.Scopes, without.Unsure = map[string]bool{}, true
+	return &without
 }
 
 // current is the key set at hand while it may be trusted, else nil. One that

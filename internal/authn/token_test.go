@@ -49,7 +49,20 @@ func newKey(t testing.TB, id string, from time.Time) authn.SigningKey {
 func revocations(t testing.TB, now func() time.Time) *authn.Revocations {
 	r, err := authn.NewRevocations(memory.New(), func(context.Context) ([]authn.Revocation, error) { return nil, nil }, now, silent)
 	require.NoError(t, err)
+	run(t, r)
+	require.Eventually(t, func() bool { return !r.Unsure() }, 5*time.Second, time.Millisecond)
 	return r
+}
+
+// run lets a set of revocations listen until the test ends.
+func run(t testing.TB, r *authn.Revocations) {
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan error)
+	go func() { done <- r.Run(ctx) }()
+	t.Cleanup(func() {
+		cancel()
+		require.NoError(t, <-done)
+	})
 }
 
 type world struct {

@@ -26,6 +26,11 @@ type Bus interface {
 	// Subscribe listens to topic until ctx ends, then closes the channel. A
 	// listener that falls more than Backlog messages behind loses the oldest.
 	Subscribe(ctx context.Context, topic string) (<-chan []byte, error)
+	// Passing reports whether messages reach those who listen to topic now, as
+	// far as is known, and how often some may have been lost to one of them.
+	// Whoever sees the same number twice while listening, and passing both times,
+	// has missed none between.
+	Passing(topic string) (breaks uint64, passing bool)
 }
 
 // Listener is what an adapter queues for one who listens. It does not guard
@@ -35,17 +40,19 @@ type Listener struct{ C chan []byte }
 // NewListener makes one that falls at most Backlog messages behind.
 func NewListener() *Listener { return &Listener{C: make(chan []byte, Backlog)} }
 
-// Put adds a message, in the oldest one's place if there is no room. Nobody
-// else sends, so after one has been taken out there is room.
-func (l *Listener) Put(payload []byte) {
+// Put adds a message, in the oldest one's place if there is no room, and reports
+// whether that one was lost. Nobody else sends, so after one has been taken out
+// there is room.
+func (l *Listener) Put(payload []byte) (lost bool) {
 	for {
 		select {
 		case l.C <- payload:
-			return
+			return lost
 		default:
 		}
 		select {
 		case <-l.C:
+			lost = true
 		default:
 		}
 	}

@@ -43,6 +43,9 @@ next:
 		}
 		return nil
 	}
+	if c.Unsure {
+		return authn.ErrUnsure
+	}
 	return errForbidden
 }
 

@@ -48,6 +48,11 @@ func Run(t *testing.T, open func(t *testing.T) bus.Bus) {
 			require.Equal(t, strconv.Itoa(i), take(t, two))
 		}
 		require.Equal(t, "o", take(t, other))
+		_, passing := b.Passing("order.nobody")
+		require.False(t, passing)
+		breaks, passing := b.Passing(topic)
+		require.Zero(t, breaks)
+		require.True(t, passing)
 	})
 	t.Run("nobody listens", func(t *testing.T) {
 		require.NoError(t, open(t).Publish(t.Context(), "nobody", []byte("x")))
@@ -103,7 +108,9 @@ func Run(t *testing.T, open func(t *testing.T) bus.Bus) {
 			last = take(t, slow)
 			count++
 		}
-		require.LessOrEqual(t, count, n)
+		breaks, passing := b.Passing("slow")
+		require.True(t, passing)
+		require.Equal(t, count < n, breaks > 0, "that some were lost is said")
 	})
 	t.Run("the largest message passes, a larger one is refused", func(t *testing.T) {
 		b, ctx := open(t), t.Context()

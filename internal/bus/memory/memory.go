@@ -12,12 +12,15 @@ import (
 type Bus struct {
 	mu        sync.Mutex
 	listeners map[string]map[*bus.Listener]struct{}
+	breaks    map[string]uint64
 }
 
 var _ bus.Bus = (*Bus)(nil)
 
 // New makes a bus nobody listens to yet.
-func New() *Bus { return &Bus{listeners: map[string]map[*bus.Listener]struct{}{}} }
+func New() *Bus {
+	return &Bus{listeners: map[string]map[*bus.Listener]struct{}{}, breaks: map[string]uint64{}}
+}
 
 // Publish implements bus.Bus.
 func (b *Bus) Publish(ctx context.Context, topic string, payload []byte) error {
@@ -30,9 +33,18 @@ func (b *Bus) Publish(ctx context.Context, topic string, payload []byte) error {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	for l := range b.listeners[topic] {
-		l.Put(append([]byte{}, payload...))
+		if l.Put(append([]byte{}, payload...)) {
+			b.breaks[topic]++
+		}
 	}
 	return nil
+}
+
+// Passing implements bus.Bus.
+func (b *Bus) Passing(topic string) (breaks uint64, passing bool) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.breaks[topic], len(b.listeners[topic]) > 0
 }
 
 // Subscribe implements bus.Bus.

@@ -40,7 +40,7 @@ const (
 	writeWait = 3 * time.Second
 	// healthEvery is after how long a silence serve asks for an answer; after
 	// as long again without one the connection is given up.
-	healthEvery = 5 * time.Second
+	healthEvery = time.Second
 	// The wait before a new connection doubles from the one to the other.
 	minBackoff = 100 * time.Millisecond
 	maxBackoff = 5 * time.Second
@@ -68,6 +68,7 @@ type topic struct {
 	listeners map[*bus.Listener]struct{}
 	asked     bool          // "subscribe" was sent on the current connection
 	confirmed bool          // and the server has said yes
+	breaks    uint64        // how often messages may have been lost
 	ready     chan struct{} // closed when confirmed
 }
 
@@ -130,6 +131,18 @@ func (b *Bus) Subscribe(ctx context.Context, topic string) (<-chan []byte, error
 	case <-timer.C:
 		return nil, fmt.Errorf("bus/redis: no subscription within %s: %w", confirmWait, b.leave(channel, l))
 	}
+}
+
+// Passing implements bus.Bus. A server that has gone silent is found out after
+// twice healthEvery.
+func (b *Bus) Passing(topic string) (breaks uint64, passing bool) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	t := b.topics[b.prefix+topic]
+	if t == nil {
+		return 0, false
+	}
+	return t.breaks, t.confirmed && len(t.listeners) > 0
 }
 
 // join adds a listener; the channel it returns is closed when the server has
@@ -334,6 +347,7 @@ func (b *Bus) forget(c *connection, why error) {
 	for _, t := range b.topics {
 		if t.confirmed {
 			t.ready = make(chan struct{})
+			t.breaks++
 		}
 		t.asked, t.confirmed = false, false
 	}
@@ -388,7 +402,9 @@ func (b *Bus) deliver(c *connection, channel, payload string) {
 	}
 	if t := b.topics[channel]; t != nil {
 		for l := range t.listeners {
-			l.Put([]byte(payload))
+			if l.Put([]byte(payload)) {
+				t.breaks++
+			}
 		}
 	}
 }

@@ -191,6 +191,8 @@ func TestServerLostAndBack(t *testing.T) {
 	}
 	for name, lose := range map[string]func(){"killed": server.Kill, "hangs": server.Hang} {
 		t.Run(name, func(t *testing.T) {
+			before, passing := b.Passing("a")
+			require.True(t, passing)
 			lose()
 			began := time.Now()
 			require.Error(t, b.Publish(ctx, "a", []byte("x")))
@@ -214,6 +216,9 @@ func TestServerLostAndBack(t *testing.T) {
 				hears(t, b, topic, c)
 			}
 			hears(t, b, "came", <-came)
+			after, passing := b.Passing("a")
+			require.True(t, passing)
+			require.Greater(t, after, before)
 			leave()
 		})
 	}
@@ -257,6 +262,9 @@ func TestSilenceIsNoFault(t *testing.T) {
 	require.Contains(t, stats, "cmdstat_subscribe:calls=1,")
 	require.NoError(t, b.Publish(ctx, "a", []byte("x")))
 	require.Equal(t, "x", take(t, c))
+	breaks, passing := b.Passing("a")
+	require.Zero(t, breaks)
+	require.True(t, passing)
 }
 
 // A server that refuses the channel is an error that says so.

@@ -69,6 +69,8 @@ func (b *memoryBus) Subscribe(ctx context.Context, _ string) (<-chan []byte, err
 	return c, nil
 }
 
+func (b *memoryBus) Passing(string) (uint64, bool) { return 0, true }
+
 type takesAll struct{}
 
 func (takesAll) Store(_ context.Context, _ string, _ admin.AssetKind, prefix string) (admin.Image, error) {

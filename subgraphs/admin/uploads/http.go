@@ -76,6 +76,9 @@ func (u *Uploads) authorise(r *http.Request) (*admin.Asset, error) {
 	if err != nil {
 		return nil, err
 	}
+	if claims.Unsure {
+		return nil, authn.ErrUnsure
+	}
 	if !claims.Has(Scope) {
 		return nil, fault.New(fault.Forbidden, "Your account may not upload files.")
 	}

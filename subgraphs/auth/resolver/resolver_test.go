@@ -126,6 +126,7 @@ func newWorld(t *testing.T, change ...func(*auth.Deps)) *world {
 	done := make(chan struct{})
 	go func() { defer close(done); _ = w.revoked.Run(running) }()
 	t.Cleanup(func() { stop(); <-done })
+	require.Eventually(t, func() bool { return !w.revoked.Unsure() }, 10*time.Second, time.Millisecond)
 	w.serve(resolver.Options{})
 	return w
 }
