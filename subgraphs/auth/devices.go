@@ -185,6 +185,8 @@ type Client struct {
 	// Address is the viewer's IP address as the router saw it.
 	Address   string
 	UserAgent string
+	// Mark is the browser's of an earlier sign-in, if it sent one.
+	Mark string
 }
 
 // Browser resolves the field of this name.

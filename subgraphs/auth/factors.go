@@ -152,6 +152,7 @@ type FactorsChanged struct {
 type proofs struct {
 	tickets, totp cipher.AEAD
 	recovery      []byte
+	mark          []byte // of browsers that have signed in before
 	passkeys      *webauthn.WebAuthn // nil where the address cannot have them
 	support       PasskeySupport
 }
@@ -164,6 +165,9 @@ func newProofs(d Deps) (p proofs, err error) {
 		return p, err
 	}
 	if p.recovery, err = hkdf.Key(sha256.New, d.Secret, nil, "cinema auth recovery code v1", 32); err != nil {
+		return p, fmt.Errorf("auth: %w", err)
+	}
+	if p.mark, err = hkdf.Key(sha256.New, d.Secret, nil, "cinema auth known browser v1", 32); err != nil {
 		return p, fmt.Errorf("auth: %w", err)
 	}
 	p.passkeys, p.support, err = newPasskeys(d.PublicURL)

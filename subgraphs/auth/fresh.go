@@ -87,7 +87,7 @@ func (s *Accounts) provePassword(ctx context.Context, c *authn.Claims, password 
 	} else if err != nil {
 		return nil, "", fmt.Errorf("auth: prove a password: %w", err)
 	}
-	if err := s.spendSignIn(ctx, u.Login, from); err != nil {
+	if err := s.spendSignIn(ctx, u.Login, c.UserID, from); err != nil {
 		return nil, "", err
 	}
 	if password, err = normalizePassword(password); err != nil {

@@ -183,8 +183,10 @@ type Recorder interface {
 
 // Limits of attempts; see DefaultLimits.
 type Limits struct {
-	// SignInPair is by login and address, SignInAddress by address,
-	// SignInLogin by login wherever the attempts come from.
+	// SignInPair is by login and address, or by login and a browser that has
+	// signed in to it before, which is counted by nothing else. SignInAddress is
+	// by address, SignInLogin by login wherever the attempts come from. The first
+	// and the last make the wait grow with the number of attempts; see growing.
 	SignInPair, SignInAddress, SignInLogin limit.Rate
 	// SignUpAddress is by address.
 	SignUpAddress limit.Rate
@@ -198,8 +200,8 @@ type Limits struct {
 }
 
 // DefaultLimits let a household behind one address sign in and stop a guesser.
-// The one by login is wide, so that a stranger who spends it shuts the owner
-// out for seconds only, and spends many addresses on it. Three codes of a
+// The one by login is wide, since it takes many addresses to spend it, and shuts
+// its owner out of browsers alone that never were signed in. Three codes of a
 // million are right at a time: at 20 an hour, one who has the password finds
 // one of an app in a day with a chance of 0.15 %.
 func DefaultLimits() Limits {

@@ -28,8 +28,10 @@ type SignedInSession struct {
 	RefreshToken string
 	// RefreshUntil is when the refresh token ends unless it is used.
 	RefreshUntil time.Time
-	User         *User
-	Profile      *Profile
+	// Mark is for the browser to keep, of a sign-in alone; see mark.
+	Mark    string
+	User    *User
+	Profile *Profile
 }
 
 // Throttled is the cause of a fault of kind RateLimited.
@@ -140,20 +142,31 @@ func (s *Accounts) SignIn(ctx context.Context, login, password string, from Clie
 	if loginErr != nil {
 		normal = login
 	}
-	if err := s.spendSignIn(ctx, normal, from); err != nil {
-		return nil, nil, err
-	}
-	password, err := normalizePassword(password)
-	if err != nil {
-		return nil, nil, errCredentials
+	// Whose browser says that it is known is looked up first: then it counts by
+	// itself. Others are counted before any work.
+	_, _, marked := s.marked(from.Mark)
+	if !marked {
+		if err := s.spendSignIn(ctx, normal, uuid.Nil, from); err != nil {
+			return nil, nil, err
+		}
 	}
 	var u User
 	var hash string
 	if loginErr == nil {
+		var err error
 		u, hash, err = s.store.Password(ctx, normal)
 		if err != nil && !errors.Is(err, ErrNotFound) {
 			return nil, nil, fmt.Errorf("auth: sign in: %w", err)
 		}
+	}
+	if marked {
+		if err := s.spendSignIn(ctx, normal, u.ID.UUID, from); err != nil {
+			return nil, nil, err
+		}
+	}
+	password, err := normalizePassword(password)
+	if err != nil {
+		return nil, nil, errCredentials
 	}
 	ok, stale, err := s.hasher.verify(ctx, password, hash)
 	if err != nil {
@@ -193,16 +206,6 @@ func (s *Accounts) rehash(ctx context.Context, u *User, hash, password string) s
 		s.log.WarnContext(ctx, "auth: the password was not hashed anew", "error", err)
 	}
 	return hash
-}
-
-// spendSignIn counts an attempt to prove the password of a login.
-func (s *Accounts) spendSignIn(ctx context.Context, login string, from Client) error {
-	account, address := shortHash(login), addressKey(from.Address)
-	return s.spend(ctx,
-		spending{"signin:address:" + address, s.limits.SignInAddress},
-		spending{"signin:pair:" + account + ":" + address, s.limits.SignInPair},
-		spending{"signin:login:" + account, s.limits.SignInLogin},
-	)
 }
 
 // open begins a session of an account while hash is that of its password.
@@ -248,7 +251,11 @@ func (s *Accounts) open(ctx context.Context, u *User, hash string, p *Profile, f
 		e.Locale = *p.Language
 	}
 	s.activity.Record(ctx, e)
-	return s.signedIn(&session, u, p)
+	out, err := s.signedIn(&session, u, p)
+	if err == nil {
+		out.Mark, err = s.mark(u.ID.UUID)
+	}
+	return out, err
 }
 
 // signedIn makes the tokens of a session's present state.

@@ -27,6 +27,14 @@ func CookieName(secure bool) string {
 	return "cinema_refresh"
 }
 
+// markName is the cookie of a browser that has signed in before.
+func markName(secure bool) string {
+	if secure {
+		return "__Host-cinema_known"
+	}
+	return "cinema_known"
+}
+
 type exchangeKey struct{}
 
 // exchange is the request and the response that a resolver runs in.
@@ -59,17 +67,36 @@ func (e *exchange) refreshToken() string {
 	return ""
 }
 
-func (e *exchange) setRefresh(token string, until time.Time) {
-	e.cookie(token, until, int(math.Max(1, time.Until(until).Seconds())))
+// mark is what the browser brought of an earlier sign-in.
+func (e *exchange) mark() string {
+	if c, err := e.r.Cookie(markName(e.secure)); err == nil {
+		return c.Value
+	}
+	return ""
 }
 
-func (e *exchange) clearRefresh() { e.cookie("", time.Unix(0, 0), -1) }
-
-func (e *exchange) cookie(value string, until time.Time, maxAge int) {
+func (e *exchange) setMark(mark string) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	e.set = &http.Cookie{
-		Name: CookieName(e.secure), Value: value, Path: "/", Expires: until.UTC(), MaxAge: maxAge,
+	e.cookie(markName(e.secure), mark, time.Now().Add(auth.KnownFor), int(auth.KnownFor.Seconds()))
+}
+
+func (e *exchange) setRefresh(token string, until time.Time) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.set = e.cookie(CookieName(e.secure), token, until, int(math.Max(1, time.Until(until).Seconds())))
+}
+
+func (e *exchange) clearRefresh() {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.set = e.cookie(CookieName(e.secure), "", time.Unix(0, 0), -1)
+}
+
+// cookie sets a cookie; it is called under the lock.
+func (e *exchange) cookie(name, value string, until time.Time, maxAge int) *http.Cookie {
+	c := &http.Cookie{
+		Name: name, Value: value, Path: "/", Expires: until.UTC(), MaxAge: maxAge,
 		HttpOnly: true, Secure: e.secure, SameSite: http.SameSiteStrictMode,
 	}
 	// The last word counts: browsers differ on two of one name.
@@ -77,11 +104,12 @@ func (e *exchange) cookie(value string, until time.Time, maxAge int) {
 	others := h.Values("Set-Cookie")
 	h.Del("Set-Cookie")
 	for _, o := range others {
-		if !strings.HasPrefix(o, e.set.Name+"=") {
+		if !strings.HasPrefix(o, name+"=") {
 			h.Add("Set-Cookie", o)
 		}
 	}
-	h.Add("Set-Cookie", e.set.String())
+	h.Add("Set-Cookie", c.String())
+	return c
 }
 
 var errClientHeader = fault.New(fault.Forbidden, "The %s header is missing.", ClientHeader).WithReason("CLIENT_HEADER_MISSING")

@@ -98,7 +98,7 @@ func client(ctx context.Context) auth.Client {
 	if address = strings.TrimSpace(address); address == "" {
 		address, _, _ = net.SplitHostPort(e.r.RemoteAddr)
 	}
-	return auth.Client{Address: address, UserAgent: e.r.UserAgent()}
+	return auth.Client{Address: address, UserAgent: e.r.UserAgent(), Mark: e.mark()}
 }
 
 // actor is who administers. The schema's rule has let it in.
@@ -134,6 +134,9 @@ func payload(ctx context.Context, s *auth.SignedInSession, err error) (*graph.Se
 	}
 	if e := exchangeOf(ctx); e != nil {
 		e.setRefresh(s.RefreshToken, s.RefreshUntil)
+		if s.Mark != "" {
+			e.setMark(s.Mark)
+		}
 	}
 	return &graph.SessionPayload{AccessToken: s.AccessToken, ExpiresAt: s.ExpiresAt, User: s.User, Profile: s.Profile}, nil
 }
