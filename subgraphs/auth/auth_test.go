@@ -10,6 +10,7 @@ import (
 	"sync"
 	"testing"
 	"time"
+	"unicode/utf8"
 
 	"github.com/google/uuid"
 	"github.com/stretchr/testify/require"
@@ -22,7 +23,7 @@ func TestCommonPasswords(t *testing.T) {
 		"12345678", "87654321", "1234567890", "0123456789", "abcdefgh", "aaaaaaaa", "11111111", "12121212", "abcabcabc", "123123123",
 		"qwertyuiop", "qwerty123", "1q2w3e4r5t", "iloveyou", "i love you", "ILoveYou2", "dragondragon", "monkey123monkey", "letmein!",
 		"01011990", "19900101", "31121999", "12311999", "йцукенгш", "Пароль12", "наташа99", "netflix2026", "sunshine7", "superman!!",
-		"trustno1", "changeme", "adminadmin", "admin12345", "welcome1", "qwe123qwe", "starwars77",
+		"trustno1", "changeme", "adminadmin", "admin12345", "welcome1", "qwe123qwe", "starwars77", "rangers1", "Bulldogs", "marlboro",
 	} {
 		require.True(t, isCommon(p), p)
 	}
@@ -33,6 +34,11 @@ func TestCommonPasswords(t *testing.T) {
 		require.False(t, isCommon(p), p)
 	}
 	require.Greater(t, len(common()), 300)
+	require.Greater(t, len(leaked()), 10_000)
+	for p := range leaked() {
+		require.GreaterOrEqual(t, utf8.RuneCountInString(p), minPassword, p)
+		require.True(t, isCommon(strings.ToUpper(p)), p)
+	}
 }
 
 func TestCommonIsQuick(t *testing.T) {

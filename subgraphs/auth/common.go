@@ -13,6 +13,22 @@ import (
 //go:embed common.txt
 var commonWords string
 
+// leakedPasswords are the passwords of eight characters and more among the 30,000
+// that are most frequent in leaks, the most frequent first, one a line: from
+// zxcvbn 4.4.2 (MIT, Dan Wheeler and Dropbox), which took them from Mark Burnett's
+// ten million.
+//
+//go:embed leaked.txt
+var leakedPasswords string
+
+var leaked = sync.OnceValue(func() map[string]bool {
+	set := map[string]bool{}
+	for line := range strings.Lines(leakedPasswords) {
+		set[strings.TrimSuffix(line, "\n")] = true
+	}
+	return set
+})
+
 var common = sync.OnceValue(func() map[string]bool {
 	words := map[string]bool{}
 	for _, w := range strings.Fields(commonWords) {
@@ -26,8 +42,8 @@ var unleet = strings.NewReplacer("@", "a", "4", "a", "3", "e", "1", "i", "!", "i
 
 // isCommon reports whether a password is one of the first that are tried.
 //
-// It does not hold a long list but knows how the long lists are made: a word
-// from a short list, in any case, with letters exchanged for signs, repeated,
+// There is a list of leaked ones, and beyond it we know how the long lists are
+// made: a word from a short list, in any case, with letters exchanged for signs, repeated,
 // or with figures and signs before and after it (Password1!, qwerty123,
 // p@ssw0rd, dragondragon); figures only, when they are a date, a run, or few
 // different ones; two such words in a row.
@@ -39,7 +55,7 @@ func isCommon(password string) bool {
 		}
 		return r
 	}, s)
-	if isPattern(s) {
+	if leaked()[s] || isPattern(s) {
 		return true
 	}
 	for _, form := range []string{s, unleet.Replace(s)} {

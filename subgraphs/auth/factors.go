@@ -152,7 +152,7 @@ type FactorsChanged struct {
 type proofs struct {
 	tickets, totp cipher.AEAD
 	recovery      []byte
-	mark          []byte // of browsers that have signed in before
+	mark          []byte             // of browsers that have signed in before
 	passkeys      *webauthn.WebAuthn // nil where the address cannot have them
 	support       PasskeySupport
 }
