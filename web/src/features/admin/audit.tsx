@@ -58,17 +58,17 @@ export function Audit({ search }: { search: AuditSearch }) {
             </option>
           ))}
         </Select>
-        <span className="flex items-center gap-2 text-sm text-text-3">
-          <span aria-hidden>
+        <span className="flex items-center gap-2 text-sm text-text-3 max-sm:w-full">
+          <span aria-hidden className="max-sm:w-8">
             <Trans>from</Trans>
           </span>
-          <Input type="date" aria-label={t`First day`} className="w-auto pointer-fine:h-10" value={search.from ?? ''} onChange={(e) => set({ from: e.target.value || undefined })} />
+          <Input type="date" aria-label={t`First day`} className="w-auto max-sm:grow pointer-fine:h-10" value={search.from ?? ''} onChange={(e) => set({ from: e.target.value || undefined })} />
         </span>
-        <span className="flex items-center gap-2 text-sm text-text-3">
-          <span aria-hidden>
+        <span className="flex items-center gap-2 text-sm text-text-3 max-sm:w-full">
+          <span aria-hidden className="max-sm:w-8">
             <Trans>to</Trans>
           </span>
-          <Input type="date" aria-label={t`Last day`} className="w-auto pointer-fine:h-10" value={search.to ?? ''} onChange={(e) => set({ to: e.target.value || undefined })} />
+          <Input type="date" aria-label={t`Last day`} className="w-auto max-sm:grow pointer-fine:h-10" value={search.to ?? ''} onChange={(e) => set({ to: e.target.value || undefined })} />
         </span>
       </div>
       {list.error && list.nodes.length === 0 ? (
@@ -76,7 +76,7 @@ export function Audit({ search }: { search: AuditSearch }) {
       ) : list.loading && list.nodes.length === 0 ? (
         <RowsSkeleton />
       ) : list.nodes.length === 0 ? (
-        <EmptyState icon={icons.list} title={<Trans>Nothing of that kind</Trans>}>
+        <EmptyState icon={icons.list} title={Object.values(search).some(Boolean) ? <Trans>Nothing of that kind</Trans> : <Trans>Nothing yet</Trans>}>
           <Trans>What administrators do to accounts and roles is written down here.</Trans>
         </EmptyState>
       ) : (

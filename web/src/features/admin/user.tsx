@@ -176,7 +176,7 @@ function RolesOf({ user, roles, disabled, me, set }: RolesProps) {
   };
   return (
     <Section id="roles" title={<Trans>Roles</Trans>}>
-      <div role="group" aria-labelledby="roles" className="divide-y divide-line rounded-md border border-line">
+      <div role="group" aria-labelledby="roles" className="flex flex-col divide-y divide-line rounded-md border border-line">
         {roles.map((role) => {
           const held = user.roles.includes(role.name);
           // To take the admin's role from oneself is to lock oneself out; what one may not do one cannot give.
