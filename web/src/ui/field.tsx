@@ -41,7 +41,7 @@ interface CheckboxProps extends Omit<InputHTMLAttributes<HTMLInputElement>, 'typ
 
 export const Checkbox = ({ label, className, ...rest }: CheckboxProps) => (
   <label className={cx('inline-flex min-h-11 cursor-pointer items-center gap-3 text-sm pointer-fine:min-h-8', className)}>
-    <input type="checkbox" className="size-5 accent-(--accent)" {...rest} />
+    <input type="checkbox" className="size-5 shrink-0 accent-(--accent)" {...rest} />
     <span>{label}</span>
   </label>
 );
