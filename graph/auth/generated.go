@@ -114,7 +114,9 @@ type ComplexityRoot struct {
 	}
 
 	Factors struct {
+		Identities    func(childComplexity int) int
 		Passkeys      func(childComplexity int) int
+		Password      func(childComplexity int) int
 		RecoveryCodes func(childComplexity int) int
 		Required      func(childComplexity int) int
 		Totp          func(childComplexity int) int
@@ -127,12 +129,22 @@ type ComplexityRoot struct {
 		User          func(childComplexity int) int
 	}
 
+	Identity struct {
+		CreatedAt  func(childComplexity int) int
+		ID         func(childComplexity int) int
+		Label      func(childComplexity int) int
+		Provider   func(childComplexity int) int
+		ProviderID func(childComplexity int) int
+		UsedAt     func(childComplexity int) int
+	}
+
 	Mutation struct {
 		AddPasskey               func(childComplexity int, input AddPasskeyInput) int
 		AddTotp                  func(childComplexity int, input AddTotpInput) int
 		BeginPasskey             func(childComplexity int, input SetUpInput) int
 		BeginPasskeyConfirmation func(childComplexity int) int
 		BeginPasskeySignIn       func(childComplexity int, input BeginPasskeySignInInput) int
+		BeginProvider            func(childComplexity int, input BeginProviderInput) int
 		BeginTotp                func(childComplexity int, input SetUpInput) int
 		ChangePassword           func(childComplexity int, input ChangePasswordInput) int
 		ConfirmSignIn            func(childComplexity int, input ConfirmSignInInput) int
@@ -146,6 +158,7 @@ type ComplexityRoot struct {
 		DeleteUser               func(childComplexity int, input DeleteUserInput) int
 		EndSession               func(childComplexity int, input EndSessionInput) int
 		EndSessions              func(childComplexity int, input EndSessionsInput) int
+		FinishProvider           func(childComplexity int, input FinishProviderInput) int
 		FinishSignIn             func(childComplexity int, input FinishSignInInput) int
 		MakeRecoveryCodes        func(childComplexity int) int
 		RefreshSession           func(childComplexity int) int
@@ -156,6 +169,7 @@ type ComplexityRoot struct {
 		SignOut                  func(childComplexity int) int
 		SignUp                   func(childComplexity int, input SignUpInput) int
 		SwitchProfile            func(childComplexity int, input SwitchProfileInput) int
+		UnlinkIdentity           func(childComplexity int, input UnlinkIdentityInput) int
 		UpdateProfile            func(childComplexity int, input UpdateProfileInput) int
 		UpdateRole               func(childComplexity int, input UpdateRoleInput) int
 		UpdateUser               func(childComplexity int, input UpdateUserInput) int
@@ -208,12 +222,25 @@ type ComplexityRoot struct {
 		User    func(childComplexity int) int
 	}
 
+	ProviderPayload struct {
+		Aim          func(childComplexity int) int
+		Factors      func(childComplexity int) int
+		SecondFactor func(childComplexity int) int
+		Session      func(childComplexity int) int
+		To           func(childComplexity int) int
+	}
+
+	ProviderWay struct {
+		URL func(childComplexity int) int
+	}
+
 	Query struct {
 		Audit              func(childComplexity int, first *int, after *string, filter *AuditFilter) int
 		Me                 func(childComplexity int) int
 		PasskeySupport     func(childComplexity int) int
 		Permissions        func(childComplexity int) int
 		Roles              func(childComplexity int) int
+		SignInProviders    func(childComplexity int) int
 		User               func(childComplexity int, id gid.ID) int
 		Users              func(childComplexity int, first *int, after *string, query *string, role *auth.RoleName, blocked *bool, sort *auth.UserSort) int
 		__resolve__service func(childComplexity int) int
@@ -261,10 +288,11 @@ type ComplexityRoot struct {
 	}
 
 	SignIn struct {
-		At      func(childComplexity int) int
-		Client  func(childComplexity int) int
-		Method  func(childComplexity int) int
-		Outcome func(childComplexity int) int
+		At       func(childComplexity int) int
+		Client   func(childComplexity int) int
+		Method   func(childComplexity int) int
+		Outcome  func(childComplexity int) int
+		Provider func(childComplexity int) int
 	}
 
 	SignInConnection struct {
@@ -283,6 +311,11 @@ type ComplexityRoot struct {
 		Profile      func(childComplexity int) int
 		SecondFactor func(childComplexity int) int
 		User         func(childComplexity int) int
+	}
+
+	SignInProvider struct {
+		ID   func(childComplexity int) int
+		Name func(childComplexity int) int
 	}
 
 	SignOutPayload struct {
@@ -376,6 +409,9 @@ type MutationResolver interface {
 	RenamePasskey(ctx context.Context, input RenamePasskeyInput) (*FactorsPayload, error)
 	DeletePasskey(ctx context.Context, input DeletePasskeyInput) (*FactorsPayload, error)
 	MakeRecoveryCodes(ctx context.Context) (*FactorsPayload, error)
+	BeginProvider(ctx context.Context, input BeginProviderInput) (*auth.ProviderWay, error)
+	FinishProvider(ctx context.Context, input FinishProviderInput) (*ProviderPayload, error)
+	UnlinkIdentity(ctx context.Context, input UnlinkIdentityInput) (*FactorsPayload, error)
 }
 type QueryResolver interface {
 	Me(ctx context.Context) (*auth.User, error)
@@ -385,6 +421,7 @@ type QueryResolver interface {
 	Permissions(ctx context.Context) ([]*auth.Permission, error)
 	Audit(ctx context.Context, first *int, after *string, filter *AuditFilter) (*AuditConnection, error)
 	PasskeySupport(ctx context.Context) (*auth.PasskeySupport, error)
+	SignInProviders(ctx context.Context) ([]*auth.SignInProvider, error)
 }
 type RoleResolver interface {
 	Holders(ctx context.Context, obj *auth.Role) (int, error)
@@ -634,12 +671,24 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 
 		return e.ComplexityRoot.Entity.FindManyUserByIDs(childComplexity, args["reps"].([]*UserByIDsInput)), true
 
+	case "Factors.identities":
+		if e.ComplexityRoot.Factors.Identities == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Factors.Identities(childComplexity), true
 	case "Factors.passkeys":
 		if e.ComplexityRoot.Factors.Passkeys == nil {
 			break
 		}
 
 		return e.ComplexityRoot.Factors.Passkeys(childComplexity), true
+	case "Factors.password":
+		if e.ComplexityRoot.Factors.Password == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Factors.Password(childComplexity), true
 	case "Factors.recoveryCodes":
 		if e.ComplexityRoot.Factors.RecoveryCodes == nil {
 			break
@@ -683,6 +732,43 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.FactorsPayload.User(childComplexity), true
+
+	case "Identity.createdAt":
+		if e.ComplexityRoot.Identity.CreatedAt == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Identity.CreatedAt(childComplexity), true
+	case "Identity.id":
+		if e.ComplexityRoot.Identity.ID == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Identity.ID(childComplexity), true
+	case "Identity.label":
+		if e.ComplexityRoot.Identity.Label == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Identity.Label(childComplexity), true
+	case "Identity.provider":
+		if e.ComplexityRoot.Identity.Provider == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Identity.Provider(childComplexity), true
+	case "Identity.providerId":
+		if e.ComplexityRoot.Identity.ProviderID == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Identity.ProviderID(childComplexity), true
+	case "Identity.usedAt":
+		if e.ComplexityRoot.Identity.UsedAt == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Identity.UsedAt(childComplexity), true
 
 	case "Mutation.addPasskey":
 		if e.ComplexityRoot.Mutation.AddPasskey == nil {
@@ -734,6 +820,17 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Mutation.BeginPasskeySignIn(childComplexity, args["input"].(BeginPasskeySignInInput)), true
+	case "Mutation.beginProvider":
+		if e.ComplexityRoot.Mutation.BeginProvider == nil {
+			break
+		}
+
+		args, err := field_Mutation_beginProvider_args(ctx, ec, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.BeginProvider(childComplexity, args["input"].(BeginProviderInput)), true
 	case "Mutation.beginTotp":
 		if e.ComplexityRoot.Mutation.BeginTotp == nil {
 			break
@@ -872,6 +969,17 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Mutation.EndSessions(childComplexity, args["input"].(EndSessionsInput)), true
+	case "Mutation.finishProvider":
+		if e.ComplexityRoot.Mutation.FinishProvider == nil {
+			break
+		}
+
+		args, err := field_Mutation_finishProvider_args(ctx, ec, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.FinishProvider(childComplexity, args["input"].(FinishProviderInput)), true
 	case "Mutation.finishSignIn":
 		if e.ComplexityRoot.Mutation.FinishSignIn == nil {
 			break
@@ -967,6 +1075,17 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Mutation.SwitchProfile(childComplexity, args["input"].(SwitchProfileInput)), true
+	case "Mutation.unlinkIdentity":
+		if e.ComplexityRoot.Mutation.UnlinkIdentity == nil {
+			break
+		}
+
+		args, err := field_Mutation_unlinkIdentity_args(ctx, ec, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.UnlinkIdentity(childComplexity, args["input"].(UnlinkIdentityInput)), true
 	case "Mutation.updateProfile":
 		if e.ComplexityRoot.Mutation.UpdateProfile == nil {
 			break
@@ -1164,6 +1283,44 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 
 		return e.ComplexityRoot.ProfilePayload.User(childComplexity), true
 
+	case "ProviderPayload.aim":
+		if e.ComplexityRoot.ProviderPayload.Aim == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ProviderPayload.Aim(childComplexity), true
+	case "ProviderPayload.factors":
+		if e.ComplexityRoot.ProviderPayload.Factors == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ProviderPayload.Factors(childComplexity), true
+	case "ProviderPayload.secondFactor":
+		if e.ComplexityRoot.ProviderPayload.SecondFactor == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ProviderPayload.SecondFactor(childComplexity), true
+	case "ProviderPayload.session":
+		if e.ComplexityRoot.ProviderPayload.Session == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ProviderPayload.Session(childComplexity), true
+	case "ProviderPayload.to":
+		if e.ComplexityRoot.ProviderPayload.To == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ProviderPayload.To(childComplexity), true
+
+	case "ProviderWay.url":
+		if e.ComplexityRoot.ProviderWay.URL == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ProviderWay.URL(childComplexity), true
+
 	case "Query.audit":
 		if e.ComplexityRoot.Query.Audit == nil {
 			break
@@ -1200,6 +1357,12 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Query.Roles(childComplexity), true
+	case "Query.signInProviders":
+		if e.ComplexityRoot.Query.SignInProviders == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Query.SignInProviders(childComplexity), true
 	case "Query.user":
 		if e.ComplexityRoot.Query.User == nil {
 			break
@@ -1419,6 +1582,12 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.SignIn.Outcome(childComplexity), true
+	case "SignIn.provider":
+		if e.ComplexityRoot.SignIn.Provider == nil {
+			break
+		}
+
+		return e.ComplexityRoot.SignIn.Provider(childComplexity), true
 
 	case "SignInConnection.edges":
 		if e.ComplexityRoot.SignInConnection.Edges == nil {
@@ -1476,6 +1645,19 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.SignInPayload.User(childComplexity), true
+
+	case "SignInProvider.id":
+		if e.ComplexityRoot.SignInProvider.ID == nil {
+			break
+		}
+
+		return e.ComplexityRoot.SignInProvider.ID(childComplexity), true
+	case "SignInProvider.name":
+		if e.ComplexityRoot.SignInProvider.Name == nil {
+			break
+		}
+
+		return e.ComplexityRoot.SignInProvider.Name(childComplexity), true
 
 	case "SignOutPayload.signedOut":
 		if e.ComplexityRoot.SignOutPayload.SignedOut == nil {
@@ -1646,6 +1828,7 @@ func (e *executableSchema) Exec(ctx context.Context) graphql.ResponseHandler {
 			graphql.NewInputUnmarshaler("AddTotpInput", graphql.BindUnmarshaler(ec, unmarshalInputAddTotpInput)),
 			graphql.NewInputUnmarshaler("AuditFilter", graphql.BindUnmarshaler(ec, unmarshalInputAuditFilter)),
 			graphql.NewInputUnmarshaler("BeginPasskeySignInInput", graphql.BindUnmarshaler(ec, unmarshalInputBeginPasskeySignInInput)),
+			graphql.NewInputUnmarshaler("BeginProviderInput", graphql.BindUnmarshaler(ec, unmarshalInputBeginProviderInput)),
 			graphql.NewInputUnmarshaler("ChangePasswordInput", graphql.BindUnmarshaler(ec, unmarshalInputChangePasswordInput)),
 			graphql.NewInputUnmarshaler("ConfirmSignInInput", graphql.BindUnmarshaler(ec, unmarshalInputConfirmSignInInput)),
 			graphql.NewInputUnmarshaler("CreateProfileInput", graphql.BindUnmarshaler(ec, unmarshalInputCreateProfileInput)),
@@ -1657,6 +1840,7 @@ func (e *executableSchema) Exec(ctx context.Context) graphql.ResponseHandler {
 			graphql.NewInputUnmarshaler("DeleteUserInput", graphql.BindUnmarshaler(ec, unmarshalInputDeleteUserInput)),
 			graphql.NewInputUnmarshaler("EndSessionInput", graphql.BindUnmarshaler(ec, unmarshalInputEndSessionInput)),
 			graphql.NewInputUnmarshaler("EndSessionsInput", graphql.BindUnmarshaler(ec, unmarshalInputEndSessionsInput)),
+			graphql.NewInputUnmarshaler("FinishProviderInput", graphql.BindUnmarshaler(ec, unmarshalInputFinishProviderInput)),
 			graphql.NewInputUnmarshaler("FinishSignInInput", graphql.BindUnmarshaler(ec, unmarshalInputFinishSignInInput)),
 			graphql.NewInputUnmarshaler("PasskeyAnswerInput", graphql.BindUnmarshaler(ec, unmarshalInputPasskeyAnswerInput)),
 			graphql.NewInputUnmarshaler("ProfileByIDsInput", graphql.BindUnmarshaler(ec, unmarshalInputProfileByIDsInput)),
@@ -1666,6 +1850,7 @@ func (e *executableSchema) Exec(ctx context.Context) graphql.ResponseHandler {
 			graphql.NewInputUnmarshaler("SignInInput", graphql.BindUnmarshaler(ec, unmarshalInputSignInInput)),
 			graphql.NewInputUnmarshaler("SignUpInput", graphql.BindUnmarshaler(ec, unmarshalInputSignUpInput)),
 			graphql.NewInputUnmarshaler("SwitchProfileInput", graphql.BindUnmarshaler(ec, unmarshalInputSwitchProfileInput)),
+			graphql.NewInputUnmarshaler("UnlinkIdentityInput", graphql.BindUnmarshaler(ec, unmarshalInputUnlinkIdentityInput)),
 			graphql.NewInputUnmarshaler("UpdateProfileInput", graphql.BindUnmarshaler(ec, unmarshalInputUpdateProfileInput)),
 			graphql.NewInputUnmarshaler("UpdateRoleInput", graphql.BindUnmarshaler(ec, unmarshalInputUpdateRoleInput)),
 			graphql.NewInputUnmarshaler("UpdateUserInput", graphql.BindUnmarshaler(ec, unmarshalInputUpdateUserInput)),
@@ -1818,8 +2003,8 @@ type Mutation {
   "Gives a profile of the account a PIN, another one, or none; asks for the account's password."
   setPin(input: SetPinInput!): ProfilePayload! @authenticated
   """
-  Gives the signed-in account a new password. Its other sessions end; this one
-  goes on. A wrong present password counts as an attempt to sign in.
+  Gives the signed-in account a new password, or its first. Its other sessions end;
+  this one goes on. A wrong present password counts as an attempt to sign in.
   """
   changePassword(input: ChangePasswordInput!): ChangePasswordPayload! @authenticated
   "Ends a session of the signed-in account; of any account with user:write."
@@ -1952,6 +2137,8 @@ type SignIn {
   at: DateTime!
   "How it was tried."
   method: SignInMethod!
+  "The name of the provider whose word it was, also where that made the account; empty without one."
+  provider: String!
   "What came of it."
   outcome: SignInOutcome!
   "Where it came from."
@@ -1974,6 +2161,16 @@ enum SignInMethod {
   PASSWORD_AND_PASSKEY
   "By password, and by setting up a second factor, which administrators must have."
   PASSWORD_AND_SET_UP
+  "With an account of a provider."
+  PROVIDER
+  "With an account of a provider and a code of an authenticator app."
+  PROVIDER_AND_CODE
+  "With an account of a provider and a recovery code."
+  PROVIDER_AND_RECOVERY_CODE
+  "With an account of a provider and a passkey."
+  PROVIDER_AND_PASSKEY
+  "With an account of a provider, and by setting up a second factor."
+  PROVIDER_AND_SET_UP
 }
 
 "What came of a sign-in."
@@ -1982,9 +2179,9 @@ enum SignInOutcome {
   SUCCEEDED
   "The password was wrong."
   WRONG_PASSWORD
-  "The password was right, but the account is blocked."
+  "The password or the provider's word was right, but the account is blocked."
   BLOCKED
-  "The password was right; no second factor was shown."
+  "The password or the provider's word was right; no second factor was shown."
   SECOND_FACTOR_DUE
   "The code or the passkey was wrong."
   WRONG_FACTOR
@@ -2236,8 +2433,11 @@ input SetPinInput {
   profileId: ID!
   "4 to 8 digits; null takes it away."
   pin: String
-  "The account's password. A wrong one counts as an attempt to sign in."
-  password: String!
+  """
+  The account's password. A wrong one counts as an attempt to sign in. Absent of
+  an account that has none, which needs a fresh sign-in instead.
+  """
+  password: String
 }
 
 "The profile to delete."
@@ -2310,8 +2510,8 @@ input AuditFilter {
 
 "The present and the new password."
 input ChangePasswordInput {
-  "The password until now."
-  password: String!
+  "The password until now; absent of an account that has none."
+  password: String
   "8 characters or more."
   newPassword: String!
 }
@@ -2486,6 +2686,10 @@ type Factors {
   recoveryCodes: Int!
   "Whether the account must have a second factor."
   required: Boolean!
+  "Whether it has a password."
+  password: Boolean!
+  "Its accounts with providers, oldest first."
+  identities: [Identity!]!
 }
 
 "A passkey."
@@ -2638,6 +2842,116 @@ input RenamePasskeyInput {
 "The passkey to take away."
 input DeletePasskeyInput {
   "The passkey."
+  id: ID!
+}
+
+# ---- signing in with others ------------------------------------------------
+
+extend type Query {
+  "Who else one can sign in with here; as the operator configured it."
+  signInProviders: [SignInProvider!]! @public
+}
+
+extend type Mutation {
+  """
+  Says where to send the viewer so that a provider can ask them. A cookie binds
+  its answer to this browser, for ten minutes and one use. PROVIDER_AWAY when the
+  provider cannot be reached. To link or to confirm, someone must be signed in; to
+  link, with a fresh sign-in.
+  """
+  beginProvider(input: BeginProviderInput!): ProviderWay! @public
+  """
+  Takes the provider's answer. TICKET_ENDED unless it was asked for in this
+  browser, lately, and for the first time; PROVIDER_REFUSED when it proves
+  nothing; EMAIL_HAS_ACCOUNT when an account with the e-mail address is there, to
+  which its owner has to sign in and link it.
+  """
+  finishProvider(input: FinishProviderInput!): ProviderPayload! @public
+  "Unlinks an account of a provider; the last way to sign in stays (LAST_WAY_IN). Needs a fresh sign-in."
+  unlinkIdentity(input: UnlinkIdentityInput!): FactorsPayload! @authenticated
+}
+
+"One that vouches for viewers who have an account there."
+type SignInProvider {
+  "What it is called in this API."
+  id: String!
+  "The name shown to people."
+  name: String!
+}
+
+"What a provider is asked for."
+enum ProviderAim {
+  "To sign in, or to make an account."
+  SIGN_IN
+  "To link the signed-in account with one of the provider."
+  LINK
+  "To show again who is there, with an account that is linked."
+  CONFIRM
+}
+
+"An account with a provider, with which one signs in here."
+type Identity {
+  "Global identifier."
+  id: ID!
+  "The provider's name; its address where it is configured no more."
+  provider: String!
+  "The e-mail address or the name there; may be empty."
+  label: String!
+  "When it was linked."
+  createdAt: DateTime!
+  "When it was last used; null if never."
+  usedAt: DateTime
+  "Its provider among signInProviders; null where that is configured no more, and one cannot sign in with it."
+  providerId: String
+}
+
+"Where the viewer is sent."
+type ProviderWay {
+  "The provider's address."
+  url: String!
+}
+
+"What a provider's answer leads to."
+type ProviderPayload {
+  "What was asked for."
+  aim: ProviderAim!
+  "The page that the viewer wanted: a path of the cinema."
+  to: String!
+  "The session that was opened, or confirmed; null when a link was asked for or a second step is due."
+  session: SessionPayload
+  "The second step that is due; null without one."
+  secondFactor: SecondFactor
+  "What the account has after a link; else null."
+  factors: Factors
+}
+
+"How to begin with a provider."
+input BeginProviderInput {
+  "One of signInProviders."
+  provider: String!
+  "What for."
+  aim: ProviderAim = SIGN_IN
+  "The page to come to in the end: a path of the cinema; the home page if absent or not one."
+  to: String
+}
+
+"What the provider sent back, as it stood in the address."
+input FinishProviderInput {
+  "The provider that the address is of."
+  provider: String!
+  "As it came."
+  state: String!
+  "As it came."
+  code: String!
+  "The issuer, where the answer names it."
+  iss: String
+  "The language of the first profile, where an account is made."
+  locale: Locale
+}
+
+"The identity to unlink."
+input UnlinkIdentityInput {
+  "The identity."
   id: ID!
 }
 `, BuiltIn: false},
@@ -2865,6 +3179,10 @@ func childFields_Factors(ctx context.Context, ec *executionContext, field graphq
 		return fieldContext_Factors_recoveryCodes(ctx, ec, field)
 	case "required":
 		return fieldContext_Factors_required(ctx, ec, field)
+	case "password":
+		return fieldContext_Factors_password(ctx, ec, field)
+	case "identities":
+		return fieldContext_Factors_identities(ctx, ec, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type Factors", field.Name)
 }
@@ -2881,6 +3199,24 @@ func childFields_FactorsPayload(ctx context.Context, ec *executionContext, field
 		return fieldContext_FactorsPayload_session(ctx, ec, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type FactorsPayload", field.Name)
+}
+
+func childFields_Identity(ctx context.Context, ec *executionContext, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "id":
+		return fieldContext_Identity_id(ctx, ec, field)
+	case "provider":
+		return fieldContext_Identity_provider(ctx, ec, field)
+	case "label":
+		return fieldContext_Identity_label(ctx, ec, field)
+	case "createdAt":
+		return fieldContext_Identity_createdAt(ctx, ec, field)
+	case "usedAt":
+		return fieldContext_Identity_usedAt(ctx, ec, field)
+	case "providerId":
+		return fieldContext_Identity_providerId(ctx, ec, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type Identity", field.Name)
 }
 
 func childFields_PageInfo(ctx context.Context, ec *executionContext, field graphql.CollectedField) (*graphql.FieldContext, error) {
@@ -2977,6 +3313,30 @@ func childFields_ProfilePayload(ctx context.Context, ec *executionContext, field
 	return nil, fmt.Errorf("no field named %q was found under type ProfilePayload", field.Name)
 }
 
+func childFields_ProviderPayload(ctx context.Context, ec *executionContext, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "aim":
+		return fieldContext_ProviderPayload_aim(ctx, ec, field)
+	case "to":
+		return fieldContext_ProviderPayload_to(ctx, ec, field)
+	case "session":
+		return fieldContext_ProviderPayload_session(ctx, ec, field)
+	case "secondFactor":
+		return fieldContext_ProviderPayload_secondFactor(ctx, ec, field)
+	case "factors":
+		return fieldContext_ProviderPayload_factors(ctx, ec, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type ProviderPayload", field.Name)
+}
+
+func childFields_ProviderWay(ctx context.Context, ec *executionContext, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "url":
+		return fieldContext_ProviderWay_url(ctx, ec, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type ProviderWay", field.Name)
+}
+
 func childFields_Role(ctx context.Context, ec *executionContext, field graphql.CollectedField) (*graphql.FieldContext, error) {
 	switch field.Name {
 	case "name":
@@ -3063,6 +3423,8 @@ func childFields_SignIn(ctx context.Context, ec *executionContext, field graphql
 		return fieldContext_SignIn_at(ctx, ec, field)
 	case "method":
 		return fieldContext_SignIn_method(ctx, ec, field)
+	case "provider":
+		return fieldContext_SignIn_provider(ctx, ec, field)
 	case "outcome":
 		return fieldContext_SignIn_outcome(ctx, ec, field)
 	case "client":
@@ -3105,6 +3467,16 @@ func childFields_SignInPayload(ctx context.Context, ec *executionContext, field 
 		return fieldContext_SignInPayload_secondFactor(ctx, ec, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type SignInPayload", field.Name)
+}
+
+func childFields_SignInProvider(ctx context.Context, ec *executionContext, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "id":
+		return fieldContext_SignInProvider_id(ctx, ec, field)
+	case "name":
+		return fieldContext_SignInProvider_name(ctx, ec, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type SignInProvider", field.Name)
 }
 
 func childFields_SignOutPayload(ctx context.Context, ec *executionContext, field graphql.CollectedField) (*graphql.FieldContext, error) {
@@ -3397,6 +3769,20 @@ func field_Mutation_beginPasskey_args(ctx context.Context, ec *executionContext,
 	return args, nil
 }
 
+func field_Mutation_beginProvider_args(ctx context.Context, ec *executionContext, rawArgs map[string]any) (map[string]any, error) {
+	var err error
+	args := map[string]any{}
+	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "input",
+		func(ctx context.Context, v any) (BeginProviderInput, error) {
+			return unmarshalNBeginProviderInput2githubᚗcomᚋnetflixathomeᚋcinemaᚋgraphᚋauthᚐBeginProviderInput(ctx, ec, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["input"] = arg0
+	return args, nil
+}
+
 func field_Mutation_beginTotp_args(ctx context.Context, ec *executionContext, rawArgs map[string]any) (map[string]any, error) {
 	var err error
 	args := map[string]any{}
@@ -3565,6 +3951,20 @@ func field_Mutation_endSessions_args(ctx context.Context, ec *executionContext, 
 	return args, nil
 }
 
+func field_Mutation_finishProvider_args(ctx context.Context, ec *executionContext, rawArgs map[string]any) (map[string]any, error) {
+	var err error
+	args := map[string]any{}
+	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "input",
+		func(ctx context.Context, v any) (FinishProviderInput, error) {
+			return unmarshalNFinishProviderInput2githubᚗcomᚋnetflixathomeᚋcinemaᚋgraphᚋauthᚐFinishProviderInput(ctx, ec, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["input"] = arg0
+	return args, nil
+}
+
 func field_Mutation_finishSignIn_args(ctx context.Context, ec *executionContext, rawArgs map[string]any) (map[string]any, error) {
 	var err error
 	args := map[string]any{}
@@ -3655,6 +4055,20 @@ func field_Mutation_switchProfile_args(ctx context.Context, ec *executionContext
 	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "input",
 		func(ctx context.Context, v any) (SwitchProfileInput, error) {
 			return unmarshalNSwitchProfileInput2githubᚗcomᚋnetflixathomeᚋcinemaᚋgraphᚋauthᚐSwitchProfileInput(ctx, ec, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["input"] = arg0
+	return args, nil
+}
+
+func field_Mutation_unlinkIdentity_args(ctx context.Context, ec *executionContext, rawArgs map[string]any) (map[string]any, error) {
+	var err error
+	args := map[string]any{}
+	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "input",
+		func(ctx context.Context, v any) (UnlinkIdentityInput, error) {
+			return unmarshalNUnlinkIdentityInput2githubᚗcomᚋnetflixathomeᚋcinemaᚋgraphᚋauthᚐUnlinkIdentityInput(ctx, ec, v)
 		})
 	if err != nil {
 		return nil, err
@@ -4910,6 +5324,61 @@ func fieldContext_Factors_required(_ context.Context, ec *executionContext, fiel
 	return graphql.NewScalarFieldContext("Factors", field, false, false, "Boolean")
 }
 
+func _Factors_password(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *auth.Factors) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_Factors_password(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Password, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v bool) graphql.Marshaler {
+			return marshalNBoolean2bool(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_Factors_password(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("Factors", field, false, false, "Boolean")
+}
+
+func _Factors_identities(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *auth.Factors) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_Factors_identities(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Identities, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v []auth.Identity) graphql.Marshaler {
+			return marshalNIdentity2ᚕgithubᚗcomᚋnetflixathomeᚋcinemaᚋsubgraphsᚋauthᚐIdentityᚄ(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_Factors_identities(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Factors",
+		Field:      field,
+		IsMethod:   false,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return childFields_Identity(ctx, ec, field)
+		},
+	}
+	return fc, nil
+}
+
 func _FactorsPayload_factors(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *FactorsPayload) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
@@ -5027,6 +5496,144 @@ func fieldContext_FactorsPayload_session(_ context.Context, ec *executionContext
 		},
 	}
 	return fc, nil
+}
+
+func _Identity_id(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *auth.Identity) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_Identity_id(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.ID, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v gid.ID) graphql.Marshaler {
+			return marshalNID2githubᚗcomᚋnetflixathomeᚋcinemaᚋinternalᚋgidᚐID(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_Identity_id(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("Identity", field, false, false, "ID")
+}
+
+func _Identity_provider(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *auth.Identity) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_Identity_provider(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Provider, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v string) graphql.Marshaler {
+			return marshalNString2string(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_Identity_provider(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("Identity", field, false, false, "String")
+}
+
+func _Identity_label(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *auth.Identity) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_Identity_label(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Label, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v string) graphql.Marshaler {
+			return marshalNString2string(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_Identity_label(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("Identity", field, false, false, "String")
+}
+
+func _Identity_createdAt(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *auth.Identity) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_Identity_createdAt(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.CreatedAt, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v time.Time) graphql.Marshaler {
+			return marshalNDateTime2timeᚐTime(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_Identity_createdAt(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("Identity", field, false, false, "DateTime")
+}
+
+func _Identity_usedAt(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *auth.Identity) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_Identity_usedAt(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.UsedAt, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *time.Time) graphql.Marshaler {
+			return marshalODateTime2ᚖtimeᚐTime(ctx, ec, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func fieldContext_Identity_usedAt(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("Identity", field, false, false, "DateTime")
+}
+
+func _Identity_providerId(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *auth.Identity) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_Identity_providerId(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.ProviderID, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *string) graphql.Marshaler {
+			return marshalOString2ᚖstring(ctx, ec, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func fieldContext_Identity_providerId(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("Identity", field, false, false, "String")
 }
 
 func _Mutation_signUp(ctx context.Context, ec *executionContext, field graphql.CollectedField) (ret graphql.Marshaler) {
@@ -6333,6 +6940,138 @@ func fieldContext_Mutation_makeRecoveryCodes(_ context.Context, ec *executionCon
 	return fc, nil
 }
 
+func _Mutation_beginProvider(ctx context.Context, ec *executionContext, field graphql.CollectedField) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_Mutation_beginProvider(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			fc := graphql.GetFieldContext(ctx)
+			return ec.Resolvers.Mutation().BeginProvider(ctx, fc.Args["input"].(BeginProviderInput))
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *auth.ProviderWay) graphql.Marshaler {
+			return marshalNProviderWay2ᚖgithubᚗcomᚋnetflixathomeᚋcinemaᚋsubgraphsᚋauthᚐProviderWay(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_Mutation_beginProvider(ctx context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Mutation",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return childFields_ProviderWay(ctx, ec, field)
+		},
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = ec.Recover(ctx, r)
+			ec.Error(ctx, err)
+		}
+	}()
+	ctx = graphql.WithFieldContext(ctx, fc)
+	if fc.Args, err = field_Mutation_beginProvider_args(ctx, ec, field.ArgumentMap(ec.Variables)); err != nil {
+		ec.Error(ctx, err)
+		return fc, err
+	}
+	return fc, nil
+}
+
+func _Mutation_finishProvider(ctx context.Context, ec *executionContext, field graphql.CollectedField) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_Mutation_finishProvider(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			fc := graphql.GetFieldContext(ctx)
+			return ec.Resolvers.Mutation().FinishProvider(ctx, fc.Args["input"].(FinishProviderInput))
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *ProviderPayload) graphql.Marshaler {
+			return marshalNProviderPayload2ᚖgithubᚗcomᚋnetflixathomeᚋcinemaᚋgraphᚋauthᚐProviderPayload(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_Mutation_finishProvider(ctx context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Mutation",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return childFields_ProviderPayload(ctx, ec, field)
+		},
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = ec.Recover(ctx, r)
+			ec.Error(ctx, err)
+		}
+	}()
+	ctx = graphql.WithFieldContext(ctx, fc)
+	if fc.Args, err = field_Mutation_finishProvider_args(ctx, ec, field.ArgumentMap(ec.Variables)); err != nil {
+		ec.Error(ctx, err)
+		return fc, err
+	}
+	return fc, nil
+}
+
+func _Mutation_unlinkIdentity(ctx context.Context, ec *executionContext, field graphql.CollectedField) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_Mutation_unlinkIdentity(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			fc := graphql.GetFieldContext(ctx)
+			return ec.Resolvers.Mutation().UnlinkIdentity(ctx, fc.Args["input"].(UnlinkIdentityInput))
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *FactorsPayload) graphql.Marshaler {
+			return marshalNFactorsPayload2ᚖgithubᚗcomᚋnetflixathomeᚋcinemaᚋgraphᚋauthᚐFactorsPayload(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_Mutation_unlinkIdentity(ctx context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Mutation",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return childFields_FactorsPayload(ctx, ec, field)
+		},
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = ec.Recover(ctx, r)
+			ec.Error(ctx, err)
+		}
+	}()
+	ctx = graphql.WithFieldContext(ctx, fc)
+	if fc.Args, err = field_Mutation_unlinkIdentity_args(ctx, ec, field.ArgumentMap(ec.Variables)); err != nil {
+		ec.Error(ctx, err)
+		return fc, err
+	}
+	return fc, nil
+}
+
 func _PageInfo_hasNextPage(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *PageInfo) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
@@ -6949,6 +7688,171 @@ func fieldContext_ProfilePayload_user(_ context.Context, ec *executionContext, f
 	return fc, nil
 }
 
+func _ProviderPayload_aim(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ProviderPayload) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_ProviderPayload_aim(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Aim, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v auth.ProviderAim) graphql.Marshaler {
+			return marshalNProviderAim2githubᚗcomᚋnetflixathomeᚋcinemaᚋsubgraphsᚋauthᚐProviderAim(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_ProviderPayload_aim(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("ProviderPayload", field, false, false, "ProviderAim")
+}
+
+func _ProviderPayload_to(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ProviderPayload) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_ProviderPayload_to(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.To, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v string) graphql.Marshaler {
+			return marshalNString2string(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_ProviderPayload_to(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("ProviderPayload", field, false, false, "String")
+}
+
+func _ProviderPayload_session(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ProviderPayload) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_ProviderPayload_session(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Session, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *SessionPayload) graphql.Marshaler {
+			return marshalOSessionPayload2ᚖgithubᚗcomᚋnetflixathomeᚋcinemaᚋgraphᚋauthᚐSessionPayload(ctx, ec, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func fieldContext_ProviderPayload_session(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "ProviderPayload",
+		Field:      field,
+		IsMethod:   false,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return childFields_SessionPayload(ctx, ec, field)
+		},
+	}
+	return fc, nil
+}
+
+func _ProviderPayload_secondFactor(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ProviderPayload) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_ProviderPayload_secondFactor(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.SecondFactor, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *auth.SecondFactor) graphql.Marshaler {
+			return marshalOSecondFactor2ᚖgithubᚗcomᚋnetflixathomeᚋcinemaᚋsubgraphsᚋauthᚐSecondFactor(ctx, ec, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func fieldContext_ProviderPayload_secondFactor(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "ProviderPayload",
+		Field:      field,
+		IsMethod:   false,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return childFields_SecondFactor(ctx, ec, field)
+		},
+	}
+	return fc, nil
+}
+
+func _ProviderPayload_factors(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ProviderPayload) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_ProviderPayload_factors(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Factors, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *auth.Factors) graphql.Marshaler {
+			return marshalOFactors2ᚖgithubᚗcomᚋnetflixathomeᚋcinemaᚋsubgraphsᚋauthᚐFactors(ctx, ec, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func fieldContext_ProviderPayload_factors(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "ProviderPayload",
+		Field:      field,
+		IsMethod:   false,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return childFields_Factors(ctx, ec, field)
+		},
+	}
+	return fc, nil
+}
+
+func _ProviderWay_url(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *auth.ProviderWay) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_ProviderWay_url(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.URL, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v string) graphql.Marshaler {
+			return marshalNString2string(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_ProviderWay_url(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("ProviderWay", field, false, false, "String")
+}
+
 func _Query_me(ctx context.Context, ec *executionContext, field graphql.CollectedField) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
@@ -7204,6 +8108,38 @@ func fieldContext_Query_passkeySupport(_ context.Context, ec *executionContext, 
 		IsResolver: true,
 		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 			return childFields_PasskeySupport(ctx, ec, field)
+		},
+	}
+	return fc, nil
+}
+
+func _Query_signInProviders(ctx context.Context, ec *executionContext, field graphql.CollectedField) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_Query_signInProviders(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return ec.Resolvers.Query().SignInProviders(ctx)
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v []*auth.SignInProvider) graphql.Marshaler {
+			return marshalNSignInProvider2ᚕᚖgithubᚗcomᚋnetflixathomeᚋcinemaᚋsubgraphsᚋauthᚐSignInProviderᚄ(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_Query_signInProviders(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Query",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return childFields_SignInProvider(ctx, ec, field)
 		},
 	}
 	return fc, nil
@@ -8018,6 +8954,29 @@ func fieldContext_SignIn_method(_ context.Context, ec *executionContext, field g
 	return graphql.NewScalarFieldContext("SignIn", field, false, false, "SignInMethod")
 }
 
+func _SignIn_provider(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *auth.SignIn) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_SignIn_provider(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Provider, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v string) graphql.Marshaler {
+			return marshalNString2string(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_SignIn_provider(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("SignIn", field, false, false, "String")
+}
+
 func _SignIn_outcome(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *auth.SignIn) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
@@ -8332,6 +9291,52 @@ func fieldContext_SignInPayload_secondFactor(_ context.Context, ec *executionCon
 		},
 	}
 	return fc, nil
+}
+
+func _SignInProvider_id(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *auth.SignInProvider) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_SignInProvider_id(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.ID, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v string) graphql.Marshaler {
+			return marshalNString2string(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_SignInProvider_id(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("SignInProvider", field, false, false, "String")
+}
+
+func _SignInProvider_name(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *auth.SignInProvider) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_SignInProvider_name(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Name, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v string) graphql.Marshaler {
+			return marshalNString2string(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_SignInProvider_name(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("SignInProvider", field, false, false, "String")
 }
 
 func _SignOutPayload_signedOut(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *SignOutPayload) (ret graphql.Marshaler) {
@@ -10267,6 +11272,66 @@ func UnmarshalBeginPasskeySignInInput(ctx context.Context, raw any) (BeginPasske
 	return out, err
 }
 
+func unmarshalInputBeginProviderInput(ctx context.Context, ec *executionContext, obj any) (BeginProviderInput, error) {
+	var it BeginProviderInput
+	if obj == nil {
+		return it, nil
+	}
+
+	asMap := map[string]any{}
+	for k, v := range obj.(map[string]any) {
+		asMap[k] = v
+	}
+
+	if _, present := asMap["aim"]; !present {
+		asMap["aim"] = "SIGN_IN"
+	}
+
+	fieldsInOrder := [...]string{"provider", "aim", "to"}
+	for _, k := range fieldsInOrder {
+		v, ok := asMap[k]
+		if !ok {
+			continue
+		}
+		switch k {
+		case "provider":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("provider"))
+			data, err := unmarshalNString2string(ctx, ec, v)
+			if err != nil {
+				return it, err
+			}
+			it.Provider = data
+		case "aim":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("aim"))
+			data, err := unmarshalOProviderAim2ᚖgithubᚗcomᚋnetflixathomeᚋcinemaᚋsubgraphsᚋauthᚐProviderAim(ctx, ec, v)
+			if err != nil {
+				return it, err
+			}
+			it.Aim = graphql.OmittableOf(data)
+		case "to":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("to"))
+			data, err := unmarshalOString2ᚖstring(ctx, ec, v)
+			if err != nil {
+				return it, err
+			}
+			it.To = graphql.OmittableOf(data)
+		}
+	}
+	return it, nil
+}
+
+// UnmarshalBeginProviderInput unmarshals raw into the BeginProviderInput input type, using the
+// unmarshaler bound to ctx's request. Call it from a resolver to decode an input
+// object that was not passed as a field argument.
+//
+// ctx must come from a gqlgen request; outside one there is no unmarshaler to use
+// and the returned error says so.
+func UnmarshalBeginProviderInput(ctx context.Context, raw any) (BeginProviderInput, error) {
+	var out BeginProviderInput
+	err := graphql.UnmarshalNamedInputFromContext(ctx, "BeginProviderInput", raw, &out)
+	return out, err
+}
+
 func unmarshalInputChangePasswordInput(ctx context.Context, ec *executionContext, obj any) (ChangePasswordInput, error) {
 	var it ChangePasswordInput
 	if obj == nil {
@@ -10287,11 +11352,11 @@ func unmarshalInputChangePasswordInput(ctx context.Context, ec *executionContext
 		switch k {
 		case "password":
 			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("password"))
-			data, err := unmarshalNString2string(ctx, ec, v)
+			data, err := unmarshalOString2ᚖstring(ctx, ec, v)
 			if err != nil {
 				return it, err
 			}
-			it.Password = data
+			it.Password = graphql.OmittableOf(data)
 		case "newPassword":
 			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("newPassword"))
 			data, err := unmarshalNString2string(ctx, ec, v)
@@ -10810,6 +11875,76 @@ func UnmarshalEndSessionsInput(ctx context.Context, raw any) (EndSessionsInput, 
 	return out, err
 }
 
+func unmarshalInputFinishProviderInput(ctx context.Context, ec *executionContext, obj any) (FinishProviderInput, error) {
+	var it FinishProviderInput
+	if obj == nil {
+		return it, nil
+	}
+
+	asMap := map[string]any{}
+	for k, v := range obj.(map[string]any) {
+		asMap[k] = v
+	}
+
+	fieldsInOrder := [...]string{"provider", "state", "code", "iss", "locale"}
+	for _, k := range fieldsInOrder {
+		v, ok := asMap[k]
+		if !ok {
+			continue
+		}
+		switch k {
+		case "provider":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("provider"))
+			data, err := unmarshalNString2string(ctx, ec, v)
+			if err != nil {
+				return it, err
+			}
+			it.Provider = data
+		case "state":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("state"))
+			data, err := unmarshalNString2string(ctx, ec, v)
+			if err != nil {
+				return it, err
+			}
+			it.State = data
+		case "code":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("code"))
+			data, err := unmarshalNString2string(ctx, ec, v)
+			if err != nil {
+				return it, err
+			}
+			it.Code = data
+		case "iss":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("iss"))
+			data, err := unmarshalOString2ᚖstring(ctx, ec, v)
+			if err != nil {
+				return it, err
+			}
+			it.Iss = graphql.OmittableOf(data)
+		case "locale":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("locale"))
+			data, err := unmarshalOLocale2ᚖstring(ctx, ec, v)
+			if err != nil {
+				return it, err
+			}
+			it.Locale = graphql.OmittableOf(data)
+		}
+	}
+	return it, nil
+}
+
+// UnmarshalFinishProviderInput unmarshals raw into the FinishProviderInput input type, using the
+// unmarshaler bound to ctx's request. Call it from a resolver to decode an input
+// object that was not passed as a field argument.
+//
+// ctx must come from a gqlgen request; outside one there is no unmarshaler to use
+// and the returned error says so.
+func UnmarshalFinishProviderInput(ctx context.Context, raw any) (FinishProviderInput, error) {
+	var out FinishProviderInput
+	err := graphql.UnmarshalNamedInputFromContext(ctx, "FinishProviderInput", raw, &out)
+	return out, err
+}
+
 func unmarshalInputFinishSignInInput(ctx context.Context, ec *executionContext, obj any) (FinishSignInInput, error) {
 	var it FinishSignInInput
 	if obj == nil {
@@ -11047,11 +12182,11 @@ func unmarshalInputSetPinInput(ctx context.Context, ec *executionContext, obj an
 			it.Pin = graphql.OmittableOf(data)
 		case "password":
 			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("password"))
-			data, err := unmarshalNString2string(ctx, ec, v)
+			data, err := unmarshalOString2ᚖstring(ctx, ec, v)
 			if err != nil {
 				return it, err
 			}
-			it.Password = data
+			it.Password = graphql.OmittableOf(data)
 		}
 	}
 	return it, nil
@@ -11280,6 +12415,48 @@ func unmarshalInputSwitchProfileInput(ctx context.Context, ec *executionContext,
 func UnmarshalSwitchProfileInput(ctx context.Context, raw any) (SwitchProfileInput, error) {
 	var out SwitchProfileInput
 	err := graphql.UnmarshalNamedInputFromContext(ctx, "SwitchProfileInput", raw, &out)
+	return out, err
+}
+
+func unmarshalInputUnlinkIdentityInput(ctx context.Context, ec *executionContext, obj any) (UnlinkIdentityInput, error) {
+	var it UnlinkIdentityInput
+	if obj == nil {
+		return it, nil
+	}
+
+	asMap := map[string]any{}
+	for k, v := range obj.(map[string]any) {
+		asMap[k] = v
+	}
+
+	fieldsInOrder := [...]string{"id"}
+	for _, k := range fieldsInOrder {
+		v, ok := asMap[k]
+		if !ok {
+			continue
+		}
+		switch k {
+		case "id":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("id"))
+			data, err := unmarshalNID2githubᚗcomᚋnetflixathomeᚋcinemaᚋinternalᚋgidᚐID(ctx, ec, v)
+			if err != nil {
+				return it, err
+			}
+			it.ID = data
+		}
+	}
+	return it, nil
+}
+
+// UnmarshalUnlinkIdentityInput unmarshals raw into the UnlinkIdentityInput input type, using the
+// unmarshaler bound to ctx's request. Call it from a resolver to decode an input
+// object that was not passed as a field argument.
+//
+// ctx must come from a gqlgen request; outside one there is no unmarshaler to use
+// and the returned error says so.
+func UnmarshalUnlinkIdentityInput(ctx context.Context, raw any) (UnlinkIdentityInput, error) {
+	var out UnlinkIdentityInput
+	err := graphql.UnmarshalNamedInputFromContext(ctx, "UnlinkIdentityInput", raw, &out)
 	return out, err
 }
 
@@ -12107,6 +13284,16 @@ func _Factors(ctx context.Context, ec *executionContext, sel ast.SelectionSet, o
 			if out.Values[i] == graphql.Null {
 				out.Invalids++
 			}
+		case "password":
+			out.Values[i] = _Factors_password(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "identities":
+			out.Values[i] = _Factors_identities(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
 		default:
 			panic("unknown field " + strconv.Quote(field.Name))
 		}
@@ -12152,6 +13339,64 @@ func _FactorsPayload(ctx context.Context, ec *executionContext, sel ast.Selectio
 			}
 		case "session":
 			out.Values[i] = _FactorsPayload_session(ctx, ec, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				out.Invalids++
+			}
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	out.Dispatch(ctx)
+	if out.Invalids > 0 {
+		return graphql.Null
+	}
+
+	if n := len(deferred.Defers); n > 0 {
+		atomic.AddInt32(&ec.Deferred, int32(min(n, math.MaxInt32)))
+		ec.ProcessDeferredGroup(deferred)
+	}
+
+	return out
+}
+
+var identityImplementors = []string{"Identity"}
+
+func _Identity(ctx context.Context, ec *executionContext, sel ast.SelectionSet, obj *auth.Identity) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, identityImplementors)
+
+	out := graphql.NewFieldSet(fields)
+	deferred := graphql.NewDeferredGroup(ctx)
+	for i, field := range fields {
+		switch field.Name {
+		case "__typename":
+			out.Values[i] = graphql.MarshalString("Identity")
+		case "id":
+			out.Values[i] = _Identity_id(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "provider":
+			out.Values[i] = _Identity_provider(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "label":
+			out.Values[i] = _Identity_label(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "createdAt":
+			out.Values[i] = _Identity_createdAt(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "usedAt":
+			out.Values[i] = _Identity_usedAt(ctx, ec, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				out.Invalids++
+			}
+		case "providerId":
+			out.Values[i] = _Identity_providerId(ctx, ec, field, obj)
 			if out.Values[i] == graphql.RequiredNull {
 				out.Invalids++
 			}
@@ -12404,6 +13649,27 @@ func _Mutation(ctx context.Context, ec *executionContext, sel ast.SelectionSet) 
 		case "makeRecoveryCodes":
 			out.Values[i] = ec.OperationContext.RootResolverMiddleware(innerCtx, func(ctx context.Context) (res graphql.Marshaler) {
 				return _Mutation_makeRecoveryCodes(ctx, ec, field)
+			})
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "beginProvider":
+			out.Values[i] = ec.OperationContext.RootResolverMiddleware(innerCtx, func(ctx context.Context) (res graphql.Marshaler) {
+				return _Mutation_beginProvider(ctx, ec, field)
+			})
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "finishProvider":
+			out.Values[i] = ec.OperationContext.RootResolverMiddleware(innerCtx, func(ctx context.Context) (res graphql.Marshaler) {
+				return _Mutation_finishProvider(ctx, ec, field)
+			})
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "unlinkIdentity":
+			out.Values[i] = ec.OperationContext.RootResolverMiddleware(innerCtx, func(ctx context.Context) (res graphql.Marshaler) {
+				return _Mutation_unlinkIdentity(ctx, ec, field)
 			})
 			if out.Values[i] == graphql.Null {
 				out.Invalids++
@@ -12751,6 +14017,92 @@ func _ProfilePayload(ctx context.Context, ec *executionContext, sel ast.Selectio
 	return out
 }
 
+var providerPayloadImplementors = []string{"ProviderPayload"}
+
+func _ProviderPayload(ctx context.Context, ec *executionContext, sel ast.SelectionSet, obj *ProviderPayload) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, providerPayloadImplementors)
+
+	out := graphql.NewFieldSet(fields)
+	deferred := graphql.NewDeferredGroup(ctx)
+	for i, field := range fields {
+		switch field.Name {
+		case "__typename":
+			out.Values[i] = graphql.MarshalString("ProviderPayload")
+		case "aim":
+			out.Values[i] = _ProviderPayload_aim(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "to":
+			out.Values[i] = _ProviderPayload_to(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "session":
+			out.Values[i] = _ProviderPayload_session(ctx, ec, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				out.Invalids++
+			}
+		case "secondFactor":
+			out.Values[i] = _ProviderPayload_secondFactor(ctx, ec, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				out.Invalids++
+			}
+		case "factors":
+			out.Values[i] = _ProviderPayload_factors(ctx, ec, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				out.Invalids++
+			}
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	out.Dispatch(ctx)
+	if out.Invalids > 0 {
+		return graphql.Null
+	}
+
+	if n := len(deferred.Defers); n > 0 {
+		atomic.AddInt32(&ec.Deferred, int32(min(n, math.MaxInt32)))
+		ec.ProcessDeferredGroup(deferred)
+	}
+
+	return out
+}
+
+var providerWayImplementors = []string{"ProviderWay"}
+
+func _ProviderWay(ctx context.Context, ec *executionContext, sel ast.SelectionSet, obj *auth.ProviderWay) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, providerWayImplementors)
+
+	out := graphql.NewFieldSet(fields)
+	deferred := graphql.NewDeferredGroup(ctx)
+	for i, field := range fields {
+		switch field.Name {
+		case "__typename":
+			out.Values[i] = graphql.MarshalString("ProviderWay")
+		case "url":
+			out.Values[i] = _ProviderWay_url(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	out.Dispatch(ctx)
+	if out.Invalids > 0 {
+		return graphql.Null
+	}
+
+	if n := len(deferred.Defers); n > 0 {
+		atomic.AddInt32(&ec.Deferred, int32(min(n, math.MaxInt32)))
+		ec.ProcessDeferredGroup(deferred)
+	}
+
+	return out
+}
+
 var queryImplementors = []string{"Query"}
 
 func _Query(ctx context.Context, ec *executionContext, sel ast.SelectionSet) graphql.Marshaler {
@@ -12811,6 +14163,12 @@ func _Query(ctx context.Context, ec *executionContext, sel ast.SelectionSet) gra
 				true, true,
 				func(ctx context.Context) graphql.Marshaler {
 					return _Query_passkeySupport(ctx, ec, field)
+				})
+		case "signInProviders":
+			out.ResolveRootConcurrently(innerCtx, ec.OperationContext, i,
+				true, true,
+				func(ctx context.Context) graphql.Marshaler {
+					return _Query_signInProviders(ctx, ec, field)
 				})
 		case "_entities":
 			out.ResolveRootConcurrently(innerCtx, ec.OperationContext, i,
@@ -13142,6 +14500,11 @@ func _SignIn(ctx context.Context, ec *executionContext, sel ast.SelectionSet, ob
 			if out.Values[i] == graphql.Null {
 				out.Invalids++
 			}
+		case "provider":
+			out.Values[i] = _SignIn_provider(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
 		case "outcome":
 			out.Values[i] = _SignIn_outcome(ctx, ec, field, obj)
 			if out.Values[i] == graphql.Null {
@@ -13279,6 +14642,44 @@ func _SignInPayload(ctx context.Context, ec *executionContext, sel ast.Selection
 		case "secondFactor":
 			out.Values[i] = _SignInPayload_secondFactor(ctx, ec, field, obj)
 			if out.Values[i] == graphql.RequiredNull {
+				out.Invalids++
+			}
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	out.Dispatch(ctx)
+	if out.Invalids > 0 {
+		return graphql.Null
+	}
+
+	if n := len(deferred.Defers); n > 0 {
+		atomic.AddInt32(&ec.Deferred, int32(min(n, math.MaxInt32)))
+		ec.ProcessDeferredGroup(deferred)
+	}
+
+	return out
+}
+
+var signInProviderImplementors = []string{"SignInProvider"}
+
+func _SignInProvider(ctx context.Context, ec *executionContext, sel ast.SelectionSet, obj *auth.SignInProvider) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, signInProviderImplementors)
+
+	out := graphql.NewFieldSet(fields)
+	deferred := graphql.NewDeferredGroup(ctx)
+	for i, field := range fields {
+		switch field.Name {
+		case "__typename":
+			out.Values[i] = graphql.MarshalString("SignInProvider")
+		case "id":
+			out.Values[i] = _SignInProvider_id(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "name":
+			out.Values[i] = _SignInProvider_name(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
 				out.Invalids++
 			}
 		default:
@@ -14050,6 +15451,11 @@ func unmarshalNBeginPasskeySignInInput2githubᚗcomᚋnetflixathomeᚋcinemaᚋg
 	return res, graphql.ErrorOnPath(ctx, err)
 }
 
+func unmarshalNBeginProviderInput2githubᚗcomᚋnetflixathomeᚋcinemaᚋgraphᚋauthᚐBeginProviderInput(ctx context.Context, ec *executionContext, v any) (BeginProviderInput, error) {
+	res, err := unmarshalInputBeginProviderInput(ctx, ec, v)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
 func unmarshalNBoolean2bool(ctx context.Context, ec *executionContext, v any) (bool, error) {
 	res, err := graphql.UnmarshalBoolean(v)
 	return res, graphql.ErrorOnPath(ctx, err)
@@ -14225,6 +15631,11 @@ func marshalNFieldSet2string(ctx context.Context, ec *executionContext, sel ast.
 	return res
 }
 
+func unmarshalNFinishProviderInput2githubᚗcomᚋnetflixathomeᚋcinemaᚋgraphᚋauthᚐFinishProviderInput(ctx context.Context, ec *executionContext, v any) (FinishProviderInput, error) {
+	res, err := unmarshalInputFinishProviderInput(ctx, ec, v)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
 func unmarshalNFinishSignInInput2githubᚗcomᚋnetflixathomeᚋcinemaᚋgraphᚋauthᚐFinishSignInInput(ctx context.Context, ec *executionContext, v any) (FinishSignInInput, error) {
 	res, err := unmarshalInputFinishSignInInput(ctx, ec, v)
 	return res, graphql.ErrorOnPath(ctx, err)
@@ -14238,6 +15649,26 @@ func unmarshalNID2githubᚗcomᚋnetflixathomeᚋcinemaᚋinternalᚋgidᚐID(ct
 
 func marshalNID2githubᚗcomᚋnetflixathomeᚋcinemaᚋinternalᚋgidᚐID(ctx context.Context, ec *executionContext, sel ast.SelectionSet, v gid.ID) graphql.Marshaler {
 	return v
+}
+
+func marshalNIdentity2githubᚗcomᚋnetflixathomeᚋcinemaᚋsubgraphsᚋauthᚐIdentity(ctx context.Context, ec *executionContext, sel ast.SelectionSet, v auth.Identity) graphql.Marshaler {
+	return _Identity(ctx, ec, sel, &v)
+}
+
+func marshalNIdentity2ᚕgithubᚗcomᚋnetflixathomeᚋcinemaᚋsubgraphsᚋauthᚐIdentityᚄ(ctx context.Context, ec *executionContext, sel ast.SelectionSet, v []auth.Identity) graphql.Marshaler {
+	ret := graphql.MarshalSliceConcurrently(ctx, len(v), 0, false, func(ctx context.Context, i int) graphql.Marshaler {
+		fc := graphql.GetFieldContext(ctx)
+		fc.Result = &v[i]
+		return marshalNIdentity2githubᚗcomᚋnetflixathomeᚋcinemaᚋsubgraphsᚋauthᚐIdentity(ctx, ec, sel, v[i])
+	})
+
+	for _, e := range ret {
+		if e == graphql.Null {
+			return graphql.Null
+		}
+	}
+
+	return ret
 }
 
 func unmarshalNInt2int(ctx context.Context, ec *executionContext, v any) (int, error) {
@@ -14386,6 +15817,32 @@ func marshalNProfilePayload2ᚖgithubᚗcomᚋnetflixathomeᚋcinemaᚋgraphᚋa
 		return graphql.Null
 	}
 	return _ProfilePayload(ctx, ec, sel, v)
+}
+
+func unmarshalNProviderAim2githubᚗcomᚋnetflixathomeᚋcinemaᚋsubgraphsᚋauthᚐProviderAim(ctx context.Context, ec *executionContext, v any) (auth.ProviderAim, error) {
+	var res auth.ProviderAim
+	err := res.UnmarshalGQL(v)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+func marshalNProviderAim2githubᚗcomᚋnetflixathomeᚋcinemaᚋsubgraphsᚋauthᚐProviderAim(ctx context.Context, ec *executionContext, sel ast.SelectionSet, v auth.ProviderAim) graphql.Marshaler {
+	return v
+}
+
+func marshalNProviderPayload2ᚖgithubᚗcomᚋnetflixathomeᚋcinemaᚋgraphᚋauthᚐProviderPayload(ctx context.Context, ec *executionContext, sel ast.SelectionSet, v *ProviderPayload) graphql.Marshaler {
+	if v == nil {
+		graphql.AddInvalidNullError(ctx, "ProviderPayload!")
+		return graphql.Null
+	}
+	return _ProviderPayload(ctx, ec, sel, v)
+}
+
+func marshalNProviderWay2ᚖgithubᚗcomᚋnetflixathomeᚋcinemaᚋsubgraphsᚋauthᚐProviderWay(ctx context.Context, ec *executionContext, sel ast.SelectionSet, v *auth.ProviderWay) graphql.Marshaler {
+	if v == nil {
+		graphql.AddInvalidNullError(ctx, "ProviderWay!")
+		return graphql.Null
+	}
+	return _ProviderWay(ctx, ec, sel, v)
 }
 
 func unmarshalNRenamePasskeyInput2githubᚗcomᚋnetflixathomeᚋcinemaᚋgraphᚋauthᚐRenamePasskeyInput(ctx context.Context, ec *executionContext, v any) (RenamePasskeyInput, error) {
@@ -14579,6 +16036,30 @@ func marshalNSignInPayload2ᚖgithubᚗcomᚋnetflixathomeᚋcinemaᚋgraphᚋau
 	return _SignInPayload(ctx, ec, sel, v)
 }
 
+func marshalNSignInProvider2ᚕᚖgithubᚗcomᚋnetflixathomeᚋcinemaᚋsubgraphsᚋauthᚐSignInProviderᚄ(ctx context.Context, ec *executionContext, sel ast.SelectionSet, v []*auth.SignInProvider) graphql.Marshaler {
+	ret := graphql.MarshalSliceConcurrently(ctx, len(v), 0, false, func(ctx context.Context, i int) graphql.Marshaler {
+		fc := graphql.GetFieldContext(ctx)
+		fc.Result = &v[i]
+		return marshalNSignInProvider2ᚖgithubᚗcomᚋnetflixathomeᚋcinemaᚋsubgraphsᚋauthᚐSignInProvider(ctx, ec, sel, v[i])
+	})
+
+	for _, e := range ret {
+		if e == graphql.Null {
+			return graphql.Null
+		}
+	}
+
+	return ret
+}
+
+func marshalNSignInProvider2ᚖgithubᚗcomᚋnetflixathomeᚋcinemaᚋsubgraphsᚋauthᚐSignInProvider(ctx context.Context, ec *executionContext, sel ast.SelectionSet, v *auth.SignInProvider) graphql.Marshaler {
+	if v == nil {
+		graphql.AddInvalidNullError(ctx, "SignInProvider!")
+		return graphql.Null
+	}
+	return _SignInProvider(ctx, ec, sel, v)
+}
+
 func marshalNSignOutPayload2ᚖgithubᚗcomᚋnetflixathomeᚋcinemaᚋgraphᚋauthᚐSignOutPayload(ctx context.Context, ec *executionContext, sel ast.SelectionSet, v *SignOutPayload) graphql.Marshaler {
 	if v == nil {
 		graphql.AddInvalidNullError(ctx, "SignOutPayload!")
@@ -14646,6 +16127,11 @@ func marshalNTotpSetUp2ᚖgithubᚗcomᚋnetflixathomeᚋcinemaᚋsubgraphsᚋau
 		return graphql.Null
 	}
 	return _TotpSetUp(ctx, ec, sel, v)
+}
+
+func unmarshalNUnlinkIdentityInput2githubᚗcomᚋnetflixathomeᚋcinemaᚋgraphᚋauthᚐUnlinkIdentityInput(ctx context.Context, ec *executionContext, v any) (UnlinkIdentityInput, error) {
+	res, err := unmarshalInputUnlinkIdentityInput(ctx, ec, v)
+	return res, graphql.ErrorOnPath(ctx, err)
 }
 
 func unmarshalNUpdateProfileInput2githubᚗcomᚋnetflixathomeᚋcinemaᚋgraphᚋauthᚐUpdateProfileInput(ctx context.Context, ec *executionContext, v any) (UpdateProfileInput, error) {
@@ -15247,6 +16733,22 @@ func unmarshalOProfileByIDsInput2ᚖgithubᚗcomᚋnetflixathomeᚋcinemaᚋgrap
 	}
 	res, err := unmarshalInputProfileByIDsInput(ctx, ec, v)
 	return &res, graphql.ErrorOnPath(ctx, err)
+}
+
+func unmarshalOProviderAim2ᚖgithubᚗcomᚋnetflixathomeᚋcinemaᚋsubgraphsᚋauthᚐProviderAim(ctx context.Context, ec *executionContext, v any) (*auth.ProviderAim, error) {
+	if v == nil {
+		return nil, nil
+	}
+	var res = new(auth.ProviderAim)
+	err := res.UnmarshalGQL(v)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+func marshalOProviderAim2ᚖgithubᚗcomᚋnetflixathomeᚋcinemaᚋsubgraphsᚋauthᚐProviderAim(ctx context.Context, ec *executionContext, sel ast.SelectionSet, v *auth.ProviderAim) graphql.Marshaler {
+	if v == nil {
+		return graphql.Null
+	}
+	return v
 }
 
 func unmarshalORoleName2ᚕgithubᚗcomᚋnetflixathomeᚋcinemaᚋsubgraphsᚋauthᚐRoleNameᚄ(ctx context.Context, ec *executionContext, v any) ([]auth.RoleName, error) {

@@ -76,10 +76,20 @@ type BeginPasskeySignInInput struct {
 	Ticket graphql.Omittable[*string] `json:"ticket,omitempty"`
 }
 
+// How to begin with a provider.
+type BeginProviderInput struct {
+	// One of signInProviders.
+	Provider string `json:"provider"`
+	// What for.
+	Aim graphql.Omittable[*auth.ProviderAim] `json:"aim,omitempty"`
+	// The page to come to in the end: a path of the cinema; the home page if absent or not one.
+	To graphql.Omittable[*string] `json:"to,omitempty"`
+}
+
 // The present and the new password.
 type ChangePasswordInput struct {
-	// The password until now.
-	Password string `json:"password"`
+	// The password until now; absent of an account that has none.
+	Password graphql.Omittable[*string] `json:"password,omitempty"`
 	// 8 characters or more.
 	NewPassword string `json:"newPassword"`
 }
@@ -220,6 +230,20 @@ type FactorsPayload struct {
 	Session *SessionPayload `json:"session,omitempty"`
 }
 
+// What the provider sent back, as it stood in the address.
+type FinishProviderInput struct {
+	// The provider that the address is of.
+	Provider string `json:"provider"`
+	// As it came.
+	State string `json:"state"`
+	// As it came.
+	Code string `json:"code"`
+	// The issuer, where the answer names it.
+	Iss graphql.Omittable[*string] `json:"iss,omitempty"`
+	// The language of the first profile, where an account is made.
+	Locale graphql.Omittable[*string] `json:"locale,omitempty"`
+}
+
 // The second step of a sign-in: one of code, recoveryCode and passkey.
 type FinishSignInInput struct {
 	// The ticket of signIn.
@@ -264,6 +288,20 @@ type ProfilePayload struct {
 	User *auth.User `json:"user"`
 }
 
+// What a provider's answer leads to.
+type ProviderPayload struct {
+	// What was asked for.
+	Aim auth.ProviderAim `json:"aim"`
+	// The page that the viewer wanted: a path of the cinema.
+	To string `json:"to"`
+	// The session that was opened, or confirmed; null when a link was asked for or a second step is due.
+	Session *SessionPayload `json:"session,omitempty"`
+	// The second step that is due; null without one.
+	SecondFactor *auth.SecondFactor `json:"secondFactor,omitempty"`
+	// What the account has after a link; else null.
+	Factors *auth.Factors `json:"factors,omitempty"`
+}
+
 // A passkey's new name.
 type RenamePasskeyInput struct {
 	// The passkey.
@@ -296,8 +334,9 @@ type SetPinInput struct {
 	ProfileID gid.ID `json:"profileId"`
 	// 4 to 8 digits; null takes it away.
 	Pin graphql.Omittable[*string] `json:"pin,omitempty"`
-	// The account's password. A wrong one counts as an attempt to sign in.
-	Password string `json:"password"`
+	// The account's password. A wrong one counts as an attempt to sign in. Absent of
+	// an account that has none, which needs a fresh sign-in instead.
+	Password graphql.Omittable[*string] `json:"password,omitempty"`
 }
 
 // Who sets a factor up.
@@ -372,6 +411,12 @@ type SwitchProfileInput struct {
 	ProfileID gid.ID `json:"profileId"`
 	// Its PIN, if it has one.
 	Pin graphql.Omittable[*string] `json:"pin,omitempty"`
+}
+
+// The identity to unlink.
+type UnlinkIdentityInput struct {
+	// The identity.
+	ID gid.ID `json:"id"`
 }
 
 // Changes to a profile; what is absent stays.

@@ -100,6 +100,10 @@ type AuthConfig struct {
 	KeepSignIns int
 	// AdminFactor requires a second factor of administrators.
 	AdminFactor bool
+	// Google, Yandex and Others vouch for viewers; those without a client id are
+	// not used.
+	Google, Yandex ProviderConfig
+	Others         []*ProviderConfig
 }
 
 // MediaConfig is about films and pictures.
@@ -294,6 +298,11 @@ var settings = []setting{
 			}
 			return "optional"
 		}},
+	text("CINEMA_GOOGLE_CLIENT_ID", "", "client id at Google, with which viewers sign in with their accounts there; empty: they do not", func(c *Config) *string { return &c.Auth.Google.ClientID }),
+	hidden(text("CINEMA_GOOGLE_CLIENT_SECRET", "", "its client secret", func(c *Config) *string { return &c.Auth.Google.ClientSecret })),
+	text("CINEMA_YANDEX_CLIENT_ID", "", "client id at Yandex ID, likewise; empty: none", func(c *Config) *string { return &c.Auth.Yandex.ClientID }),
+	hidden(text("CINEMA_YANDEX_CLIENT_SECRET", "", "its client secret", func(c *Config) *string { return &c.Auth.Yandex.ClientSecret })),
+	otherProviders(),
 	hidden(text("CINEMA_LOAD_ADMIN_PASSWORD", "", "password with which cinema load may make synthetic viewers", func(c *Config) *string { return &c.Load.AdminPassword })),
 	hidden(text("CINEMA_MEDIA_SIGNING_KEY", "", "64 hexadecimal digits that sign media addresses; empty: made and kept in the data folder", func(c *Config) *string { return &c.Media.SigningKey })),
 	text("CINEMA_OTLP_URL", "", "http(s)://host:4318 of what takes traces by OTLP, such as Jaeger; empty: nothing is traced", func(c *Config) *string { return &c.Tracing.URL }),
@@ -364,7 +373,7 @@ func Load(flags map[string]string, lookup func(string) (string, bool)) (*Config,
 	fault := func(env, format string, args ...any) {
 		faults = append(faults, fmt.Errorf("  %s: %s", env, fmt.Sprintf(format, args...)))
 	}
-	for _, s := range settings {
+	for s := range eachSetting(c) {
 		v := s.def
 		if e, ok := lookup(s.env); ok && e != "" {
 			v = e
@@ -463,6 +472,7 @@ func (c *Config) validate() (faults []configFault) {
 	if k := c.Auth.Secret; k != "" && !isHex32(k) {
 		add("CINEMA_AUTH_SECRET", "want 64 hexadecimal digits")
 	}
+	c.Auth.checkProviders(add)
 	if k := c.Media.SigningKey; k != "" && !isHex32(k) {
 		add("CINEMA_MEDIA_SIGNING_KEY", "want 64 hexadecimal digits")
 	}
@@ -521,7 +531,7 @@ func (c *Config) PublicURL() string {
 
 // Print writes the effective configuration, secrets masked.
 func (c *Config) Print(w io.Writer) {
-	for _, s := range settings {
+	for s := range eachSetting(c) {
 		v := s.get(c)
 		if s.secret && v != "" {
 			v = "********"
@@ -532,7 +542,7 @@ func (c *Config) Print(w io.Writer) {
 
 // Document writes the table of settings for people.
 func Document(w io.Writer) {
-	for _, s := range settings {
+	for _, s := range append(slices.Clone(settings), providerSettings("NAME", 0)...) {
 		_, _ = fmt.Fprintf(w, "  %-32s %s", s.env, s.doc)
 		if s.def != "" {
 			_, _ = fmt.Fprintf(w, " (%s)", s.def)

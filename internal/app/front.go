@@ -91,7 +91,7 @@ func (a *app) front() (http.Handler, error) {
 		}
 		return nil
 	})
-	return rt.Handler(), nil
+	return returning(rt.Handler()), nil
 }
 
 // covers reports whether a revocation of rights refuses the token that p came with.

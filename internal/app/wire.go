@@ -76,7 +76,7 @@ func (a *app) wireAuth(ctx context.Context) error {
 	a.auth, err = auth.New(auth.Deps{
 		Store: store, Bus: a.bus, Limiter: a.limiter, Activity: a.activity, Logger: log, Secret: key,
 		KeepSignIns: time.Duration(a.cfg.Auth.KeepSignIns) * 24 * time.Hour,
-		PublicURL:   a.cfg.PublicURL(), AdminFactor: a.cfg.Auth.AdminFactor,
+		PublicURL:   a.cfg.PublicURL(), AdminFactor: a.cfg.Auth.AdminFactor, Providers: a.cfg.signInProviders(),
 	})
 	if err != nil {
 		return err
@@ -95,6 +95,7 @@ func (a *app) wireAuth(ctx context.Context) error {
 		Accounts: a.auth, Verifier: a.verifier, Logger: log, Secure: strings.HasPrefix(a.cfg.PublicURL(), "https:"),
 	})
 	a.run("auth", a.auth.Run)
+	a.run("sign-in providers", a.checkProviders)
 	return err
 }
 

@@ -25,6 +25,7 @@ const (
 	Profile        Kind = "profile"
 	Session        Kind = "session" // a signed-in device
 	Passkey        Kind = "passkey"
+	Identity       Kind = "identity" // an account with a provider of sign-ins
 	Film           Kind = "film"
 	Series         Kind = "series"
 	Season         Kind = "season"
@@ -38,7 +39,7 @@ const (
 )
 
 var kinds = map[Kind]bool{
-	User: true, Profile: true, Session: true, Passkey: true, Film: true, Series: true, Season: true,
+	User: true, Profile: true, Session: true, Passkey: true, Identity: true, Film: true, Series: true, Season: true,
 	Episode: true, Person: true, Genre: true, Asset: true, MediaJob: true, ViewingSession: true, Audit: true,
 }
 

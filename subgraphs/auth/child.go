@@ -18,6 +18,7 @@ var (
 	childMay    = map[string]bool{
 		"signIn": true, "finishSignIn": true, "beginPasskeySignIn": true, "signInWithPasskey": true, "signUp": true,
 		"refreshSession": true, "signOut": true, "switchProfile": true,
+		"beginProvider": true, "finishProvider": true,
 	}
 	childNotSees = map[string]bool{"sessions": true, "signIns": true, "factors": true}
 )

@@ -30,6 +30,7 @@ type SignIn struct {
 	SessionID uuid.UUID // Nil when it opened none
 	At        time.Time
 	Method    SignInMethod
+	Provider  string // whose word it was: its id, to its owner its name; empty without one
 	Outcome   SignInOutcome
 	Client    Client
 }
@@ -73,19 +74,24 @@ func (s *Accounts) SignIns(ctx context.Context, user uuid.UUID, after *string, f
 	if err != nil {
 		return nil, false, fmt.Errorf("auth: sign-ins: %w", err)
 	}
+	for i := range page {
+		if p := s.provider(page[i].Provider); p != nil {
+			page[i].Provider = p.Name
+		}
+	}
 	if len(page) > first {
 		return page[:first], true, nil
 	}
 	return page, false, nil
 }
 
-// ChangePassword gives the account of the claims a new password and ends its
-// sessions but the one that asks. It says how many ended.
+// ChangePassword gives the account of the claims a new password, or its first,
+// and ends its sessions but the one that asks. It says how many ended.
 func (s *Accounts) ChangePassword(ctx context.Context, claims *authn.Claims, password, next string, from Client) (ended int, err error) {
 	if err := s.RequireFresh(claims); err != nil {
 		return 0, err
 	}
-	u, hash, err := s.provePassword(ctx, claims, password, from)
+	u, hash, err := s.proveOwner(ctx, claims, password, from)
 	if err != nil {
 		return 0, err
 	}

@@ -49,6 +49,12 @@ const (
 	SignInByPasswordAndRecoveryCode SignInMethod = "PASSWORD_AND_RECOVERY_CODE"
 	SignInByPasswordAndPasskey      SignInMethod = "PASSWORD_AND_PASSKEY"
 	SignInByPasswordAndSetUp        SignInMethod = "PASSWORD_AND_SET_UP"
+	// With a provider's word in place of a password.
+	SignInByProvider                SignInMethod = "PROVIDER"
+	SignInByProviderAndCode         SignInMethod = "PROVIDER_AND_CODE"
+	SignInByProviderAndRecoveryCode SignInMethod = "PROVIDER_AND_RECOVERY_CODE"
+	SignInByProviderAndPasskey      SignInMethod = "PROVIDER_AND_PASSKEY"
+	SignInByProviderAndSetUp        SignInMethod = "PROVIDER_AND_SET_UP"
 )
 
 // SignInOutcome is what came of a sign-in.
@@ -97,7 +103,8 @@ func (m SignInMethod) MarshalGQL(w io.Writer) { marshal(w, m) }
 // UnmarshalGQL implements graphql.Unmarshaler.
 func (m *SignInMethod) UnmarshalGQL(v any) error {
 	return unmarshal(m, v, "SignInMethod", SignInByPassword, SignInBySignUp, SignInByPasskey,
-		SignInByPasswordAndCode, SignInByPasswordAndRecoveryCode, SignInByPasswordAndPasskey, SignInByPasswordAndSetUp)
+		SignInByPasswordAndCode, SignInByPasswordAndRecoveryCode, SignInByPasswordAndPasskey, SignInByPasswordAndSetUp,
+		SignInByProvider, SignInByProviderAndCode, SignInByProviderAndRecoveryCode, SignInByProviderAndPasskey, SignInByProviderAndSetUp)
 }
 
 // MarshalGQL implements graphql.Marshaler.

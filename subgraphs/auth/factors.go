@@ -55,6 +55,8 @@ type StoredFactors struct {
 	IsAdmin  bool
 	TOTP     *StoredTOTP
 	Passkeys []StoredPasskey // oldest first
+	// Identities are its accounts with providers, oldest first.
+	Identities []StoredIdentity
 	// Recovery are the keyed hashes of the recovery codes that are left.
 	Recovery [][]byte
 }
@@ -97,6 +99,8 @@ type FactorChange struct {
 	AddPasskey    *StoredPasskey
 	RenamePasskey *StoredPasskey // its ID and Name
 	DropPasskey   uuid.UUID
+	AddIdentity   *StoredIdentity
+	DropIdentity  uuid.UUID
 	// Recovery replaces the codes unless it is nil.
 	Recovery [][]byte
 }
@@ -107,10 +111,11 @@ type FactorUse struct {
 	At      time.Time
 	Spend   []Spent
 	// One of these, or none: the step of a code, the hash of a recovery code, a
-	// passkey with its new state.
+	// passkey with its new state, an identity.
 	Step     *int64
 	Recovery []byte
 	Passkey  *StoredPasskey
+	Identity uuid.UUID
 }
 
 // Factors is what an account proves itself with beside its password, as its
@@ -123,6 +128,9 @@ type Factors struct {
 	RecoveryCodes int
 	// Required is whether the account must have a second factor.
 	Required bool
+	// Password is whether there is one.
+	Password   bool
+	Identities []Identity
 }
 
 // Passkey is a passkey as its owner sees it.
@@ -184,7 +192,10 @@ func (s *Accounts) FactorsOf(ctx context.Context, account uuid.UUID) (*Factors, 
 }
 
 func (s *Accounts) shown(f *StoredFactors) *Factors {
-	out := &Factors{Passkeys: []Passkey{}, RecoveryCodes: len(f.Recovery), Required: s.mustHave(f.IsAdmin)}
+	out := &Factors{
+		Passkeys: []Passkey{}, RecoveryCodes: len(f.Recovery), Required: s.mustHave(f.IsAdmin),
+		Password: f.HasPassword, Identities: s.shownIdentities(f.Identities),
+	}
 	if f.TOTP != nil {
 		out.Totp = &f.TOTP.CreatedAt
 	}
@@ -283,7 +294,7 @@ func (s *Accounts) setter(ctx context.Context, c *authn.Claims, text *string) (u
 func (s *Accounts) add(ctx context.Context, u *User, hash string, first *ticket, from Client, change func(f *StoredFactors) (FactorChange, error)) (*FactorsChanged, error) {
 	out := &FactorsChanged{User: u}
 	err := s.changeFactors(ctx, u.ID.UUID, out, func(f *StoredFactors) (FactorChange, error) {
-		if first != nil && f.any() {
+		if first != nil && (f.any() || !f.still(first)) {
 			return FactorChange{}, errTicket
 		}
 		c, err := change(f)
@@ -301,7 +312,7 @@ func (s *Accounts) add(ctx context.Context, u *User, hash string, first *ticket,
 	if err != nil || first == nil {
 		return out, err
 	}
-	out.Session, err = s.enter(ctx, u, hash, from, SignInByPasswordAndSetUp, first.ID)
+	out.Session, err = s.enterBy(ctx, u, hash, from, first.way(SignInByPasswordAndSetUp))
 	return out, err
 }
 
@@ -313,6 +324,8 @@ func (s *Accounts) changeFactors(ctx context.Context, account uuid.UUID, out *Fa
 		return errTicket
 	case errors.Is(err, ErrPasskeyKnown):
 		return errPasskeyKnown
+	case errors.Is(err, ErrIdentityKnown):
+		return errIdentityKnown
 	case errors.Is(err, ErrNotFound):
 		return authn.ErrUnauthenticated
 	case err != nil:
@@ -346,8 +359,9 @@ func (s *Accounts) drop(ctx context.Context, c *authn.Claims, change func(f *Sto
 		if todo.DropPasskey != uuid.Nil {
 			left.Passkeys = slices.DeleteFunc(slices.Clone(f.Passkeys), func(p StoredPasskey) bool { return p.ID == todo.DropPasskey })
 		}
+		left.Identities = slices.DeleteFunc(slices.Clone(f.Identities), func(i StoredIdentity) bool { return i.ID == todo.DropIdentity })
 		switch {
-		case !left.HasPassword && len(left.Passkeys) == 0:
+		case !left.HasPassword && len(left.Passkeys) == 0 && !s.opens(left.Identities):
 			return todo, errLastWayIn
 		case left.any():
 		case s.mustHave(f.IsAdmin):
@@ -395,7 +409,13 @@ func (s *Accounts) ResetFactors(ctx context.Context, login string) error {
 		return fmt.Errorf("auth: reset factors: %w", err)
 	}
 	if hash == "" {
-		return fault.New(fault.Conflict, "%q has no password: without its passkeys nobody could sign in.", normal)
+		f, err := s.store.Factors(ctx, u.ID.UUID)
+		if err != nil {
+			return fmt.Errorf("auth: reset factors: %w", err)
+		}
+		if !s.opens(f.Identities) {
+			return fault.New(fault.Conflict, "%q has no password: without its passkeys nobody could sign in.", normal)
+		}
 	}
 	err = s.administer(ctx, Actor{}, UserWrite, func(ctx context.Context, c *change) error {
 		if err := c.DropFactors(ctx, u.ID.UUID); err != nil {

@@ -52,10 +52,15 @@ func (s *Accounts) ConfirmSignIn(ctx context.Context, c *authn.Claims, password 
 	if err != nil {
 		return nil, err
 	}
+	return s.confirmed(ctx, c)
+}
+
+// confirmed makes the session of the claims fresh: its owner has shown to be there.
+func (s *Accounts) confirmed(ctx context.Context, c *authn.Claims) (*SignedInSession, error) {
 	var session SessionRow
 	var user User
 	now := s.now()
-	err = s.store.ChangeSession(ctx, c.SessionID, func(se *SessionRow, u *User) error {
+	err := s.store.ChangeSession(ctx, c.SessionID, func(se *SessionRow, u *User) error {
 		if !se.Live(now) || u.Blocked {
 			return errNoSession
 		}
@@ -102,6 +107,21 @@ func (s *Accounts) provePassword(ctx context.Context, c *authn.Claims, password 
 		return nil, "", errWrongPassword
 	}
 	return &u, hash, nil
+}
+
+// proveOwner is provePassword where the account has one. Else there is nothing
+// to compare with, and the sign-in must be fresh.
+func (s *Accounts) proveOwner(ctx context.Context, c *authn.Claims, password string, from Client) (*User, string, error) {
+	u, hash, err := s.store.Account(ctx, c.UserID)
+	switch {
+	case errors.Is(err, ErrNotFound):
+		return nil, "", authn.ErrUnauthenticated
+	case err != nil:
+		return nil, "", fmt.Errorf("auth: prove the owner: %w", err)
+	case hash == "" && password == "":
+		return &u, "", s.RequireFresh(c)
+	}
+	return s.provePassword(ctx, c, password, from)
 }
 
 func (s *Accounts) provePasskey(ctx context.Context, c *authn.Claims, answer PasskeyAnswer, from Client) error {

@@ -115,12 +115,12 @@ func (s *Accounts) provePIN(ctx context.Context, user, profile uuid.UUID, pin st
 
 // SetPIN gives a profile of the account of the claims a PIN, or none where pin
 // is nil. It asks for the account's password, which is also how a forgotten PIN
-// is replaced.
+// is replaced; of an account without one, for a fresh sign-in.
 func (s *Accounts) SetPIN(ctx context.Context, claims *authn.Claims, profile gid.ID, pin *string, password string, from Client) (*Profile, error) {
 	if pin != nil && !isPIN(*pin) {
 		return nil, errPINForm
 	}
-	if _, _, err := s.provePassword(ctx, claims, password, from); err != nil {
+	if _, _, err := s.proveOwner(ctx, claims, password, from); err != nil {
 		return nil, err
 	}
 	var err error

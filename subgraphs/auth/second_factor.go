@@ -27,6 +27,11 @@ type SecondFactor struct {
 
 // secondFactor says whether something is due after a right password, and what.
 func (s *Accounts) secondFactor(ctx context.Context, u *User, hash string, from Client) (due *SecondFactor, is bool, err error) {
+	return s.secondFactorOf(ctx, u, hash, from, &ticket{})
+}
+
+// secondFactorOf is secondFactor after a first step that the ticket tells of.
+func (s *Accounts) secondFactorOf(ctx context.Context, u *User, hash string, from Client, t *ticket) (due *SecondFactor, is bool, err error) {
 	f, err := s.store.Factors(ctx, u.ID.UUID)
 	if err != nil {
 		return nil, false, fmt.Errorf("auth: sign in: %w", err)
@@ -42,14 +47,15 @@ func (s *Accounts) secondFactor(ctx context.Context, u *User, hash string, from 
 	default:
 		return nil, false, nil
 	}
-	t := &ticket{User: u.ID.UUID, Password: passwordDigest(hash)}
+	t.User, t.Password = u.ID.UUID, passwordDigest(hash)
 	if due.Ticket, err = s.issue(p, ticketLife, t); err != nil {
 		return nil, false, err
 	}
 	// Its owner learns that someone knows the password, even if nothing
 	// follows; the sign-in that does takes this entry's place.
-	in := s.attempt(u.ID.UUID, SignInSecondFactorDue, from)
-	in.ID = t.ID
+	first := t.way(SignInByPassword)
+	in := s.attemptBy(u.ID.UUID, first.method, SignInSecondFactorDue, from)
+	in.ID, in.Provider = t.ID, first.provider
 	s.history.attempt(in)
 	return due, true, nil
 }
@@ -94,7 +100,11 @@ func (s *Accounts) FinishSignIn(ctx context.Context, text string, proof Proof, f
 	if err != nil {
 		return nil, fmt.Errorf("auth: second factor: %w", err)
 	}
+	if !f.still(t) {
+		return nil, errTicket
+	}
 	use, method, err := s.prove(ctx, &u, f, proof)
+	in := t.way(method)
 	if err == nil {
 		use.Spend = append(use.Spend, t.spent())
 		err = s.use(ctx, use, nil)
@@ -105,11 +115,13 @@ func (s *Accounts) FinishSignIn(ctx context.Context, text string, proof Proof, f
 	}
 	if err != nil {
 		if k := fault.KindOf(err); k == fault.Invalid || k == fault.Forbidden {
-			s.history.attempt(s.attemptBy(u.ID.UUID, method, SignInWrongFactor, from))
+			wrong := s.attemptBy(u.ID.UUID, in.method, SignInWrongFactor, from)
+			wrong.Provider = in.provider
+			s.history.attempt(wrong)
 		}
 		return nil, err
 	}
-	return s.enter(ctx, &u, hash, from, method, t.ID)
+	return s.enterBy(ctx, &u, hash, from, in)
 }
 
 // prove counts an attempt with a factor, checks it, and says how it is to be
@@ -301,6 +313,10 @@ func (f *StoredFactors) knows(credential []byte) bool {
 // enter opens a session as the profile that a sign-in lands with. attempt is the entry
 // in the history that it completes; Nil for one of its own.
 func (s *Accounts) enter(ctx context.Context, u *User, hash string, from Client, method SignInMethod, attempt uuid.UUID) (*SignedInSession, error) {
+	return s.enterBy(ctx, u, hash, from, way{method: method, attempt: attempt})
+}
+
+func (s *Accounts) enterBy(ctx context.Context, u *User, hash string, from Client, by way) (*SignedInSession, error) {
 	profiles, err := s.store.ProfilesOf(ctx, []uuid.UUID{u.ID.UUID})
 	if err != nil {
 		return nil, fmt.Errorf("auth: sign in: %w", err)
@@ -308,5 +324,5 @@ func (s *Accounts) enter(ctx context.Context, u *User, hash string, from Client,
 	if len(profiles) == 0 {
 		return nil, fmt.Errorf("auth: sign in: account %s has no profile", u.ID)
 	}
-	return s.open(ctx, u, hash, landing(profiles), from, method, attempt)
+	return s.openBy(ctx, u, hash, landing(profiles), from, by)
 }

@@ -25,6 +25,7 @@ import (
 // is ErrNotFound.
 type Store interface {
 	FactorStore
+	IdentityStore
 
 	// CreateAccount adds an account with its first profile. It returns
 	// ErrLoginTaken if the login has an account already.
@@ -233,6 +234,8 @@ type Deps struct {
 	PublicURL string
 	// AdminFactor requires a second factor of administrators.
 	AdminFactor bool
+	// Providers are those that one can sign in with; may be empty.
+	Providers []SignInProvider
 	// Limits; DefaultLimits if zero.
 	Limits Limits
 	// KeepSignIns is how long sign-ins and ended sessions are kept for their
@@ -264,6 +267,7 @@ type Accounts struct {
 
 	proofs      proofs
 	adminFactor bool
+	providers   []SignInProvider
 }
 
 // New makes the service. It does no work: call Init.
@@ -311,6 +315,9 @@ func New(d Deps) (*Accounts, error) {
 		return nil, err
 	}
 	s.adminFactor = d.AdminFactor
+	if s.providers, err = newProviders(d.Providers); err != nil {
+		return nil, err
+	}
 	if s.hasher, err = newHasher(d.Random); err != nil {
 		return nil, err
 	}

@@ -211,6 +211,10 @@ func (s *Accounts) rehash(ctx context.Context, u *User, hash, password string) s
 // open begins a session of an account while hash is that of its password.
 // attempt is the entry in the history that it completes; Nil for one of its own.
 func (s *Accounts) open(ctx context.Context, u *User, hash string, p *Profile, from Client, method SignInMethod, attempt uuid.UUID) (*SignedInSession, error) {
+	return s.openBy(ctx, u, hash, p, from, way{method: method, attempt: attempt})
+}
+
+func (s *Accounts) openBy(ctx context.Context, u *User, hash string, p *Profile, from Client, by way) (*SignedInSession, error) {
 	id, err := s.newID()
 	if err != nil {
 		return nil, err
@@ -226,11 +230,11 @@ func (s *Accounts) open(ctx context.Context, u *User, hash string, p *Profile, f
 		return nil, fmt.Errorf("auth: randomness: %w", err)
 	}
 	session.TokenHash = tokenHash(refreshToken(s.refreshKey, &session, session.Generation))
-	if attempt == uuid.Nil {
-		attempt = id
+	if by.attempt == uuid.Nil {
+		by.attempt = id
 	}
 	in := SignIn{
-		ID: attempt, UserID: session.UserID, SessionID: id, At: now, Method: method, Outcome: SignInSucceeded,
+		ID: by.attempt, UserID: session.UserID, SessionID: id, At: now, Method: by.method, Provider: by.provider, Outcome: SignInSucceeded,
 		Client: Client{Address: session.Address, UserAgent: session.UserAgent},
 	}
 	if err := s.store.CreateSession(ctx, session, hash, in); errors.Is(err, ErrNotFound) {
@@ -240,7 +244,7 @@ func (s *Accounts) open(ctx context.Context, u *User, hash string, p *Profile, f
 		return nil, fmt.Errorf("auth: open a session: %w", err)
 	}
 	event := SignedIn
-	if method == SignInBySignUp {
+	if by.method == SignInBySignUp {
 		event = SignedUp
 	}
 	e := Event{

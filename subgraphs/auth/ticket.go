@@ -36,6 +36,11 @@ type ticket struct {
 	TOTP []byte `json:"totp,omitempty"`
 	// Ceremony is a passkey's challenge.
 	Ceremony *webauthn.SessionData `json:"ceremony,omitempty"`
+	// Asked is what a provider was asked, and Provider and Identity are the first
+	// step where that was one's word.
+	Asked    *asked    `json:"asked,omitempty"`
+	Provider string    `json:"provider,omitempty"`
+	Identity uuid.UUID `json:"identity,omitzero"`
 }
 
 // purpose is sealed in with a ticket, so that it cannot serve another.
@@ -50,6 +55,7 @@ const (
 	forPasskeySignIn  purpose = "passkey sign-in"
 	forPasskeySecond  purpose = "passkey as second factor"
 	forPasskeyConfirm purpose = "passkey confirmation"
+	forProvider       purpose = "provider"
 )
 
 const (

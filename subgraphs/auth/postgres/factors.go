@@ -64,6 +64,11 @@ func factors(ctx context.Context, q interface {
 			f.Recovery, err = pgx.CollectRows(rows, pgx.RowTo[[]byte])
 			return err
 		})
+	batch.Queue(`SELECT `+identityColumns+` FROM identity i WHERE account_id = $1 ORDER BY created_at, id`, account).
+		Query(func(rows pgx.Rows) (err error) {
+			f.Identities, err = pgx.CollectRows(rows, scanIdentity)
+			return err
+		})
 	return f, q.SendBatch(ctx, batch).Close()
 }
 
@@ -125,6 +130,12 @@ func (s *Store) ChangeFactors(ctx context.Context, account uuid.UUID, change fun
 		if c.DropPasskey != uuid.Nil {
 			batch.Queue(`DELETE FROM passkey WHERE id = $1 AND account_id = $2`, c.DropPasskey, account)
 		}
+		if c.AddIdentity != nil {
+			queueIdentity(batch, account, *c.AddIdentity)
+		}
+		if c.DropIdentity != uuid.Nil {
+			batch.Queue(`DELETE FROM identity WHERE id = $1 AND account_id = $2`, c.DropIdentity, account)
+		}
 		if c.Recovery != nil {
 			batch.Queue(`DELETE FROM recovery_code WHERE account_id = $1`, account)
 			for _, hash := range c.Recovery {
@@ -135,7 +146,7 @@ func (s *Store) ChangeFactors(ctx context.Context, account uuid.UUID, change fun
 		if name, ok := pg.IsUnique(err); ok && name == "passkey_known" {
 			return auth.ErrPasskeyKnown
 		}
-		return err
+		return identityFault(err)
 	})
 }
 
@@ -177,6 +188,8 @@ func (s *Store) UseFactor(ctx context.Context, use auth.FactorUse) error {
 				UPDATE passkey SET sign_count = $3, flags = $4, used_at = $5
 				WHERE id = $1 AND account_id = $2 AND (sign_count < $3 OR sign_count = 0 AND $3 = 0)`,
 				p.ID, use.Account, int64(p.SignCount), int16(p.Flags), use.At)
+		case use.Identity != uuid.Nil:
+			return once(`UPDATE identity SET used_at = $3 WHERE id = $1 AND account_id = $2`, use.Identity, use.Account, use.At)
 		}
 		return nil
 	})

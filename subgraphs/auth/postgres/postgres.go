@@ -308,15 +308,15 @@ func (s *Store) CreateSession(ctx context.Context, n auth.SessionRow, hash strin
 	tag, err := s.pool.Exec(ctx, `
 		WITH open AS (SELECT id FROM account WHERE id = $2 AND NOT blocked AND coalesce(password_hash, '') = $13 FOR SHARE),
 		noted AS (
-			INSERT INTO sign_in (id, account_id, session_id, at, method, outcome, user_agent, address)
-			SELECT $14, open.id, $1, $15, $16, $17, $7, $8 FROM open
+			INSERT INTO sign_in (id, account_id, session_id, at, method, outcome, user_agent, address, provider)
+			SELECT $14, open.id, $1, $15, $16, $17, $7, $8, nullif($19, '') FROM open
 			-- The attempt that it completes.
 			ON CONFLICT (id) DO UPDATE SET session_id = excluded.session_id, at = excluded.at, method = excluded.method, outcome = excluded.outcome)
 		INSERT INTO session (id, account_id, profile_id, created_at, used_at, expires_at, user_agent, address, seed, generation, token_hash, rotated_at,
 			authenticated_at)
 		SELECT $1, open.id, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $18 FROM open`,
 		n.ID, n.UserID, n.ProfileID, n.CreatedAt, n.UsedAt, n.ExpiresAt, n.UserAgent, n.Address, n.Seed, n.Generation, n.TokenHash, n.RotatedAt,
-		hash, in.ID, in.At, in.Method, in.Outcome, n.AuthenticatedAt)
+		hash, in.ID, in.At, in.Method, in.Outcome, n.AuthenticatedAt, in.Provider)
 	if err == nil && tag.RowsAffected() == 0 {
 		return auth.ErrNotFound
 	}
@@ -445,11 +445,11 @@ func (s *Store) RecordSignIns(ctx context.Context, all []auth.SignIn) error {
 	batch := &pgx.Batch{}
 	for _, in := range all {
 		batch.Queue(`
-			INSERT INTO sign_in (id, account_id, at, method, outcome, user_agent, address)
-			SELECT $1, id, $3, $4, $5, $6, $7 FROM account WHERE id = $2 FOR KEY SHARE
+			INSERT INTO sign_in (id, account_id, at, method, outcome, user_agent, address, provider)
+			SELECT $1, id, $3, $4, $5, $6, $7, nullif($8, '') FROM account WHERE id = $2 FOR KEY SHARE
 			-- One that a sign-in has completed meanwhile.
 			ON CONFLICT (id) DO NOTHING`,
-			in.ID, in.UserID, in.At, in.Method, in.Outcome, in.Client.UserAgent, in.Client.Address)
+			in.ID, in.UserID, in.At, in.Method, in.Outcome, in.Client.UserAgent, in.Client.Address, in.Provider)
 	}
 	return pg.Tx(ctx, s.pool, func(tx pgx.Tx) error { return tx.SendBatch(ctx, batch).Close() })
 }
@@ -460,14 +460,14 @@ func (s *Store) SignIns(ctx context.Context, user uuid.UUID, after *auth.Place, 
 		after = &auth.Place{At: time.Date(9999, 1, 1, 0, 0, 0, 0, time.UTC)}
 	}
 	rows, err := s.pool.Query(ctx, `
-		SELECT id, account_id, at, method, outcome, user_agent, address FROM sign_in
+		SELECT id, account_id, at, method, outcome, user_agent, address, coalesce(provider, '') FROM sign_in
 		WHERE account_id = $1 AND (at, id) < ($2, $3) ORDER BY at DESC, id DESC LIMIT $4`, user, after.At, after.ID, limit)
 	if err != nil {
 		return nil, err
 	}
 	return pgx.CollectRows(rows, func(row pgx.CollectableRow) (auth.SignIn, error) {
 		var in auth.SignIn
-		err := row.Scan(&in.ID, &in.UserID, &in.At, &in.Method, &in.Outcome, &in.Client.UserAgent, &in.Client.Address)
+		err := row.Scan(&in.ID, &in.UserID, &in.At, &in.Method, &in.Outcome, &in.Client.UserAgent, &in.Client.Address, &in.Provider)
 		in.At = in.At.UTC()
 		return in, err
 	})

@@ -142,7 +142,7 @@ func (r *mutationResolver) SetPin(ctx context.Context, input auth.SetPinInput) (
 	if err != nil {
 		return nil, err
 	}
-	p, err := r.accounts.SetPIN(ctx, c, input.ProfileID, value(input.Pin), input.Password, client(ctx))
+	p, err := r.accounts.SetPIN(ctx, c, input.ProfileID, value(input.Pin), deref(value(input.Password)), client(ctx))
 	if err != nil {
 		return nil, retryAfter(ctx, err)
 	}
@@ -155,7 +155,7 @@ func (r *mutationResolver) ChangePassword(ctx context.Context, input auth.Change
 	if err != nil {
 		return nil, err
 	}
-	ended, err := r.accounts.ChangePassword(ctx, c, input.Password, input.NewPassword, client(ctx))
+	ended, err := r.accounts.ChangePassword(ctx, c, deref(value(input.Password)), input.NewPassword, client(ctx))
 	if err != nil {
 		return nil, retryAfter(ctx, err)
 	}
@@ -353,6 +353,23 @@ func (r *mutationResolver) MakeRecoveryCodes(ctx context.Context) (*auth.Factors
 	return changed(ctx, done, err)
 }
 
+func (r *mutationResolver) BeginProvider(ctx context.Context, input auth.BeginProviderInput) (*auth1.ProviderWay, error) {
+	return r.beginProvider(ctx, input)
+}
+
+func (r *mutationResolver) FinishProvider(ctx context.Context, input auth.FinishProviderInput) (*auth.ProviderPayload, error) {
+	return r.finishProvider(ctx, input)
+}
+
+func (r *mutationResolver) UnlinkIdentity(ctx context.Context, input auth.UnlinkIdentityInput) (*auth.FactorsPayload, error) {
+	c, err := authn.Require(ctx)
+	if err != nil {
+		return nil, err
+	}
+	done, err := r.accounts.UnlinkIdentity(ctx, c, input.ID)
+	return changed(ctx, done, err)
+}
+
 func (r *queryResolver) Me(ctx context.Context) (*auth1.User, error) {
 	c, err := authn.Require(ctx)
 	if err != nil {
@@ -442,6 +459,15 @@ func (r *queryResolver) Audit(ctx context.Context, first *int, after *string, fi
 func (r *queryResolver) PasskeySupport(ctx context.Context) (*auth1.PasskeySupport, error) {
 	support := r.accounts.Passkeys()
 	return &support, nil
+}
+
+func (r *queryResolver) SignInProviders(ctx context.Context) ([]*auth1.SignInProvider, error) {
+	list := r.accounts.Providers()
+	out := make([]*auth1.SignInProvider, len(list))
+	for i := range list {
+		out[i] = &list[i]
+	}
+	return out, nil
 }
 
 func (r *roleResolver) Holders(ctx context.Context, obj *auth1.Role) (int, error) {

@@ -78,23 +78,24 @@ func (e *exchange) mark() string {
 func (e *exchange) setMark(mark string) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	e.cookie(markName(e.secure), mark, time.Now().Add(auth.KnownFor), int(auth.KnownFor.Seconds()))
+	e.write(markName(e.secure), mark, time.Now().Add(auth.KnownFor), int(auth.KnownFor.Seconds()))
 }
 
 func (e *exchange) setRefresh(token string, until time.Time) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	e.set = e.cookie(CookieName(e.secure), token, until, int(math.Max(1, time.Until(until).Seconds())))
+	e.set = e.write(CookieName(e.secure), token, until, int(math.Max(1, time.Until(until).Seconds())))
 }
 
 func (e *exchange) clearRefresh() {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	e.set = e.cookie(CookieName(e.secure), "", time.Unix(0, 0), -1)
+	e.set = e.write(CookieName(e.secure), "", time.Unix(0, 0), -1)
 }
 
-// cookie sets a cookie; it is called under the lock.
-func (e *exchange) cookie(name, value string, until time.Time, maxAge int) *http.Cookie {
+// write sends a cookie that only this host's own pages bring back; it is called
+// under the lock.
+func (e *exchange) write(name, value string, until time.Time, maxAge int) *http.Cookie {
 	c := &http.Cookie{
 		Name: name, Value: value, Path: "/", Expires: until.UTC(), MaxAge: maxAge,
 		HttpOnly: true, Secure: e.secure, SameSite: http.SameSiteStrictMode,

@@ -105,6 +105,7 @@ func TestWhatIsOpenToAChild(t *testing.T) {
 	}
 	require.ElementsMatch(t, []string{
 		"signIn", "finishSignIn", "beginPasskeySignIn", "signInWithPasskey", "signUp", "refreshSession", "signOut", "switchProfile",
+		"beginProvider", "finishProvider",
 	}, open)
 }
 

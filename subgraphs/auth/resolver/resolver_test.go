@@ -157,6 +157,7 @@ type viewer struct {
 	token   string
 	cookie  string
 	mark    string // of an earlier sign-in
+	asked   string // the cookie of a provider's answer
 	address string
 	header  map[string]string // instead of the usual ones, if not nil
 	last    *httptest.ResponseRecorder
@@ -205,22 +206,27 @@ func (v *viewer) ask(query string, variables map[string]any) *answer {
 	if v.mark != "" {
 		r.AddCookie(&http.Cookie{Name: "cinema_known", Value: v.mark})
 	}
+	if v.asked != "" {
+		r.AddCookie(&http.Cookie{Name: resolver.ProviderCookieName(false), Value: v.asked})
+	}
 	for k, h := range v.header {
 		r.Header.Set(k, h)
 	}
 	rec := httptest.NewRecorder()
 	v.w.handler.ServeHTTP(rec, r)
 	v.last = rec
-	cookies := rec.Result().Cookies()
-	names := map[string]bool{}
-	for _, c := range cookies {
-		require.False(v.w.t, names[c.Name], "browsers differ on two of one name")
-		names[c.Name] = true
-		if c.Name == "cinema_known" {
+	seen := map[string]bool{}
+	for _, c := range rec.Result().Cookies() {
+		require.False(v.w.t, seen[c.Name], "browsers differ on two of one name")
+		seen[c.Name] = true
+		switch c.Name {
+		case resolver.ProviderCookieName(false):
+			v.asked = c.Value
+		case "cinema_known":
 			v.mark = c.Value
-			continue
+		default:
+			v.cookie = c.Value
 		}
-		v.cookie = c.Value
 	}
 	var a answer
 	require.NoError(v.w.t, json.Unmarshal(rec.Body.Bytes(), &a), rec.Body.String())
