@@ -23,6 +23,7 @@ export default defineConfig({
       '/images': program,
       '/uploads': program,
       '/playground': program,
+      '/signin/with': program,
     },
   },
   build: {

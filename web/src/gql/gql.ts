@@ -16,6 +16,7 @@ import type { TypedDocumentNode as DocumentNode } from '@graphql-typed-document-
  */
 type Documents = {
     "\n  mutation SetPin($input: SetPinInput!) { setPin(input: $input) { user { ...Account } } }\n": typeof types.SetPinDocument,
+    "\n  query HasPassword { me { id factors { password } } }\n": typeof types.HasPasswordDocument,
     "\n  fragment Account on User {\n    id\n    login\n    name\n    permissions\n    profiles { id name colour avatar locale child ageLimit hasPin }\n  }\n": typeof types.AccountFragmentDoc,
     "\n  mutation CreateProfile($input: CreateProfileInput!) { createProfile(input: $input) { user { ...Account } } }\n": typeof types.CreateProfileDocument,
     "\n  mutation UpdateProfile($input: UpdateProfileInput!) { updateProfile(input: $input) { user { ...Account } } }\n": typeof types.UpdateProfileDocument,
@@ -82,7 +83,6 @@ type Documents = {
     "\n  mutation EndUserSessions($input: EndSessionsInput!) { endSessions(input: $input) { ended user { id sessions { id } } } }\n": typeof types.EndUserSessionsDocument,
     "\n  query AdminUsers($query: String, $role: RoleName, $blocked: Boolean, $sort: UserSort, $first: Int!, $after: String) {\n    users(query: $query, role: $role, blocked: $blocked, sort: $sort, first: $first, after: $after) {\n      totalCount\n      pageInfo { hasNextPage endCursor }\n      edges { cursor node { id login name roles blocked createdAt lastSeenAt profiles { id name colour } } }\n    }\n  }\n": typeof types.AdminUsersDocument,
     "\n  query AdminRoleNames { roles { name title } }\n": typeof types.AdminRoleNamesDocument,
-    "\n  query OwnPasskeys { me { id factors { passkeys { id here } } } }\n": typeof types.OwnPasskeysDocument,
     "\n  mutation BeginTotp($input: SetUpInput!) { beginTotp(input: $input) { setUp key url qrCode } }\n": typeof types.BeginTotpDocument,
     "\n  mutation AddTotp($input: AddTotpInput!) { addTotp(input: $input) { recoveryCodes session { ...SessionFields } } }\n": typeof types.AddTotpDocument,
     "\n  mutation DeleteTotp { deleteTotp { factors { recoveryCodes } } }\n": typeof types.DeleteTotpDocument,
@@ -93,8 +93,13 @@ type Documents = {
     "\n  mutation MakeRecoveryCodes { makeRecoveryCodes { recoveryCodes } }\n": typeof types.MakeRecoveryCodesDocument,
     "\n  query Factors {\n    me { id factors { totp recoveryCodes required passkeys { id name createdAt usedAt synced here } } }\n  }\n": typeof types.FactorsDocument,
     "\n  mutation ChangePassword($input: ChangePasswordInput!) { changePassword(input: $input) { ended user { id sessions { id } } } }\n": typeof types.ChangePasswordDocument,
+    "\n  query SignInProviders { signInProviders { id name } }\n": typeof types.SignInProvidersDocument,
+    "\n  mutation BeginProvider($input: BeginProviderInput!) { beginProvider(input: $input) { url } }\n": typeof types.BeginProviderDocument,
+    "\n  mutation FinishProvider($input: FinishProviderInput!) {\n    finishProvider(input: $input) {\n      aim\n      to\n      session { ...SessionFields }\n      secondFactor { ticket setUp totp passkey recoveryCode }\n    }\n  }\n": typeof types.FinishProviderDocument,
+    "\n  mutation UnlinkIdentity($input: UnlinkIdentityInput!) { unlinkIdentity(input: $input) { factors { recoveryCodes } } }\n": typeof types.UnlinkIdentityDocument,
+    "\n  query OwnWays {\n    me { id factors { password passkeys { id here } identities { id provider providerId label usedAt } } }\n  }\n": typeof types.OwnWaysDocument,
     "\n  query Devices {\n    me { id sessions { id current createdAt usedAt client { kind browser system address network } } }\n  }\n": typeof types.DevicesDocument,
-    "\n  query SignIns($first: Int!, $after: String) {\n    me {\n      id\n      signIns(first: $first, after: $after) {\n        pageInfo { hasNextPage endCursor }\n        edges { cursor node { at method outcome client { kind browser system address network } } }\n      }\n    }\n  }\n": typeof types.SignInsDocument,
+    "\n  query SignIns($first: Int!, $after: String) {\n    me {\n      id\n      signIns(first: $first, after: $after) {\n        pageInfo { hasNextPage endCursor }\n        edges { cursor node { at method outcome provider client { kind browser system address network } } }\n      }\n    }\n  }\n": typeof types.SignInsDocument,
     "\n  mutation EndSession($input: EndSessionInput!) { endSession(input: $input) { ended user { id sessions { id } } } }\n": typeof types.EndSessionDocument,
     "\n  mutation EndSessions($input: EndSessionsInput!) { endSessions(input: $input) { ended user { id sessions { id } } } }\n": typeof types.EndSessionsDocument,
     "\n  fragment ContinueCard on ContinueWatching {\n    playable {\n      id\n      name(locale: $locale)\n      ... on Episode { number seasonNumber }\n    }\n    title {\n      id\n      name(locale: $locale)\n      still { colour placeholder w320: url(width: 320) w640: url(width: 640) }\n      poster { colour placeholder w400: url(width: 400) }\n    }\n    watchState { positionMs durationMs lastSeenAt }\n  }\n": typeof types.ContinueCardFragmentDoc,
@@ -134,6 +139,7 @@ type Documents = {
 };
 const documents: Documents = {
     "\n  mutation SetPin($input: SetPinInput!) { setPin(input: $input) { user { ...Account } } }\n": types.SetPinDocument,
+    "\n  query HasPassword { me { id factors { password } } }\n": types.HasPasswordDocument,
     "\n  fragment Account on User {\n    id\n    login\n    name\n    permissions\n    profiles { id name colour avatar locale child ageLimit hasPin }\n  }\n": types.AccountFragmentDoc,
     "\n  mutation CreateProfile($input: CreateProfileInput!) { createProfile(input: $input) { user { ...Account } } }\n": types.CreateProfileDocument,
     "\n  mutation UpdateProfile($input: UpdateProfileInput!) { updateProfile(input: $input) { user { ...Account } } }\n": types.UpdateProfileDocument,
@@ -200,7 +206,6 @@ const documents: Documents = {
     "\n  mutation EndUserSessions($input: EndSessionsInput!) { endSessions(input: $input) { ended user { id sessions { id } } } }\n": types.EndUserSessionsDocument,
     "\n  query AdminUsers($query: String, $role: RoleName, $blocked: Boolean, $sort: UserSort, $first: Int!, $after: String) {\n    users(query: $query, role: $role, blocked: $blocked, sort: $sort, first: $first, after: $after) {\n      totalCount\n      pageInfo { hasNextPage endCursor }\n      edges { cursor node { id login name roles blocked createdAt lastSeenAt profiles { id name colour } } }\n    }\n  }\n": types.AdminUsersDocument,
     "\n  query AdminRoleNames { roles { name title } }\n": types.AdminRoleNamesDocument,
-    "\n  query OwnPasskeys { me { id factors { passkeys { id here } } } }\n": types.OwnPasskeysDocument,
     "\n  mutation BeginTotp($input: SetUpInput!) { beginTotp(input: $input) { setUp key url qrCode } }\n": types.BeginTotpDocument,
     "\n  mutation AddTotp($input: AddTotpInput!) { addTotp(input: $input) { recoveryCodes session { ...SessionFields } } }\n": types.AddTotpDocument,
     "\n  mutation DeleteTotp { deleteTotp { factors { recoveryCodes } } }\n": types.DeleteTotpDocument,
@@ -211,8 +216,13 @@ const documents: Documents = {
     "\n  mutation MakeRecoveryCodes { makeRecoveryCodes { recoveryCodes } }\n": types.MakeRecoveryCodesDocument,
     "\n  query Factors {\n    me { id factors { totp recoveryCodes required passkeys { id name createdAt usedAt synced here } } }\n  }\n": types.FactorsDocument,
     "\n  mutation ChangePassword($input: ChangePasswordInput!) { changePassword(input: $input) { ended user { id sessions { id } } } }\n": types.ChangePasswordDocument,
+    "\n  query SignInProviders { signInProviders { id name } }\n": types.SignInProvidersDocument,
+    "\n  mutation BeginProvider($input: BeginProviderInput!) { beginProvider(input: $input) { url } }\n": types.BeginProviderDocument,
+    "\n  mutation FinishProvider($input: FinishProviderInput!) {\n    finishProvider(input: $input) {\n      aim\n      to\n      session { ...SessionFields }\n      secondFactor { ticket setUp totp passkey recoveryCode }\n    }\n  }\n": types.FinishProviderDocument,
+    "\n  mutation UnlinkIdentity($input: UnlinkIdentityInput!) { unlinkIdentity(input: $input) { factors { recoveryCodes } } }\n": types.UnlinkIdentityDocument,
+    "\n  query OwnWays {\n    me { id factors { password passkeys { id here } identities { id provider providerId label usedAt } } }\n  }\n": types.OwnWaysDocument,
     "\n  query Devices {\n    me { id sessions { id current createdAt usedAt client { kind browser system address network } } }\n  }\n": types.DevicesDocument,
-    "\n  query SignIns($first: Int!, $after: String) {\n    me {\n      id\n      signIns(first: $first, after: $after) {\n        pageInfo { hasNextPage endCursor }\n        edges { cursor node { at method outcome client { kind browser system address network } } }\n      }\n    }\n  }\n": types.SignInsDocument,
+    "\n  query SignIns($first: Int!, $after: String) {\n    me {\n      id\n      signIns(first: $first, after: $after) {\n        pageInfo { hasNextPage endCursor }\n        edges { cursor node { at method outcome provider client { kind browser system address network } } }\n      }\n    }\n  }\n": types.SignInsDocument,
     "\n  mutation EndSession($input: EndSessionInput!) { endSession(input: $input) { ended user { id sessions { id } } } }\n": types.EndSessionDocument,
     "\n  mutation EndSessions($input: EndSessionsInput!) { endSessions(input: $input) { ended user { id sessions { id } } } }\n": types.EndSessionsDocument,
     "\n  fragment ContinueCard on ContinueWatching {\n    playable {\n      id\n      name(locale: $locale)\n      ... on Episode { number seasonNumber }\n    }\n    title {\n      id\n      name(locale: $locale)\n      still { colour placeholder w320: url(width: 320) w640: url(width: 640) }\n      poster { colour placeholder w400: url(width: 400) }\n    }\n    watchState { positionMs durationMs lastSeenAt }\n  }\n": types.ContinueCardFragmentDoc,
@@ -269,6 +279,10 @@ export function graphql(source: string): unknown;
  * The graphql function is used to parse GraphQL queries into a document that can be used by GraphQL clients.
  */
 export function graphql(source: "\n  mutation SetPin($input: SetPinInput!) { setPin(input: $input) { user { ...Account } } }\n"): (typeof documents)["\n  mutation SetPin($input: SetPinInput!) { setPin(input: $input) { user { ...Account } } }\n"];
+/**
+ * The graphql function is used to parse GraphQL queries into a document that can be used by GraphQL clients.
+ */
+export function graphql(source: "\n  query HasPassword { me { id factors { password } } }\n"): (typeof documents)["\n  query HasPassword { me { id factors { password } } }\n"];
 /**
  * The graphql function is used to parse GraphQL queries into a document that can be used by GraphQL clients.
  */
@@ -536,10 +550,6 @@ export function graphql(source: "\n  query AdminRoleNames { roles { name title }
 /**
  * The graphql function is used to parse GraphQL queries into a document that can be used by GraphQL clients.
  */
-export function graphql(source: "\n  query OwnPasskeys { me { id factors { passkeys { id here } } } }\n"): (typeof documents)["\n  query OwnPasskeys { me { id factors { passkeys { id here } } } }\n"];
-/**
- * The graphql function is used to parse GraphQL queries into a document that can be used by GraphQL clients.
- */
 export function graphql(source: "\n  mutation BeginTotp($input: SetUpInput!) { beginTotp(input: $input) { setUp key url qrCode } }\n"): (typeof documents)["\n  mutation BeginTotp($input: SetUpInput!) { beginTotp(input: $input) { setUp key url qrCode } }\n"];
 /**
  * The graphql function is used to parse GraphQL queries into a document that can be used by GraphQL clients.
@@ -580,11 +590,31 @@ export function graphql(source: "\n  mutation ChangePassword($input: ChangePassw
 /**
  * The graphql function is used to parse GraphQL queries into a document that can be used by GraphQL clients.
  */
+export function graphql(source: "\n  query SignInProviders { signInProviders { id name } }\n"): (typeof documents)["\n  query SignInProviders { signInProviders { id name } }\n"];
+/**
+ * The graphql function is used to parse GraphQL queries into a document that can be used by GraphQL clients.
+ */
+export function graphql(source: "\n  mutation BeginProvider($input: BeginProviderInput!) { beginProvider(input: $input) { url } }\n"): (typeof documents)["\n  mutation BeginProvider($input: BeginProviderInput!) { beginProvider(input: $input) { url } }\n"];
+/**
+ * The graphql function is used to parse GraphQL queries into a document that can be used by GraphQL clients.
+ */
+export function graphql(source: "\n  mutation FinishProvider($input: FinishProviderInput!) {\n    finishProvider(input: $input) {\n      aim\n      to\n      session { ...SessionFields }\n      secondFactor { ticket setUp totp passkey recoveryCode }\n    }\n  }\n"): (typeof documents)["\n  mutation FinishProvider($input: FinishProviderInput!) {\n    finishProvider(input: $input) {\n      aim\n      to\n      session { ...SessionFields }\n      secondFactor { ticket setUp totp passkey recoveryCode }\n    }\n  }\n"];
+/**
+ * The graphql function is used to parse GraphQL queries into a document that can be used by GraphQL clients.
+ */
+export function graphql(source: "\n  mutation UnlinkIdentity($input: UnlinkIdentityInput!) { unlinkIdentity(input: $input) { factors { recoveryCodes } } }\n"): (typeof documents)["\n  mutation UnlinkIdentity($input: UnlinkIdentityInput!) { unlinkIdentity(input: $input) { factors { recoveryCodes } } }\n"];
+/**
+ * The graphql function is used to parse GraphQL queries into a document that can be used by GraphQL clients.
+ */
+export function graphql(source: "\n  query OwnWays {\n    me { id factors { password passkeys { id here } identities { id provider providerId label usedAt } } }\n  }\n"): (typeof documents)["\n  query OwnWays {\n    me { id factors { password passkeys { id here } identities { id provider providerId label usedAt } } }\n  }\n"];
+/**
+ * The graphql function is used to parse GraphQL queries into a document that can be used by GraphQL clients.
+ */
 export function graphql(source: "\n  query Devices {\n    me { id sessions { id current createdAt usedAt client { kind browser system address network } } }\n  }\n"): (typeof documents)["\n  query Devices {\n    me { id sessions { id current createdAt usedAt client { kind browser system address network } } }\n  }\n"];
 /**
  * The graphql function is used to parse GraphQL queries into a document that can be used by GraphQL clients.
  */
-export function graphql(source: "\n  query SignIns($first: Int!, $after: String) {\n    me {\n      id\n      signIns(first: $first, after: $after) {\n        pageInfo { hasNextPage endCursor }\n        edges { cursor node { at method outcome client { kind browser system address network } } }\n      }\n    }\n  }\n"): (typeof documents)["\n  query SignIns($first: Int!, $after: String) {\n    me {\n      id\n      signIns(first: $first, after: $after) {\n        pageInfo { hasNextPage endCursor }\n        edges { cursor node { at method outcome client { kind browser system address network } } }\n      }\n    }\n  }\n"];
+export function graphql(source: "\n  query SignIns($first: Int!, $after: String) {\n    me {\n      id\n      signIns(first: $first, after: $after) {\n        pageInfo { hasNextPage endCursor }\n        edges { cursor node { at method outcome provider client { kind browser system address network } } }\n      }\n    }\n  }\n"): (typeof documents)["\n  query SignIns($first: Int!, $after: String) {\n    me {\n      id\n      signIns(first: $first, after: $after) {\n        pageInfo { hasNextPage endCursor }\n        edges { cursor node { at method outcome provider client { kind browser system address network } } }\n      }\n    }\n  }\n"];
 /**
  * The graphql function is used to parse GraphQL queries into a document that can be used by GraphQL clients.
  */

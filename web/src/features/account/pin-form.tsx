@@ -1,8 +1,9 @@
 import { Trans, useLingui } from '@lingui/react/macro';
 import { useState, type FormEvent } from 'react';
-import { useMutation } from 'urql';
+import { useMutation, useQuery } from 'urql';
 import { graphql } from '~/gql/gql';
 import { toFault, useFaultText } from '~/lib/faults';
+import { orThrow, whenFresh } from '~/lib/fresh';
 import { noteUser, type Profile } from '~/lib/session';
 import { Button } from '~/ui/button';
 import { Dialog } from '~/ui/dialog';
@@ -14,11 +15,17 @@ const SetPin = graphql(/* GraphQL */ `
   mutation SetPin($input: SetPinInput!) { setPin(input: $input) { user { ...Account } } }
 `);
 
+const HasPassword = graphql(/* GraphQL */ `
+  query HasPassword { me { id factors { password } } }
+`);
+
 /** Gives a profile a PIN, another one, or none. The account's password says that its owner does. */
 export function PinForm({ profile, login, onClose }: { profile: Profile; login: string; onClose: () => void }) {
   const { t } = useLingui();
   const words = useFaultText();
   const [, set] = useMutation(SetPin);
+  const [{ data: own }] = useQuery({ query: HasPassword, requestPolicy: 'cache-and-network' });
+  const hasPassword = own?.me.factors?.password ?? true;
   const [pin, setPin] = useState('');
   const [password, setPassword] = useState('');
   const [errors, setErrors] = useState<{ pin?: string; password?: string }>({});
@@ -27,19 +34,23 @@ export function PinForm({ profile, login, onClose }: { profile: Profile; login: 
   const save = async (next: string | null) => {
     const wrong = {
       pin: next === null || /^\d{4,8}$/.test(next) ? undefined : t`A PIN has 4 to 8 digits.`,
-      password: password ? undefined : t`Enter the account’s password.`,
+      password: password || !hasPassword ? undefined : t`Enter the account’s password.`,
     };
     setErrors(wrong);
     if (wrong.pin || wrong.password) return;
     setBusy(true);
-    const { data, error } = await set({ input: { profileId: profile.id, pin: next, password } });
-    setBusy(false);
-    if (error) {
+    try {
+      const done = await whenFresh(async () => orThrow(await set({ input: { profileId: profile.id, pin: next, password: hasPassword ? password : null } })));
+      if (!done) return;
+      if (done.data) noteUser(done.data.setPin.user);
+    } catch (error) {
       const fault = toFault(error);
-      setErrors({ password: fault.reason === 'WRONG_PASSWORD' ? t`This is not the account’s password.` : words(fault) });
+      const text = fault.reason === 'WRONG_PASSWORD' ? t`This is not the account’s password.` : words(fault);
+      setErrors(hasPassword ? { password: text } : { pin: text });
       return;
+    } finally {
+      setBusy(false);
     }
-    if (data) noteUser(data.setPin.user);
     toast(next === null ? t`The PIN of ${profile.name} is taken away.` : t`${profile.name} has a PIN now.`);
     onClose();
   };
@@ -83,11 +94,13 @@ export function PinForm({ profile, login, onClose }: { profile: Profile; login: 
             />
           )}
         </Field>
-        <Field label={t`Password of the account`} error={errors.password}>
-          {(control) => (
-            <Input {...control} type="password" autoComplete="current-password" value={password} onChange={(event) => setPassword(event.target.value)} />
-          )}
-        </Field>
+        {hasPassword && (
+          <Field label={t`Password of the account`} error={errors.password}>
+            {(control) => (
+              <Input {...control} type="password" autoComplete="current-password" value={password} onChange={(event) => setPassword(event.target.value)} />
+            )}
+          </Field>
+        )}
       </form>
     </Dialog>
   );

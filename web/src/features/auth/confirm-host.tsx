@@ -1,7 +1,5 @@
 import { Trans, useLingui } from '@lingui/react/macro';
 import { useRef, useState, type FormEvent } from 'react';
-import { useQuery } from 'urql';
-import { graphql } from '~/gql/gql';
 import { askedStore } from '~/lib/fresh';
 import { useUser } from '~/lib/session';
 import { confirmByPasskey, confirmByPassword } from '~/lib/sign-in';
@@ -10,11 +8,8 @@ import { Button } from '~/ui/button';
 import { Dialog } from '~/ui/dialog';
 import { Field } from '~/ui/field';
 import { useFactorWords } from './factor-words';
+import { beginWith, useOwnWays } from './provider-api';
 import { PasswordInput } from './password-input';
-
-const OwnPasskeys = graphql(/* GraphQL */ `
-  query OwnPasskeys { me { id factors { passkeys { id here } } } }
-`);
 
 /** The dialog behind lib/fresh: one on each page that does what needs a fresh sign-in. */
 export function ConfirmHost() {
@@ -32,12 +27,14 @@ function ConfirmDialog({ answer }: { answer: (shown: boolean) => void }) {
   const words = useFactorWords();
   const { user } = useUser();
   const input = useRef<HTMLFormElement>(null);
-  const [busy, setBusy] = useState<'password' | 'passkey'>();
+  const [busy, setBusy] = useState<string>();
   const [error, setError] = useState<string>();
-  const [{ data }] = useQuery({ query: OwnPasskeys, requestPolicy: 'cache-and-network' });
-  const passkeys = typeof PublicKeyCredential !== 'undefined' && !!data?.me.factors?.passkeys.some((p) => p.here);
+  const { ways } = useOwnWays();
+  const passkeys = typeof PublicKeyCredential !== 'undefined' && !!ways?.passkeys.some((p) => p.here);
+  const identities = ways?.identities.filter((i, at, all) => i.providerId && all.findIndex((o) => o.providerId === i.providerId) === at) ?? [];
+  const password = ways?.password ?? true;
 
-  const show = async (how: 'password' | 'passkey', work: () => Promise<void>) => {
+  const show = async (how: string, work: () => Promise<void>) => {
     setBusy(how);
     setError(undefined);
     try {
@@ -53,9 +50,9 @@ function ConfirmDialog({ answer }: { answer: (shown: boolean) => void }) {
     event.preventDefault();
     // Inside another form's page: it is not that one's to send.
     event.stopPropagation();
-    const password = String(new FormData(event.currentTarget).get('password'));
-    if (!password) return setError(t`Enter your password.`);
-    void show('password', () => confirmByPassword(password));
+    const typed = String(new FormData(event.currentTarget).get('password'));
+    if (!typed) return setError(t`Enter your password.`);
+    void show('password', () => confirmByPassword(typed));
   };
   return (
     <Dialog
@@ -71,17 +68,43 @@ function ConfirmDialog({ answer }: { answer: (shown: boolean) => void }) {
               <Trans>Use a passkey</Trans>
             </Button>
           )}
-          <Button type="submit" form="confirm-sign-in" variant="primary" busy={busy === 'password'}>
-            <Trans>Confirm</Trans>
-          </Button>
+          {password && (
+            <Button type="submit" form="confirm-sign-in" variant="primary" busy={busy === 'password'}>
+              <Trans>Confirm</Trans>
+            </Button>
+          )}
         </>
       }
     >
+      {identities.length > 0 && (
+        <div className="mb-5 flex flex-col gap-3">
+          {identities.map(({ id, provider, providerId }) => (
+            <Button
+              key={id}
+              autoFocus={!password}
+              busy={busy === id}
+              onClick={() => void show(id, async () => beginWith(providerId ?? '', 'CONFIRM', location.pathname + location.search))}
+            >
+              <Trans>Confirm with {provider}</Trans>
+            </Button>
+          ))}
+          <p className="text-sm text-text-3">
+            <Trans>You come back to this page, and then have ten minutes.</Trans>
+          </p>
+        </div>
+      )}
+      {!password && (
+        <div role="alert" className="text-sm text-danger empty:hidden">
+          {error}
+        </div>
+      )}
       <form id="confirm-sign-in" ref={input} noValidate onSubmit={submit} className="flex flex-col gap-5">
         <input type="text" name="username" autoComplete="username" defaultValue={user.login} hidden readOnly />
-        <Field label={t`Password`} error={error}>
-          {(control) => <PasswordInput {...control} name="password" autoComplete="current-password" autoFocus />}
-        </Field>
+        {password && (
+          <Field label={t`Password`} error={error}>
+            {(control) => <PasswordInput {...control} name="password" autoComplete="current-password" autoFocus />}
+          </Field>
+        )}
       </form>
     </Dialog>
   );

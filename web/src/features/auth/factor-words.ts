@@ -29,6 +29,22 @@ export function useFactorWords(): (error: unknown) => string {
         return t`The cinema’s address cannot have passkeys.`;
       case 'TOO_MANY':
         return t`20 passkeys are the most. Delete one first.`;
+      case 'PROVIDER_STOPPED':
+        return t`Nothing came of it: you stopped there, or it was refused. Try again, or choose another way.`;
+      case 'PROVIDER_AWAY':
+        return t`This way in cannot be reached at the moment. Try again shortly, or choose another one.`;
+      case 'PROVIDER_REFUSED':
+        return t`The answer does not prove who you are. Begin again.`;
+      case 'PROVIDER_STALE':
+        return t`You were not asked again there who you are. Confirm in another way, or sign out and in again.`;
+      case 'NO_PROVIDER':
+        return t`This way to sign in is gone. Choose another one.`;
+      case 'EMAIL_HAS_ACCOUNT':
+        return t`An account with this e-mail is there already. Sign in to it, then link the two on the account page.`;
+      case 'IDENTITY_KNOWN':
+        return t`It is linked with another account of the cinema already.`;
+      case 'IDENTITY_OTHER':
+        return t`Your account is not linked with that one. Choose the right one there.`;
       case 'TICKET_ENDED':
         return t`That took too long. Begin again.`;
       case 'LAST_FACTOR':

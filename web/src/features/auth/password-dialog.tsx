@@ -3,6 +3,7 @@ import { useRef, useState, type FormEvent } from 'react';
 import { useMutation } from 'urql';
 import { graphql } from '~/gql/gql';
 import { toFault } from '~/lib/faults';
+import { orThrow, whenFresh } from '~/lib/fresh';
 import { confirmByPassword } from '~/lib/sign-in';
 import { Button } from '~/ui/button';
 import { Dialog } from '~/ui/dialog';
@@ -17,7 +18,8 @@ const ChangePassword = graphql(/* GraphQL */ `
 
 type Errors = Partial<Record<'password' | 'newPassword' | 'all', string>>;
 
-export function PasswordDialog({ login, onClose, closeLabel }: { login: string; onClose: () => void; closeLabel: string }) {
+/** Changes the password, or sets the `first` one of an account that has none. */
+export function PasswordDialog({ first, login, onClose, closeLabel }: { first: boolean; login: string; onClose: () => void; closeLabel: string }) {
   const { t } = useLingui();
   const words = usePasswordWords();
   const form = useRef<HTMLFormElement>(null);
@@ -26,17 +28,33 @@ export function PasswordDialog({ login, onClose, closeLabel }: { login: string; 
 
   const refuse = (found: Errors) => {
     setErrors(found);
-    const first = (['password', 'newPassword'] as const).find((field) => found[field]);
-    if (first) form.current?.querySelector<HTMLElement>(`[name=${first}]`)?.focus();
+    const field = (['password', 'newPassword'] as const).find((f) => found[f]);
+    if (field) form.current?.querySelector<HTMLElement>(`[name=${field}]`)?.focus();
+  };
+  const refuseFor = (error: unknown) => {
+    const fault = toFault(error);
+    const field = fault.field?.split('.').pop();
+    if (field === 'password' || field === 'newPassword') return refuse({ [field]: words(fault) });
+    return refuse({ all: words(fault) });
+  };
+  const setFirst = async (newPassword: string) => {
+    try {
+      if (!(await whenFresh(async () => orThrow(await change({ input: { newPassword } }))))) return;
+    } catch (error) {
+      return refuseFor(error);
+    }
+    toast(t`The password is set.`);
+    onClose();
   };
   const submit = async (event: FormEvent<HTMLFormElement>) => {
     event.preventDefault();
     const data = new FormData(event.currentTarget);
     const password = String(data.get('password'));
     const newPassword = String(data.get('newPassword'));
-    if (!password) return refuse({ password: t`Enter the present password.` });
+    if (!first && !password) return refuse({ password: t`Enter the present password.` });
     if (newPassword.length < 8) return refuse({ newPassword: t`Enter at least 8 characters.` });
     setErrors({});
+    if (first) return setFirst(newPassword);
     let result = await change({ input: { password, newPassword } });
     if (result.error && toFault(result.error).reason === 'REAUTHENTICATION_REQUIRED') {
       // The password that was just typed is what would be asked for.
@@ -48,12 +66,7 @@ export function PasswordDialog({ login, onClose, closeLabel }: { login: string; 
       }
       result = await change({ input: { password, newPassword } });
     }
-    if (result.error) {
-      const fault = toFault(result.error);
-      const field = fault.field?.split('.').pop();
-      if (field === 'password' || field === 'newPassword') return refuse({ [field]: words(fault) });
-      return refuse({ all: words(fault) });
-    }
+    if (result.error) return refuseFor(result.error);
     toast(result.data?.changePassword.ended ? t`The password is changed, the other devices are signed out.` : t`The password is changed.`);
     onClose();
   };
@@ -62,21 +75,23 @@ export function PasswordDialog({ login, onClose, closeLabel }: { login: string; 
     <Dialog
       open
       onOpenChange={(open) => !open && onClose()}
-      title={<Trans>Change the password</Trans>}
+      title={first ? <Trans>Set a password</Trans> : <Trans>Change the password</Trans>}
       description={<Trans>Every other device is signed out.</Trans>}
       closeLabel={closeLabel}
       footer={
         <Button type="submit" form="change-password" variant="primary" busy={fetching}>
-          <Trans>Change the password</Trans>
+          {first ? <Trans>Set a password</Trans> : <Trans>Change the password</Trans>}
         </Button>
       }
     >
       <form id="change-password" ref={form} noValidate onSubmit={(event) => void submit(event)} className="flex flex-col gap-5">
         {/* Tells a password manager whose password this is. */}
         <input type="text" name="username" autoComplete="username" defaultValue={login} hidden readOnly />
-        <Field label={t`Present password`} error={errors.password}>
-          {(control) => <PasswordInput {...control} name="password" autoComplete="current-password" />}
-        </Field>
+        {!first && (
+          <Field label={t`Present password`} error={errors.password}>
+            {(control) => <PasswordInput {...control} name="password" autoComplete="current-password" />}
+          </Field>
+        )}
         <Field label={t`New password`} hint={t`8 characters or more.`} error={errors.newPassword}>
           {(control) => <PasswordInput {...control} name="newPassword" autoComplete="new-password" />}
         </Field>

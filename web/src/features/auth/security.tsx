@@ -14,7 +14,9 @@ import { Skeleton } from '~/ui/skeleton';
 import { toast } from '~/ui/toast';
 import { ConfirmHost } from './confirm-host';
 import { Factors } from './factors';
+import { Linked } from './linked';
 import { PasswordDialog } from './password-dialog';
+import { useOwnWays } from './provider-api';
 
 const DevicesDocument = graphql(/* GraphQL */ `
   query Devices {
@@ -27,7 +29,7 @@ const SignInsDocument = graphql(/* GraphQL */ `
       id
       signIns(first: $first, after: $after) {
         pageInfo { hasNextPage endCursor }
-        edges { cursor node { at method outcome client { kind browser system address network } } }
+        edges { cursor node { at method outcome provider client { kind browser system address network } } }
       }
     }
   }
@@ -48,6 +50,7 @@ export function Security() {
   const { t } = useLingui();
   const { user } = useUser();
   const [changing, setChanging] = useState(false);
+  const has = useOwnWays().ways?.password ?? true;
   const history = usePages(SignInsDocument, { first: 10 }, (data: SignInsQuery) => data.me.signIns);
   return (
     <section className="mt-12" aria-labelledby="security">
@@ -55,9 +58,10 @@ export function Security() {
         <Trans>Security</Trans>
       </h2>
       <Button icon={icons.pencil} onClick={() => setChanging(true)}>
-        <Trans>Change the password</Trans>
+        {has ? <Trans>Change the password</Trans> : <Trans>Set a password</Trans>}
       </Button>
       <Factors />
+      <Linked />
       <Devices />
       <h3 className="mt-8 mb-3 font-medium">
         <Trans>Sign-ins</Trans>
@@ -79,7 +83,7 @@ export function Security() {
         </Button>
       )}
       <ConfirmHost />
-      {changing && <PasswordDialog login={user.login} onClose={() => setChanging(false)} closeLabel={t`Close`} />}
+      {changing && <PasswordDialog first={!has} login={user.login} onClose={() => setChanging(false)} closeLabel={t`Close`} />}
     </section>
   );
 }
@@ -167,15 +171,29 @@ function Entry({ entry }: { entry: SignIn }) {
           ) : entry.outcome === 'BLOCKED' ? (
             <Trans>Refused: the account is blocked</Trans>
           ) : entry.outcome === 'SECOND_FACTOR_DUE' ? (
-            <Trans>Right password, no second factor</Trans>
+            entry.provider ? (
+              <Trans>Vouched for by {entry.provider}, no second factor</Trans>
+            ) : (
+              <Trans>Right password, no second factor</Trans>
+            )
           ) : entry.outcome === 'WRONG_FACTOR' ? (
-            entry.method === 'PASSKEY' || entry.method === 'PASSWORD_AND_PASSKEY' ? (
+            entry.method.endsWith('PASSKEY') ? (
               <Trans>Wrong passkey</Trans>
+            ) : entry.provider ? (
+              <Trans>Vouched for by {entry.provider}, wrong code</Trans>
             ) : (
               <Trans>Right password, wrong code</Trans>
             )
           ) : entry.method === 'SIGN_UP' ? (
-            <Trans>Account made</Trans>
+            entry.provider ? (
+              <Trans>Account made with {entry.provider}</Trans>
+            ) : (
+              <Trans>Account made</Trans>
+            )
+          ) : entry.method === 'PROVIDER' ? (
+            <Trans>Signed in with {entry.provider}</Trans>
+          ) : entry.provider ? (
+            <Trans>Signed in with {entry.provider} and a second factor</Trans>
           ) : entry.method === 'PASSKEY' ? (
             <Trans>Signed in with a passkey</Trans>
           ) : entry.method === 'PASSWORD_AND_RECOVERY_CODE' ? (

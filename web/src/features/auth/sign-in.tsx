@@ -11,6 +11,8 @@ import { Button } from '~/ui/button';
 import { Field, Input } from '~/ui/field';
 import { AuthFrame } from './auth-frame';
 import { useFactorWords } from './factor-words';
+import { finishWith, hasReturn, takeReturn } from './provider-api';
+import { ProviderButtons } from './providers';
 import { FirstFactor } from './first-factor';
 import { PasswordInput } from './password-input';
 import { SecondStepForm } from './second-step';
@@ -23,24 +25,43 @@ export function SignIn({ next }: { next?: string }) {
   const navigate = useNavigate();
   const [step, setStep] = useState<SecondStep>();
   const [why, setWhy] = useState<string>();
-  const title = step?.setUp ? t`Set up a second factor` : step ? t`One more step` : t`Sign in`;
+  const [wanted, setWanted] = useState(next);
+  const [returning, setReturning] = useState(hasReturn);
+  const words = useFactorWords();
+  const title = returning ? t`Signing in…` : step?.setUp ? t`Set up a second factor` : step ? t`One more step` : t`Sign in`;
   usePageTitle(title);
-  const onDone = () => {
+  const onDone = (to = wanted) => {
     const now = sessionStore.get();
     // Who is watching is asked where there is a choice.
-    if (now.status === 'in' && now.user.profiles.length > 1) void navigate({ to: '/profiles', search: { next }, replace: true });
-    else void navigate({ href: samePath(next), replace: true });
+    if (now.status === 'in' && now.user.profiles.length > 1) void navigate({ to: '/profiles', search: { next: to }, replace: true });
+    else void navigate({ href: samePath(to), replace: true });
   };
   const onBack = (reason?: string) => {
     setWhy(reason);
     setStep(undefined);
   };
 
+  // Back from a provider: its answer is good once, and is taken once.
+  const finish = useRef(async () => {
+    const back = takeReturn();
+    if (!back) return;
+    try {
+      const { to, step: due } = await finishWith(back);
+      setWanted(to);
+      if (due) setStep(due);
+      else onDone(to);
+    } catch (caught) {
+      setWhy(words(caught));
+    }
+    setReturning(false);
+  });
+  useEffect(() => void finish.current(), []);
+
   return (
     <AuthFrame
       title={title}
       footer={
-        step ? null : (
+        step || returning ? null : (
           <Trans>
             New here?{' '}
             <Link to="/signup" search={{ next }} className="font-medium text-accent-text underline-offset-4 hover:underline">
@@ -50,18 +71,22 @@ export function SignIn({ next }: { next?: string }) {
         )
       }
     >
-      {step?.setUp ? (
-        <FirstFactor ticket={step.ticket} onDone={onDone} onBack={onBack} />
+      {returning ? (
+        <p role="status" className="text-sm text-text-2">
+          <Trans>One moment: the answer is being checked.</Trans>
+        </p>
+      ) : step?.setUp ? (
+        <FirstFactor ticket={step.ticket} onDone={() => onDone()} onBack={onBack} />
       ) : step ? (
-        <SecondStepForm step={step} onDone={onDone} onBack={onBack} />
+        <SecondStepForm step={step} onDone={() => onDone()} onBack={onBack} />
       ) : (
-        <FirstStep why={why} onStep={setStep} onDone={onDone} />
+        <FirstStep why={why} to={wanted} onStep={setStep} onDone={() => onDone()} />
       )}
     </AuthFrame>
   );
 }
 
-function FirstStep({ why, onStep, onDone }: { why?: string; onStep: (step: SecondStep) => void; onDone: () => void }) {
+function FirstStep({ why, to, onStep, onDone }: { why?: string; to?: string; onStep: (step: SecondStep) => void; onDone: () => void }) {
   const { t } = useLingui();
   const words = useFaultText();
   const form = useRef<HTMLFormElement>(null);
@@ -115,6 +140,7 @@ function FirstStep({ why, onStep, onDone }: { why?: string; onStep: (step: Secon
           <Trans>Sign in with a passkey</Trans>
         </Button>
       )}
+      <ProviderButtons to={to} />
       <PasskeyNote place={passkey.place} />
     </>
   );

@@ -11,6 +11,7 @@ import { Field, Input } from '~/ui/field';
 import { AuthFrame } from './auth-frame';
 import { PasswordInput } from './password-input';
 import { usePasswordWords } from './password-words';
+import { ProviderButtons } from './providers';
 
 type Errors = Partial<Record<'name' | 'login' | 'password' | 'all', string>>;
 
@@ -84,6 +85,7 @@ export function SignUp({ next }: { next?: string }) {
           {busy ? <Trans>Making the account…</Trans> : <Trans>Make an account</Trans>}
         </Button>
       </form>
+      <ProviderButtons to={next} />
     </AuthFrame>
   );
 }
