@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math/rand/v2"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -77,12 +78,20 @@ func port(t *testing.T) net.Listener {
 	return l
 }
 
-// nobody is an address where nobody listens.
+// nobody is an address where nobody listens, and soon nobody will: the port is
+// below those that the system gives to outgoing connections.
 func nobody(t *testing.T) string {
 	t.Helper()
-	l := port(t)
-	defer l.Close()
-	return l.Addr().String()
+	var lc net.ListenConfig
+	for range 100 {
+		address := fmt.Sprintf("127.0.0.1:%d", 20_000+rand.IntN(12_000))
+		if l, err := lc.Listen(t.Context(), "tcp", address); err == nil {
+			require.NoError(t, l.Close())
+			return address
+		}
+	}
+	require.FailNow(t, "no free port")
+	return ""
 }
 
 func answering(t *testing.T, status int, body string, header ...string) string {
