@@ -80,6 +80,7 @@ type app struct {
 
 	verifier authn.Verifier
 	revoked  *authn.Revocations
+	apiKeys  *authn.APIKeys
 
 	auth        *auth.Accounts
 	demo        *demo.Seeder

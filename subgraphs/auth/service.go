@@ -25,6 +25,7 @@ import (
 // is ErrNotFound.
 type Store interface {
 	FactorStore
+	APIKeyStore
 
 	// CreateAccount adds an account with its first profile. It returns
 	// ErrLoginTaken if the login has an account already.
@@ -361,7 +362,7 @@ func (s *Accounts) prune(ctx context.Context) error {
 		some   func(context.Context, time.Time, int) (int, error)
 		before time.Time
 	}{
-		{s.store.PruneSessions, ended}, {s.store.PruneSignIns, ended}, {s.store.PruneGone, ended}, {s.store.PruneRights, ended},
+		{s.store.PruneSessions, ended}, {s.store.PruneSignIns, ended}, {s.store.PruneGone, ended}, {s.store.PruneRights, ended}, {s.store.PruneAPIKeys, ended},
 		{s.store.PruneTickets, s.now().Add(-time.Hour)}, // clocks differ
 	} {
 		for n := pruneBatch; n == pruneBatch; {
