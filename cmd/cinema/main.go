@@ -24,6 +24,7 @@ const usage = `cinema runs NetflixAtHome.
   cinema admin reset-password LOGIN   give an account a new password
   cinema admin reset-second-factor LOGIN
                                       take authenticator app, passkeys and recovery codes from an account
+  cinema keys rotate                  have another key sign access tokens; nobody is signed out
   cinema backup TARGET                save everything to a folder or s3://bucket/folder
   cinema backup -verify TARGET        read the newest backup whole; -list lists them
   cinema restore SOURCE               put a backup into an empty data folder or cluster

@@ -100,6 +100,9 @@ type AuthConfig struct {
 	KeepSignIns int
 	// AdminFactor requires a second factor of administrators.
 	AdminFactor bool
+	// KeyDays is after how many days the key that signs access tokens gets a
+	// successor, 1 to 365.
+	KeyDays int
 }
 
 // MediaConfig is about films and pictures.
@@ -280,6 +283,16 @@ var settings = []setting{
 			return nil
 		},
 		get: func(c *Config) string { return strconv.Itoa(c.Auth.KeepSignIns) }},
+	{env: "CINEMA_SIGNING_KEY_DAYS", def: "30", doc: "after how many days the key that signs access tokens gets a successor, which signs nobody out",
+		set: func(c *Config, v string) error {
+			n, err := strconv.Atoi(v)
+			if err != nil || n < 1 || n > 365 {
+				return errors.New("want a number of days from 1 to 365")
+			}
+			c.Auth.KeyDays = n
+			return nil
+		},
+		get: func(c *Config) string { return strconv.Itoa(c.Auth.KeyDays) }},
 	{env: "CINEMA_ADMIN_SECOND_FACTOR", def: "optional", doc: "required: an administrator without a second factor sets one up at the next sign-in and can do nothing else until then; or optional",
 		set: func(c *Config, v string) error {
 			if v != "optional" && v != "required" {

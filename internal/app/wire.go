@@ -77,6 +77,7 @@ func (a *app) wireAuth(ctx context.Context) error {
 	a.auth, err = auth.New(auth.Deps{
 		Store: store, Bus: a.bus, Limiter: a.limiter, Activity: a.activity, Logger: log, Secret: key,
 		KeepSignIns: time.Duration(a.cfg.Auth.KeepSignIns) * 24 * time.Hour,
+		KeyAge:      time.Duration(a.cfg.Auth.KeyDays) * 24 * time.Hour,
 		PublicURL:   a.cfg.PublicURL(), AdminFactor: a.cfg.Auth.AdminFactor,
 	})
 	if err != nil {

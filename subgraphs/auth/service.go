@@ -237,6 +237,8 @@ type Deps struct {
 	// KeepSignIns is how long sign-ins and ended sessions are kept for their
 	// owner to see; 90 days if zero.
 	KeepSignIns time.Duration
+	// KeyAge is after how long a signing key gets a successor; 30 days if zero.
+	KeyAge time.Duration
 	// Now and Random; the system's if nil.
 	Now    func() time.Time
 	Random io.Reader
@@ -252,6 +254,7 @@ type Accounts struct {
 	log      *slog.Logger
 	limits   Limits
 	keep     time.Duration
+	keyAge   time.Duration
 	now      func() time.Time
 	random   io.Reader
 
@@ -288,6 +291,9 @@ func New(d Deps) (*Accounts, error) {
 	if d.KeepSignIns <= 0 {
 		d.KeepSignIns = 90 * 24 * time.Hour
 	}
+	if d.KeyAge <= 0 {
+		d.KeyAge = 30 * 24 * time.Hour
+	}
 	if d.Now == nil {
 		d.Now = time.Now
 	}
@@ -296,7 +302,7 @@ func New(d Deps) (*Accounts, error) {
 	}
 	s := &Accounts{
 		store: d.Store, bus: d.Bus, limiter: d.Limiter, activity: d.Activity, log: d.Logger,
-		limits: d.Limits, keep: d.KeepSignIns, history: newHistory(), now: func() time.Time { return d.Now().UTC().Truncate(time.Microsecond) }, random: d.Random,
+		limits: d.Limits, keep: d.KeepSignIns, keyAge: d.KeyAge, history: newHistory(), now: func() time.Time { return d.Now().UTC().Truncate(time.Microsecond) }, random: d.Random,
 	}
 	var err error
 	// One secret, several uses: each gets a key of its own (RFC 5869).
