@@ -51,7 +51,7 @@ func main() {
 	fs.Usage = func() {
 		fmt.Fprint(os.Stderr, usage)
 		fs.PrintDefaults()
-		fmt.Fprintln(os.Stderr, "\nVariables; NAME_FILE reads the value from a file:")
+		fmt.Fprintln(os.Stderr, "\nVariables; NAME_FILE, in place of NAME, reads the value from a file:")
 		app.Document(os.Stderr)
 	}
 	if err := fs.Parse(os.Args[1:]); err != nil {

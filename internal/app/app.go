@@ -148,6 +148,9 @@ func run(ctx context.Context, cfg *Config, version string, out io.Writer, ready 
 	}
 	a.live = live{a: a, pools: map[string]*pgxpool.Pool{}}
 	began := time.Now()
+	for _, w := range cfg.Warnings {
+		a.log.Warn(w)
+	}
 	if os.Getenv("GOGC") == "" {
 		debug.SetGCPercent(gcPercent)
 	}

@@ -8,6 +8,7 @@ import (
 	"net/netip"
 	"net/url"
 	"os"
+	"path/filepath"
 	"slices"
 	"sort"
 	"strconv"
@@ -42,6 +43,8 @@ type Config struct {
 	Tracing    TracingConfig
 	Backup     BackupConfig
 	Load       LoadConfig
+	// Warnings are what is not wrong and not well either.
+	Warnings []string
 }
 
 // HTTPConfig is where the process listens.
@@ -369,8 +372,8 @@ func subgraphAddress(name string) setting {
 
 // Load reads the configuration from flags (by variable name, as given) over
 // environment variables over defaults. A variable NAME can be given as
-// NAME_FILE, whose content is taken without its last line end. All faults are
-// reported in one error.
+// NAME_FILE, whose content is taken without its last line end; not both. All
+// faults are reported in one error.
 func Load(flags map[string]string, lookup func(string) (string, bool)) (*Config, error) {
 	c := &Config{Subgraphs: map[string]string{}}
 	var faults []error
@@ -379,16 +382,24 @@ func Load(flags map[string]string, lookup func(string) (string, bool)) (*Config,
 	}
 	for _, s := range settings {
 		v := s.def
-		if e, ok := lookup(s.env); ok && e != "" {
-			v = e
-		}
-		if path, ok := lookup(s.env + "_FILE"); ok && path != "" {
-			b, err := os.ReadFile(path)
+		given, _ := lookup(s.env)
+		path, _ := lookup(s.env + "_FILE")
+		switch {
+		case given != "" && path != "":
+			fault(s.env+"_FILE", "%s is set too: set one of them", s.env)
+			continue
+		case given != "":
+			v = given
+		case path != "":
+			text, open, err := readSetting(path)
 			if err != nil {
-				fault(s.env+"_FILE", "the file cannot be read: %v", errors.Unwrap(err))
+				fault(s.env+"_FILE", "%v", err)
 				continue
 			}
-			v = strings.TrimRight(string(b), "\r\n")
+			if open && s.secret {
+				c.Warnings = append(c.Warnings, fmt.Sprintf("%s_FILE: %s can be read by every account of this machine: chmod o-rwx", s.env, path))
+			}
+			v = text
 		}
 		if f, ok := flags[s.env]; ok {
 			v = f
@@ -410,6 +421,39 @@ func Load(flags map[string]string, lookup func(string) (string, bool)) (*Config,
 		return nil, fmt.Errorf("the configuration cannot be used:\n%w", errors.Join(faults...))
 	}
 	return c, nil
+}
+
+// maxSetting bounds what is read of a file.
+const maxSetting = 64 << 10
+
+// mounted is where containers find their secrets, with a mode of the runtime's
+// choice and with nobody else there to read them.
+const mounted = "/run/secrets/"
+
+// readSetting reads a setting's file, without its last line end; open says that
+// anybody on the machine may read or change it.
+func readSetting(path string) (text string, open bool, err error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return "", false, fmt.Errorf("the file cannot be read: %w", errors.Unwrap(err))
+	}
+	defer f.Close()
+	info, err := f.Stat()
+	if err != nil {
+		return "", false, fmt.Errorf("the file cannot be read: %w", errors.Unwrap(err))
+	}
+	if info.IsDir() {
+		return "", false, errors.New("want a file, this is a folder")
+	}
+	b, err := io.ReadAll(io.LimitReader(f, maxSetting+1))
+	if err != nil {
+		return "", false, errors.New("the file cannot be read")
+	}
+	if len(b) > maxSetting {
+		return "", false, fmt.Errorf("the file has more than %d bytes", maxSetting)
+	}
+	open = info.Mode().Perm()&0o007 != 0 && !strings.HasPrefix(filepath.Clean(path), mounted)
+	return strings.TrimSuffix(strings.TrimSuffix(string(b), "\n"), "\r"), open, nil
 }
 
 type configFault struct{ env, text string }
