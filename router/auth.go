@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"net/netip"
 	"strings"
+	"time"
 
 	gqlast "github.com/vektah/gqlparser/v2/ast"
 	"github.com/wundergraph/graphql-go-tools/v2/pkg/engine/resolve"
@@ -17,8 +18,9 @@ import (
 type caller struct {
 	// principal is nil for nobody in particular.
 	principal *Principal
-	// bearer is the verified access token.
-	bearer string
+	// bearer is the verified access token, shown what the client showed: an API
+	// key, or the same.
+	bearer, shown string
 	// address is the client's, seen through trusted proxies.
 	address string
 }
@@ -41,25 +43,80 @@ func bearerOf(value string) string {
 	return strings.TrimSpace(token)
 }
 
-// identify verifies a token once; without one the caller is nobody.
-func (rt *Router) identify(ctx context.Context, bearer string) (*Principal, *requestError) {
+// identify verifies a bearer once; without one the caller is nobody. token is the
+// access token that it stands for, and is shown to the subgraphs.
+func (rt *Router) identify(ctx context.Context, bearer, address string) (p *Principal, token string, rejected *requestError) {
 	if bearer == "" {
-		return nil, nil //nolint:nilnil // nobody is a valid caller
+		return nil, "", nil
 	}
 	if len(bearer) > 8<<10 {
-		return nil, errUnauthenticated()
+		return nil, "", errUnauthenticated()
 	}
-	p, err := rt.options.Authenticate(ctx, bearer)
-	if err != nil {
-		if fault.KindOf(err) == fault.Unavailable || ctx.Err() != nil {
-			return nil, refuse(http.StatusServiceUnavailable, codeUnavailable, "Sign-in cannot be checked at the moment. Try again shortly.")
+	token = bearer
+	var err error
+	if rt.options.Exchange != nil {
+		if token, err = rt.options.Exchange(ctx, bearer, address); err != nil {
+			return nil, "", notIdentified(ctx, err)
 		}
-		return nil, errUnauthenticated()
 	}
-	if rt.options.Revoked != nil && p.SessionID != "" && rt.options.Revoked(p.SessionID) {
-		return nil, errUnauthenticated()
+	who, err := rt.options.Authenticate(ctx, token)
+	if err != nil {
+		return nil, "", notIdentified(ctx, err)
 	}
-	return &p, nil
+	if rt.options.Revoked != nil && who.SessionID != "" && rt.options.Revoked(who.SessionID) {
+		return nil, "", errUnauthenticated()
+	}
+	return &who, token, nil
+}
+
+// judge looks again at the API key by which a caller has a connection: what it may
+// can change while that is open, and no client renews it.
+func (rt *Router) judge(ctx context.Context, who *caller) *requestError {
+	if who.shown == who.bearer {
+		return nil
+	}
+	p, token, rejected := rt.identify(ctx, who.shown, who.address)
+	if rejected == nil {
+		who.principal, who.bearer = p, token
+	}
+	return rejected
+}
+
+func notIdentified(ctx context.Context, err error) *requestError {
+	switch kind := fault.KindOf(err); {
+	case kind == fault.Unavailable || ctx.Err() != nil:
+		return refuse(http.StatusServiceUnavailable, codeUnavailable, "Sign-in cannot be checked at the moment. Try again shortly.")
+	case kind == fault.RateLimited:
+		e := refuse(http.StatusTooManyRequests, codeRateLimited, "Too many API keys from your address. Try again in a minute.")
+		e.retryAfter = time.Minute
+		return e
+	default:
+		return errUnauthenticated()
+	}
+}
+
+// exchanged puts the access token that an API key stands for in the key's place,
+// before a handler that takes access tokens.
+func (rt *Router) exchanged(next http.Handler) http.Handler {
+	if rt.options.Exchange == nil {
+		return next
+	}
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if bearer := bearerOf(r.Header.Get("Authorization")); bearer != "" {
+			token, err := rt.options.Exchange(r.Context(), bearer, addressOf(r, rt.options.TrustedProxies))
+			if err != nil {
+				e := notIdentified(r.Context(), err)
+				e.always = true
+				writeRefusal(w, mediaJSON, e)
+				return
+			}
+			if token != bearer {
+				r = r.Clone(r.Context())
+				r.Header.Set("Authorization", "Bearer "+token)
+			}
+		}
+		next.ServeHTTP(w, r)
+	})
 }
 
 // addressOf finds the client's address: the connection's, or the last hop of

@@ -37,7 +37,8 @@
 // connection_init may carry {"authorization": "Bearer <access token>"}. When
 // the token ends, the connection is closed with 4403, unless the client renewed
 // it: a ping whose payload is {"authorization": "Bearer <new token>"} of the
-// same user. Close codes: 4400 malformed message, 4401 bad token or an operation
+// same user. A program's API key is looked at again instead, then and with each
+// operation. Close codes: 4400 malformed message, 4401 bad token or an operation
 // before connection_init, 4403 token ended, session ended or another user's
 // token, 4406 wrong subprotocol, 4408 no connection_init in time, 4409 duplicate
 // id, 4429 second connection_init, 1001 shutdown, 1009 message too big.

@@ -88,12 +88,12 @@ func (rt *Router) admit(r *http.Request, w http.ResponseWriter, req *request) (*
 		return nil, rejected
 	}
 	bearer := bearerOf(r.Header.Get("Authorization"))
-	principal, rejected := rt.identify(r.Context(), bearer)
+	principal, token, rejected := rt.identify(r.Context(), bearer, req.caller.address)
 	if rejected != nil {
 		return nil, rejected
 	}
 	if principal != nil {
-		req.caller.principal, req.caller.bearer = principal, bearer
+		req.caller.principal, req.caller.bearer, req.caller.shown = principal, token, bearer
 	}
 	return rt.prepare(r.Context(), req)
 }

@@ -148,6 +148,11 @@ type Options struct {
 	// token is refused, but one of kind fault.Unavailable that it cannot be
 	// checked now.
 	Authenticate func(ctx context.Context, bearer string) (Principal, error)
+	// Exchange gives the access token that a bearer from an address stands for:
+	// an API key's, and of a token itself. It is asked before Authenticate, and
+	// beyond the router only the token is shown. Its errors are like
+	// Authenticate's. May be nil.
+	Exchange func(ctx context.Context, bearer, address string) (string, error)
 	// Revoked reports whether a session was ended; may be nil.
 	Revoked func(sessionID string) bool
 	// Limiter limits rates; may be nil.

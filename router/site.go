@@ -22,8 +22,8 @@ import (
 )
 
 // newHandler puts the public paths together. /media/ and /uploads/ go to their
-// handlers with nothing in between: a wrapper that hides io.ReaderFrom from a
-// handler costs sendfile.
+// handlers with nothing around the response: a wrapper that hides io.ReaderFrom
+// from a handler costs sendfile.
 func (rt *Router) newHandler() (http.Handler, error) {
 	mux := http.NewServeMux()
 	mux.HandleFunc("/graphql", rt.serveGraphQL)
@@ -40,7 +40,7 @@ func (rt *Router) newHandler() (http.Handler, error) {
 		http.Redirect(w, r, "/playground/", http.StatusPermanentRedirect)
 	})
 	mux.Handle("/media/", rt.options.Tracing.Keyed("/media/", orNotFound(rt.options.Media)))
-	mux.Handle("/uploads/", rt.options.Tracing.Keyed("/uploads/", orNotFound(rt.options.Uploads)))
+	mux.Handle("/uploads/", rt.options.Tracing.Keyed("/uploads/", rt.exchanged(orNotFound(rt.options.Uploads))))
 	app, err := newSite(rt.options.Site, "", policy(rt.options.MediaOrigins, false), "The web app is not built. Type:\n\n  npm ci --prefix web && npm run build --prefix web\n\nand build the program again.\nThe API answers at /graphql and its playground at /playground.\n")
 	if err != nil {
 		return nil, fmt.Errorf("router: web app: %w", err)

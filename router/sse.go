@@ -66,7 +66,7 @@ func (rt *Router) serveEvents(w http.ResponseWriter, r *http.Request, req *reque
 	defer cancel()
 	go func() {
 		defer close(stopped)
-		s.keep(ctx, rt.limits.KeepAlive, of.ExpiresAt)
+		s.keep(ctx, rt.limits.KeepAlive, of.ExpiresAt, func() (time.Time, bool) { return rt.renew(ctx, s, req.caller) })
 	}()
 	return rt.subscribe(ctx, req, p, s)
 }
@@ -80,22 +80,41 @@ func (s *eventStream) open() {
 	_ = s.send(":\n\n")
 }
 
+// renew looks again at the API key by which a stream is open: until when it is
+// good now, false when it is not or when it was opened by an access token.
+func (rt *Router) renew(ctx context.Context, s *eventStream, who *caller) (time.Time, bool) {
+	if who.shown == who.bearer {
+		return time.Time{}, false
+	}
+	p, _, rejected := rt.identify(ctx, who.shown, who.address)
+	if rejected != nil || p.Subject != who.principal.Subject {
+		return time.Time{}, false
+	}
+	rt.streams.identify(s, *p)
+	return p.ExpiresAt, true
+}
+
 // keep sends comments so that nothing in between gives the connection up, and
-// ends the stream with the access token.
-func (s *eventStream) keep(ctx context.Context, every time.Duration, expires time.Time) {
+// ends the stream with the access token, unless that can be renewed.
+func (s *eventStream) keep(ctx context.Context, every time.Duration, expires time.Time, renew func() (time.Time, bool)) {
 	tick := time.NewTicker(every)
 	defer tick.Stop()
 	var expired <-chan time.Time
+	var timer *time.Timer
 	if !expires.IsZero() {
-		t := time.NewTimer(time.Until(expires))
-		defer t.Stop()
-		expired = t.C
+		timer = time.NewTimer(time.Until(expires))
+		defer timer.Stop()
+		expired = timer.C
 	}
 	for {
 		select {
 		case <-ctx.Done():
 			return
 		case <-expired:
+			if until, ok := renew(); ok {
+				timer.Reset(time.Until(until))
+				continue
+			}
 			s.fail([]gqlError{newError(codeUnauthenticated, msgSignIn)})
 			s.cancel()
 			return

@@ -346,9 +346,10 @@ func tokenOf(payload json.RawMessage) string {
 func (s *socket) signIn(token string, renew bool) bool {
 	ctx, cancel := context.WithTimeout(s.ctx, s.rt.limits.RequestTimeout)
 	defer cancel()
-	p, rejected := s.rt.identify(ctx, token)
+	shown := token
+	p, token, rejected := s.rt.identify(ctx, shown, s.address)
 	if rejected != nil {
-		if rejected.status == http.StatusServiceUnavailable {
+		if rejected.status == http.StatusServiceUnavailable || rejected.status == http.StatusTooManyRequests {
 			s.close(websocket.StatusTryAgainLater, "Sign-in cannot be checked")
 		} else {
 			s.close(closeUnauthorized, "Unauthorized")
@@ -361,17 +362,27 @@ func (s *socket) signIn(token string, renew bool) bool {
 		s.close(closeForbidden, "Another user's token")
 		return false
 	}
-	s.caller.principal, s.caller.bearer = p, token
+	s.caller.principal, s.caller.bearer, s.caller.shown = p, token, shown
 	if s.expiry != nil {
 		s.expiry.Stop()
 		s.expiry = nil
 	}
-	if !p.ExpiresAt.IsZero() {
-		s.expiry = time.AfterFunc(time.Until(p.ExpiresAt), func() { s.close(closeForbidden, "Access token expired") })
+	if !p.ExpiresAt.IsZero() && !s.closed && s.ctx.Err() == nil {
+		s.expiry = time.AfterFunc(time.Until(p.ExpiresAt), func() { s.expire(shown, token) })
 	}
 	s.mu.Unlock()
 	s.rt.streams.identify(s, *p)
 	return true
+}
+
+// expire ends the connection with its access token, unless that came of an API
+// key which is still good: a program has nobody who would sign it in again.
+func (s *socket) expire(shown, token string) {
+	if shown == token {
+		s.close(closeForbidden, "Access token expired")
+		return
+	}
+	s.signIn(shown, true)
 }
 
 func (s *socket) subscribe(m wsMessage) bool {
@@ -435,6 +446,9 @@ func (s *socket) run(ctx context.Context, m wsMessage, who *caller) {
 			k.fail([]gqlError{newError(codeInternal, msgBroken)})
 		}
 	}()
+	if rejected == nil {
+		rejected = s.rt.judge(ctx, who)
+	}
 	if rejected == nil {
 		p, rejected = s.rt.prepare(ctx, req)
 	}

@@ -24,6 +24,7 @@ const usage = `cinema runs NetflixAtHome.
   cinema admin reset-password LOGIN   give an account a new password
   cinema admin reset-second-factor LOGIN
                                       take authenticator app, passkeys and recovery codes from an account
+  cinema keys rotate                  have another key sign access tokens; nobody is signed out
   cinema backup TARGET                save everything to a folder or s3://bucket/folder
   cinema backup -verify TARGET        read the newest backup whole; -list lists them
   cinema restore SOURCE               put a backup into an empty data folder or cluster
@@ -50,7 +51,7 @@ func main() {
 	fs.Usage = func() {
 		fmt.Fprint(os.Stderr, usage)
 		fs.PrintDefaults()
-		fmt.Fprintln(os.Stderr, "\nVariables; NAME_FILE reads the value from a file:")
+		fmt.Fprintln(os.Stderr, "\nVariables; NAME_FILE, in place of NAME, reads the value from a file:")
 		app.Document(os.Stderr)
 	}
 	if err := fs.Parse(os.Args[1:]); err != nil {

@@ -134,6 +134,7 @@ func Try(t testing.TB, o Options) (*Instance, error) {
 			i.log.WriteString(line + "\n")
 			if m := passwordLine.FindStringSubmatch(line); m != nil {
 				i.AdminPassword = m[1]
+				note("the first administrator's password", m[1])
 			}
 			i.mu.Unlock()
 			if readyLine.MatchString(line) {
@@ -142,8 +143,13 @@ func Try(t testing.TB, o Options) (*Instance, error) {
 		}
 		i.err = i.cmd.Wait()
 	}()
+	noteEnv(i.cmd.Env)
 	t.Cleanup(func() {
 		i.Stop(t)
+		noteFolder(i.Dir)
+		for _, leak := range leaks(i.Log()) {
+			t.Errorf("the program's log holds %s", leak)
+		}
 		if t.Failed() {
 			t.Logf("the program's log, without its answers:\n%s", tail(withoutAnswers(i.Log()), 6000))
 		}
@@ -272,6 +278,10 @@ func (c *Client) Do(t testing.TB, query string, variables map[string]any) *Answe
 	if err != nil {
 		t.Fatal(err)
 	}
+	if variables != nil {
+		noteJSON("the variable", body, hiddenInput)
+	}
+	noteJSON("the answer", raw, hiddenOutput)
 	a := &Answer{Status: res.StatusCode}
 	if err := json.Unmarshal(raw, a); err != nil {
 		t.Fatalf("status %d, not GraphQL: %.400s", res.StatusCode, raw)
@@ -318,6 +328,7 @@ func (c *Client) Request(t testing.TB, method, path string, body io.Reader, head
 	if err != nil {
 		t.Fatal(err)
 	}
+	noteCookies(res)
 	return res
 }
 

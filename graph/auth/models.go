@@ -110,6 +110,26 @@ type ConfirmSignInInput struct {
 	Passkey graphql.Omittable[*PasskeyAnswerInput] `json:"passkey,omitempty"`
 }
 
+// What a new key needs.
+type CreateAPIKeyInput struct {
+	// 1 to 40 characters.
+	Name string `json:"name"`
+	// The permissions that it is allowed, of those that the account has.
+	Scopes []string `json:"scopes"`
+	// When it ends; within a year.
+	ExpiresAt time.Time `json:"expiresAt"`
+}
+
+// The new key.
+type CreateAPIKeyPayload struct {
+	// What is known of it from now on.
+	APIKey *auth.APIKey `json:"apiKey"`
+	// The key itself. It is shown this once and kept nowhere.
+	Key string `json:"key"`
+	// Its account.
+	User *auth.User `json:"user"`
+}
+
 // What a new profile needs.
 type CreateProfileInput struct {
 	// 1 to 40 characters.
@@ -308,6 +328,20 @@ type RenamePasskeyInput struct {
 	ID gid.ID `json:"id"`
 	// 1 to 40 characters.
 	Name string `json:"name"`
+}
+
+// The key to end.
+type RevokeAPIKeyInput struct {
+	// The key.
+	ID gid.ID `json:"id"`
+}
+
+// The key has ended.
+type RevokeAPIKeyPayload struct {
+	// Identifier of the key.
+	RevokedID gid.ID `json:"revokedId"`
+	// Whose it was.
+	User *auth.User `json:"user"`
 }
 
 // The role after the change.

@@ -80,6 +80,7 @@ type app struct {
 
 	verifier authn.Verifier
 	revoked  *authn.Revocations
+	apiKeys  *authn.APIKeys
 
 	auth        *auth.Accounts
 	demo        *demo.Seeder
@@ -147,6 +148,9 @@ func run(ctx context.Context, cfg *Config, version string, out io.Writer, ready 
 	}
 	a.live = live{a: a, pools: map[string]*pgxpool.Pool{}}
 	began := time.Now()
+	for _, w := range cfg.Warnings {
+		a.log.Warn(w)
+	}
 	if os.Getenv("GOGC") == "" {
 		debug.SetGCPercent(gcPercent)
 	}

@@ -48,6 +48,11 @@ func Command(ctx context.Context, cfg *Config, version string, args []string, ou
 			return fmt.Errorf("%w: cinema admin reset-second-factor LOGIN", ErrUsage)
 		}
 		return control(ctx, cfg, version, out, "/admin/reset-second-factor", map[string]string{"login": args[2]})
+	case "keys rotate":
+		if len(args) != 2 {
+			return fmt.Errorf("%w: cinema keys rotate", ErrUsage)
+		}
+		return control(ctx, cfg, version, out, "/keys/rotate", nil)
 	case "healthcheck":
 		return healthcheck(ctx, cfg)
 	default:
@@ -188,6 +193,22 @@ func commands(ctx context.Context, a *app) http.Handler {
 	mux.HandleFunc("POST /admin/reset-second-factor", account(func(ctx context.Context, login string) (string, error) {
 		return fmt.Sprintf("The password alone signs %s in; devices that were signed in are signed out.", login), a.auth.ResetFactors(ctx, login)
 	}))
+	mux.HandleFunc("POST /keys/rotate", func(w http.ResponseWriter, r *http.Request) {
+		if a.auth == nil {
+			answer(w, "", errors.New("this program does not run the auth service"))
+			return
+		}
+		to, err := a.auth.RotateKey(r.Context())
+		if err != nil {
+			answer(w, "", err)
+			return
+		}
+		text := "A new key signs access tokens from %s on: %s. Nobody is signed out."
+		if !to.Made {
+			text = "A new key waits already and signs access tokens from %s on: %s."
+		}
+		answer(w, fmt.Sprintf(text, to.From.Format(time.RFC3339), to.KeyID), nil)
+	})
 	mux.HandleFunc("POST /backup", func(w http.ResponseWriter, r *http.Request) {
 		asked, give := context.WithCancel(r.Context())
 		defer give()

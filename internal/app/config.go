@@ -8,6 +8,7 @@ import (
 	"net/netip"
 	"net/url"
 	"os"
+	"path/filepath"
 	"slices"
 	"sort"
 	"strconv"
@@ -42,6 +43,8 @@ type Config struct {
 	Tracing    TracingConfig
 	Backup     BackupConfig
 	Load       LoadConfig
+	// Warnings are what is not wrong and not well either.
+	Warnings []string
 }
 
 // HTTPConfig is where the process listens.
@@ -104,6 +107,9 @@ type AuthConfig struct {
 	// not used.
 	Google, Yandex ProviderConfig
 	Others         []*ProviderConfig
+	// KeyDays is after how many days the key that signs access tokens gets a
+	// successor, 1 to 365.
+	KeyDays int
 }
 
 // MediaConfig is about films and pictures.
@@ -284,6 +290,16 @@ var settings = []setting{
 			return nil
 		},
 		get: func(c *Config) string { return strconv.Itoa(c.Auth.KeepSignIns) }},
+	{env: "CINEMA_SIGNING_KEY_DAYS", def: "30", doc: "after how many days the key that signs access tokens gets a successor, which signs nobody out",
+		set: func(c *Config, v string) error {
+			n, err := strconv.Atoi(v)
+			if err != nil || n < 1 || n > 365 {
+				return errors.New("want a number of days from 1 to 365")
+			}
+			c.Auth.KeyDays = n
+			return nil
+		},
+		get: func(c *Config) string { return strconv.Itoa(c.Auth.KeyDays) }},
 	{env: "CINEMA_ADMIN_SECOND_FACTOR", def: "optional", doc: "required: an administrator without a second factor sets one up at the next sign-in and can do nothing else until then; or optional",
 		set: func(c *Config, v string) error {
 			if v != "optional" && v != "required" {
@@ -365,8 +381,8 @@ func subgraphAddress(name string) setting {
 
 // Load reads the configuration from flags (by variable name, as given) over
 // environment variables over defaults. A variable NAME can be given as
-// NAME_FILE, whose content is taken without its last line end. All faults are
-// reported in one error.
+// NAME_FILE, whose content is taken without its last line end; not both. All
+// faults are reported in one error.
 func Load(flags map[string]string, lookup func(string) (string, bool)) (*Config, error) {
 	c := &Config{Subgraphs: map[string]string{}}
 	var faults []error
@@ -375,16 +391,24 @@ func Load(flags map[string]string, lookup func(string) (string, bool)) (*Config,
 	}
 	for s := range eachSetting(c) {
 		v := s.def
-		if e, ok := lookup(s.env); ok && e != "" {
-			v = e
-		}
-		if path, ok := lookup(s.env + "_FILE"); ok && path != "" {
-			b, err := os.ReadFile(path)
+		given, _ := lookup(s.env)
+		path, _ := lookup(s.env + "_FILE")
+		switch {
+		case given != "" && path != "":
+			fault(s.env+"_FILE", "%s is set too: set one of them", s.env)
+			continue
+		case given != "":
+			v = given
+		case path != "":
+			text, open, err := readSetting(path)
 			if err != nil {
-				fault(s.env+"_FILE", "the file cannot be read: %v", errors.Unwrap(err))
+				fault(s.env+"_FILE", "%v", err)
 				continue
 			}
-			v = strings.TrimRight(string(b), "\r\n")
+			if open && s.secret {
+				c.Warnings = append(c.Warnings, fmt.Sprintf("%s_FILE: %s can be read by every account of this machine: chmod o-rwx", s.env, path))
+			}
+			v = text
 		}
 		if f, ok := flags[s.env]; ok {
 			v = f
@@ -406,6 +430,39 @@ func Load(flags map[string]string, lookup func(string) (string, bool)) (*Config,
 		return nil, fmt.Errorf("the configuration cannot be used:\n%w", errors.Join(faults...))
 	}
 	return c, nil
+}
+
+// maxSetting bounds what is read of a file.
+const maxSetting = 64 << 10
+
+// mounted is where containers find their secrets, with a mode of the runtime's
+// choice and with nobody else there to read them.
+const mounted = "/run/secrets/"
+
+// readSetting reads a setting's file, without its last line end; open says that
+// anybody on the machine may read or change it.
+func readSetting(path string) (text string, open bool, err error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return "", false, fmt.Errorf("the file cannot be read: %w", errors.Unwrap(err))
+	}
+	defer f.Close()
+	info, err := f.Stat()
+	if err != nil {
+		return "", false, fmt.Errorf("the file cannot be read: %w", errors.Unwrap(err))
+	}
+	if info.IsDir() {
+		return "", false, errors.New("want a file, this is a folder")
+	}
+	b, err := io.ReadAll(io.LimitReader(f, maxSetting+1))
+	if err != nil {
+		return "", false, errors.New("the file cannot be read")
+	}
+	if len(b) > maxSetting {
+		return "", false, fmt.Errorf("the file has more than %d bytes", maxSetting)
+	}
+	open = info.Mode().Perm()&0o007 != 0 && !strings.HasPrefix(filepath.Clean(path), mounted)
+	return strings.TrimSuffix(strings.TrimSuffix(string(b), "\n"), "\r"), open, nil
 }
 
 type configFault struct{ env, text string }

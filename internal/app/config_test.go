@@ -67,6 +67,65 @@ func TestLoadPrecedenceAndFiles(t *testing.T) {
 	require.Contains(t, out.String(), "CINEMA_LISTEN=:1")
 }
 
+// Every secret can come from a file, and what does is shown no more than others.
+func TestSecretsFromFiles(t *testing.T) {
+	const value = "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
+	values := map[string]string{
+		"CINEMA_POSTGRES_AUTH_URL": "postgres://cinema:" + value + "@db/auth", "CINEMA_POSTGRES_CATALOG_URL": "postgres://cinema:" + value + "@db/catalog",
+		"CINEMA_POSTGRES_TELEMETRY_URL": "postgres://cinema:" + value + "@db/telemetry", "CINEMA_ELASTICSEARCH_URL": "http://elastic:" + value + "@search:9200",
+		"CINEMA_REDIS_URL": "redis://:" + value + "@redis:6379/0",
+	}
+	for _, s := range settings {
+		if !s.secret {
+			continue
+		}
+		want := values[s.env]
+		if want == "" {
+			want = value
+		}
+		path := filepath.Join(t.TempDir(), "secret")
+		more := []string{}
+		if strings.HasPrefix(s.env, "CINEMA_S3_") {
+			more = []string{"CINEMA_S3_URL", "http://minio:9000", "CINEMA_S3_ACCESS_KEY", "cinema"}
+		}
+		for _, end := range []string{"", "\n", "\r\n"} {
+			require.NoError(t, os.WriteFile(path, []byte(want+end), 0o600))
+			c, err := Load(nil, env(append(more, s.env+"_FILE", path)...))
+			require.NoError(t, err, s.env)
+			require.Equal(t, want, s.get(c), s.env)
+			require.Empty(t, c.Warnings)
+			var out strings.Builder
+			c.Print(&out)
+			require.NotContains(t, out.String(), value, s.env)
+		}
+		_, err := Load(nil, env(append(more, s.env+"_FILE", path, s.env, want)...))
+		require.ErrorContains(t, err, s.env+"_FILE: "+s.env+" is set too")
+		require.NotContains(t, err.Error(), value)
+		_, err = Load(nil, env(append(more, s.env+"_FILE", path, s.env, "")...))
+		require.NoError(t, err, "an empty variable is none")
+	}
+	// Its owner and group may read it, nobody else.
+	path := filepath.Join(t.TempDir(), "secret")
+	require.NoError(t, os.WriteFile(path, []byte("s3cret-s3cret-s3cret"), 0o600))
+	for mode, warned := range map[os.FileMode]bool{0o600: false, 0o640: false, 0o644: true, 0o602: true} {
+		require.NoError(t, os.Chmod(path, mode))
+		c, err := Load(nil, env("CINEMA_TRACE_KEY_FILE", path, "CINEMA_DATA_DIR_FILE", path))
+		require.NoError(t, err)
+		if !warned {
+			require.Empty(t, c.Warnings, mode)
+			continue
+		}
+		require.Len(t, c.Warnings, 1, "only of a secret: %o", mode)
+		require.Contains(t, c.Warnings[0], path)
+		require.NotContains(t, c.Warnings[0], "s3cret-")
+	}
+	_, err := Load(nil, env("CINEMA_TRACE_KEY_FILE", t.TempDir()))
+	require.ErrorContains(t, err, "CINEMA_TRACE_KEY_FILE: want a file")
+	require.NoError(t, os.WriteFile(path, make([]byte, 70_000), 0o600))
+	_, err = Load(nil, env("CINEMA_TRACE_KEY_FILE", path))
+	require.ErrorContains(t, err, "CINEMA_TRACE_KEY_FILE: the file has more than")
+}
+
 func TestSeparateServicesNeedEachOther(t *testing.T) {
 	_, err := Load(nil, env("CINEMA_TARGET", "router"))
 	require.ErrorContains(t, err, "CINEMA_CATALOG_URL")

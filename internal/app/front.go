@@ -56,7 +56,8 @@ func (a *app) front() (http.Handler, error) {
 				Unsure: c.Unsure,
 			}, nil
 		},
-		Revoked: a.sessionRevoked,
+		Exchange: a.apiKeys.Exchange,
+		Revoked:  a.sessionRevoked,
 		// What was open has been told to go when the router shuts down.
 		Limits:  router.Limits{DrainTimeout: 2 * time.Second},
 		Limiter: requestLimiter{a.limiter}, Metrics: a.metrics, Tracing: a.door(), Logger: a.log.With("part", "router"),

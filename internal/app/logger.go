@@ -53,6 +53,7 @@ var telling = []struct {
 	{regexp.MustCompile(`://[^\s/@]*:[^\s/@]+@`), "://" + masked + "@"},                               // the user and password of an address
 	{regexp.MustCompile(`(?i)\b(bearer|basic)\s+[A-Za-z0-9._~+/=-]{8,}`), "$1 " + masked},             // an Authorization header
 	{regexp.MustCompile(`\beyJ[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]*`), masked},               // an access token
+	{regexp.MustCompile(`\bcinema_[0-9A-Za-z]{20,}`), masked},                                         // an API key
 	{regexp.MustCompile(`/media/[A-Za-z0-9_-]{20,}/`), "/media/" + masked + "/"},                      // a signed address
 	{regexp.MustCompile(`(?i)([?&](?:x-amz-[a-z-]+|sig|signature|token)=)[^&\s"]+`), "$1" + masked},   // another's
 	{regexp.MustCompile(`[A-Za-z0-9._%+-]+@[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)*\.[A-Za-z]{2,}`), masked}, // a person's address
@@ -79,7 +80,7 @@ func maskAttr(_ []string, a slog.Attr) slog.Attr {
 		return a
 	}
 	text := a.Value.String()
-	if strings.ContainsAny(text, "@/ .") { // the others are words
+	if strings.ContainsAny(text, "@/ ._") { // the others are words
 		for _, t := range telling {
 			text = t.shape.ReplaceAllString(text, t.by)
 		}

@@ -44,6 +44,7 @@ func TestSecretsDoNotGetPastTheLogger(t *testing.T) {
 		"deadbeef01":       {"url", "https://s3/x?X-Amz-Signature=deadbeef01&partNumber=1"},
 		"ada":              {"error", errors.New("no account ada@lovelace.example")},
 		"ada-the-viewer":   {"login", "ada-the-viewer"},
+		"7Kd93jQ0":         {"value", "cinema_00007Kd93jQ0aBcDeFgHiJkLmNoPqRsTuVwXyZ0123456789ab"},
 	}
 	for _, format := range []string{"json", "text"} {
 		var out bytes.Buffer

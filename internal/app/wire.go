@@ -59,7 +59,8 @@ func (a *app) wireAuth(ctx context.Context) error {
 			return nil // an ETL or collector alone asks nobody's token
 		}
 		client := &http.Client{Timeout: 5 * time.Second}
-		return a.wireVerifier(authn.LoadRevocationsHTTP(client, base+"/revocations.json"), authn.FetchHTTP(client, base+"/jwks.json"))
+		return a.wireVerifier(authn.LoadRevocationsHTTP(client, base+"/revocations.json"), authn.FetchHTTP(client, base+"/jwks.json"),
+			authn.ExchangeHTTP(client, base+"/api-key"))
 	}
 	pool, err := a.openDatabase(ctx, "auth", 8, false, authpostgres.Migrate)
 	if err != nil {
@@ -76,6 +77,7 @@ func (a *app) wireAuth(ctx context.Context) error {
 	a.auth, err = auth.New(auth.Deps{
 		Store: store, Bus: a.bus, Limiter: a.limiter, Activity: a.activity, Logger: log, Secret: key,
 		KeepSignIns: time.Duration(a.cfg.Auth.KeepSignIns) * 24 * time.Hour,
+		KeyAge:      time.Duration(a.cfg.Auth.KeyDays) * 24 * time.Hour,
 		PublicURL:   a.cfg.PublicURL(), AdminFactor: a.cfg.Auth.AdminFactor, Providers: a.cfg.signInProviders(),
 	})
 	if err != nil {
@@ -87,7 +89,9 @@ func (a *app) wireAuth(ctx context.Context) error {
 	if err := a.auth.Init(ctx); err != nil {
 		return err
 	}
-	err = a.wireVerifier(a.auth.Revocations, a.auth.Signer().JWKS)
+	err = a.wireVerifier(a.auth.Revocations, a.auth.Signer().JWKS, func(ctx context.Context, key, address string) (string, error) {
+		return a.auth.ExchangeAPIKey(ctx, key, auth.Client{Address: address})
+	})
 	if err != nil {
 		return err
 	}
@@ -99,14 +103,18 @@ func (a *app) wireAuth(ctx context.Context) error {
 	return err
 }
 
-func (a *app) wireVerifier(load func(context.Context) ([]authn.Revocation, error), fetch func(context.Context) ([]byte, error)) error {
+func (a *app) wireVerifier(load func(context.Context) ([]authn.Revocation, error), fetch func(context.Context) ([]byte, error),
+	exchange func(ctx context.Context, key, address string) (string, error)) error {
 	var err error
 	a.revoked, err = authn.NewRevocations(a.bus, load, time.Now, a.log.With("part", "authn"))
 	if err != nil {
 		return err
 	}
 	a.run("revocations", a.revoked.Run)
-	a.verifier, err = authn.NewVerifier(fetch, a.revoked, time.Now)
+	if a.verifier, err = authn.NewVerifier(fetch, a.revoked, time.Now); err != nil {
+		return err
+	}
+	a.apiKeys, err = authn.NewAPIKeys(exchange, a.verifier, time.Now)
 	return err
 }
 

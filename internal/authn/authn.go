@@ -43,6 +43,9 @@ type Claims struct {
 	// zero in a token of an older program, which is long ago.
 	SignedInAt time.Time
 	ExpiresAt  time.Time
+	// APIKey is set for a program that came with an API key, whose number is
+	// then the session's. It has signed in at no time.
+	APIKey bool
 	// Roles are those of the account, and Rights is the state of all rights at
 	// which the scopes were read: what a Revocation of rights is compared with.
 	Roles  []string

@@ -77,6 +77,7 @@ type payload struct {
 	Roles     []string         `json:"roles,omitempty"`
 	Rights    int64            `json:"rights,omitempty"`
 	AuthTime  *jwt.NumericDate `json:"auth_time,omitempty"`
+	APIKey    bool             `json:"api_key,omitempty"`
 }
 
 // These make payload a jwt.Claims.
@@ -132,7 +133,8 @@ func (s *Signer) SetKeys(keys []SigningKey) error {
 	return nil
 }
 
-// Sign makes an access token with the claims and sets their ExpiresAt.
+// Sign makes an access token with the claims and sets their ExpiresAt, which is
+// left where it is earlier.
 func (s *Signer) Sign(c *Claims) (string, error) {
 	now := s.now()
 	s.mu.RLock()
@@ -155,7 +157,9 @@ func (s *Signer) Sign(c *Claims) (string, error) {
 	sort.Strings(scopes)
 	// Whole seconds, as the token holds them.
 	now = now.Truncate(time.Second)
-	c.ExpiresAt = now.Add(AccessTTL).UTC()
+	if end := now.Add(AccessTTL).UTC(); c.ExpiresAt.IsZero() || c.ExpiresAt.After(end) {
+		c.ExpiresAt = end
+	}
 	var proved *jwt.NumericDate
 	if !c.SignedInAt.IsZero() {
 		proved = jwt.NewNumericDate(c.SignedInAt)
@@ -165,7 +169,7 @@ func (s *Signer) Sign(c *Claims) (string, error) {
 		Issuer: Issuer, Audience: jwt.ClaimStrings{Audience},
 		IssuedAt: jwt.NewNumericDate(now), NotBefore: jwt.NewNumericDate(now), Expires: jwt.NewNumericDate(c.ExpiresAt),
 		ID: uuid.NewString(), Scopes: scopes, Seat: c.SeatID, Child: c.Child, AgeLimit: c.AgeLimit, Demo: c.Demo,
-		Roles: c.Roles, Rights: c.Rights, AuthTime: proved,
+		Roles: c.Roles, Rights: c.Rights, AuthTime: proved, APIKey: c.APIKey,
 	})
 	t.Header["kid"] = key.ID
 	t.Header["typ"] = tokenType
@@ -397,7 +401,7 @@ func (v *TokenVerifier) Verify(ctx context.Context, token string) (*Claims, erro
 		claims: Claims{
 			UserID: p.Subject, ProfileID: p.Profile, SessionID: p.Session, SeatID: p.Seat,
 			Scopes: scopes, Child: p.Child, AgeLimit: p.AgeLimit, Demo: p.Demo, ExpiresAt: p.Expires.UTC(),
-			Roles: p.Roles, Rights: p.Rights,
+			Roles: p.Roles, Rights: p.Rights, APIKey: p.APIKey,
 		},
 		from: p.NotBefore.Add(-Leeway), until: p.Expires.Add(Leeway),
 	}

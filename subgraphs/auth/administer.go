@@ -36,6 +36,7 @@ type Administration interface {
 	SetPassword(ctx context.Context, user uuid.UUID, hash string) error
 	// DropFactors deletes all that an account proves itself with but its password.
 	DropFactors(ctx context.Context, user uuid.UUID) error
+	APIKeyAdministration
 
 	// Roles are all roles.
 	Roles(ctx context.Context) ([]Role, error)
@@ -91,8 +92,8 @@ type change struct {
 	ended []uuid.UUID
 }
 
-// administer runs do if whoever asks has the permission at that moment, and
-// then tells everyone what ended.
+// administer runs do if whoever asks has the permission at that moment (none is
+// wanted for what is one's own), and then tells everyone what ended.
 func (s *Accounts) administer(ctx context.Context, by Actor, permission string, do func(context.Context, *change) error) error {
 	c := &change{s: s, actor: by, may: Permissions()}
 	err := s.store.Administer(ctx, func(ctx context.Context, a Administration) error {
@@ -105,7 +106,7 @@ func (s *Accounts) administer(ctx context.Context, by Actor, permission string, 
 				return err
 			}
 			c.may = slices.DeleteFunc(u.Permissions(), func(p string) bool { return !by.Claims.Has(p) })
-			if !slices.Contains(c.may, permission) {
+			if permission != "" && !slices.Contains(c.may, permission) {
 				return errMayNot
 			}
 		}
@@ -315,6 +316,10 @@ func (c *change) saveUser(ctx context.Context, was, u User) error {
 	if u.Blocked {
 		action = ActionUserBlock
 		if _, err := c.end(ctx, u.ID.UUID, uuid.Nil, uuid.Nil, EndBlocked); err != nil {
+			return err
+		}
+		// The tokens of API keys are of no session.
+		if err := c.rights(ctx, u.ID.UUID, "", true); err != nil {
 			return err
 		}
 	}

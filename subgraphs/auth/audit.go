@@ -29,6 +29,8 @@ const (
 	ActionUserPassword  AuditAction = "user.reset_password"
 	ActionUserFactors   AuditAction = "user.reset_second_factor"
 	ActionDemoUsersGone AuditAction = "user.delete_demo"
+	ActionAPIKeyCreate  AuditAction = "key.create"
+	ActionAPIKeyRevoke  AuditAction = "key.revoke"
 )
 
 // AuditEntry is one line of the audit log.

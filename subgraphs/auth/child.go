@@ -20,7 +20,7 @@ var (
 		"refreshSession": true, "signOut": true, "switchProfile": true,
 		"beginProvider": true, "finishProvider": true,
 	}
-	childNotSees = map[string]bool{"sessions": true, "signIns": true, "factors": true}
+	childNotSees = map[string]bool{"sessions": true, "signIns": true, "factors": true, "apiKeys": true}
 )
 
 // limitOf is the age limit of a profile: of a child's always one.
@@ -64,9 +64,15 @@ func (u *User) SeenBy(c *authn.Claims) *User {
 }
 
 // Allow refuses a child's profile all that manages: every mutation but those
-// that let in, out and on to another profile, and who signed in from where. It
-// is asked for each field that has a resolver.
+// that let in, out and on to another profile, and who signed in from where; and an
+// API key what is of sessions and accounts. It is asked for each field that has a
+// resolver.
 func Allow(c *authn.Claims, object, field string) error {
+	if c != nil && c.APIKey {
+		if err := allowAPIKey(c, object, field); err != nil {
+			return err
+		}
+	}
 	if c == nil || !c.Child {
 		return nil
 	}

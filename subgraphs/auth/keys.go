@@ -5,6 +5,7 @@ import (
 	"crypto/ed25519"
 	"fmt"
 	"io"
+	"slices"
 	"time"
 
 	"github.com/google/uuid"
@@ -13,8 +14,6 @@ import (
 )
 
 const (
-	// keyAge is after how long a key gets a successor.
-	keyAge = 30 * 24 * time.Hour
 	// keyNotice is how long a successor is published before it signs; all
 	// instances and verifiers read the keys anew within that time.
 	keyNotice = 10 * time.Minute
@@ -49,13 +48,35 @@ func (s *Accounts) tendKeys(ctx context.Context) error {
 	return s.signer.SetKeys(keys)
 }
 
+// Rotation is what became of RotateKey: the newest key, and from when it signs.
+type Rotation struct {
+	KeyID string
+	From  time.Time
+	// Made is false where a successor was waiting already.
+	Made bool
+}
+
 // RotateKey makes a successor of the signing key now. It signs after a short
-// notice; nobody is signed out.
-func (s *Accounts) RotateKey(ctx context.Context) error {
-	if err := s.replaceKeys(ctx, true); err != nil {
-		return err
+// notice, within which every instance and every verifier has read it; nobody is
+// signed out, for the key before is published until its last token has ended.
+func (s *Accounts) RotateKey(ctx context.Context) (*Rotation, error) {
+	before, err := s.store.SigningKeys(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("auth: signing keys: %w", err)
 	}
-	return s.tendKeys(ctx)
+	if err := s.replaceKeys(ctx, true); err != nil {
+		return nil, err
+	}
+	if err := s.tendKeys(ctx); err != nil {
+		return nil, err
+	}
+	all, err := s.store.SigningKeys(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("auth: signing keys: %w", err)
+	}
+	newest := all[len(all)-1]
+	known := slices.ContainsFunc(before, func(k SealedKey) bool { return k.ID == newest.ID })
+	return &Rotation{KeyID: newest.ID, From: newest.ActiveFrom.UTC(), Made: !known}, nil
 }
 
 // keysDue says whether a new key is wanted and which are done with.
@@ -70,7 +91,7 @@ func (s *Accounts) keysDue(all []SealedKey, wanted bool) (add bool, remove []str
 		return true, nil
 	}
 	newest := all[len(all)-1].ActiveFrom
-	return now.Sub(newest) > keyAge || wanted && !newest.After(now), remove
+	return now.Sub(newest) > s.keyAge || wanted && !newest.After(now), remove
 }
 
 func (s *Accounts) replaceKeys(ctx context.Context, wanted bool) error {

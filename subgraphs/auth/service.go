@@ -26,6 +26,7 @@ import (
 type Store interface {
 	FactorStore
 	IdentityStore
+	APIKeyStore
 
 	// CreateAccount adds an account with its first profile. It returns
 	// ErrLoginTaken if the login has an account already.
@@ -241,6 +242,8 @@ type Deps struct {
 	// KeepSignIns is how long sign-ins and ended sessions are kept for their
 	// owner to see; 90 days if zero.
 	KeepSignIns time.Duration
+	// KeyAge is after how long a signing key gets a successor; 30 days if zero.
+	KeyAge time.Duration
 	// Now and Random; the system's if nil.
 	Now    func() time.Time
 	Random io.Reader
@@ -256,6 +259,7 @@ type Accounts struct {
 	log      *slog.Logger
 	limits   Limits
 	keep     time.Duration
+	keyAge   time.Duration
 	now      func() time.Time
 	random   io.Reader
 
@@ -293,6 +297,9 @@ func New(d Deps) (*Accounts, error) {
 	if d.KeepSignIns <= 0 {
 		d.KeepSignIns = 90 * 24 * time.Hour
 	}
+	if d.KeyAge <= 0 {
+		d.KeyAge = 30 * 24 * time.Hour
+	}
 	if d.Now == nil {
 		d.Now = time.Now
 	}
@@ -301,7 +308,7 @@ func New(d Deps) (*Accounts, error) {
 	}
 	s := &Accounts{
 		store: d.Store, bus: d.Bus, limiter: d.Limiter, activity: d.Activity, log: d.Logger,
-		limits: d.Limits, keep: d.KeepSignIns, history: newHistory(), now: func() time.Time { return d.Now().UTC().Truncate(time.Microsecond) }, random: d.Random,
+		limits: d.Limits, keep: d.KeepSignIns, keyAge: d.KeyAge, history: newHistory(), now: func() time.Time { return d.Now().UTC().Truncate(time.Microsecond) }, random: d.Random,
 	}
 	var err error
 	// One secret, several uses: each gets a key of its own (RFC 5869).
@@ -370,7 +377,7 @@ func (s *Accounts) prune(ctx context.Context) error {
 		some   func(context.Context, time.Time, int) (int, error)
 		before time.Time
 	}{
-		{s.store.PruneSessions, ended}, {s.store.PruneSignIns, ended}, {s.store.PruneGone, ended}, {s.store.PruneRights, ended},
+		{s.store.PruneSessions, ended}, {s.store.PruneSignIns, ended}, {s.store.PruneGone, ended}, {s.store.PruneRights, ended}, {s.store.PruneAPIKeys, ended},
 		{s.store.PruneTickets, s.now().Add(-time.Hour)}, // clocks differ
 	} {
 		for n := pruneBatch; n == pruneBatch; {

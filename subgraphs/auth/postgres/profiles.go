@@ -12,13 +12,16 @@ import (
 	"github.com/netflixathome/cinema/subgraphs/auth"
 )
 
-// unseat gives the live sessions of a profile new seats and returns the old ones.
+// unseat gives the live sessions and the API keys of a profile new seats and
+// returns the old ones.
 func unseat(ctx context.Context, tx pgx.Tx, profile uuid.UUID, at time.Time) ([]uuid.UUID, error) {
 	rows, err := tx.Query(ctx, `
 		WITH here AS (
 			SELECT id, coalesce(seat, id) AS seat FROM session WHERE profile_id = $1 AND ended_at IS NULL ORDER BY id FOR UPDATE),
-		moved AS (UPDATE session s SET seat = gen_random_uuid() FROM here WHERE s.id = here.id)
-		INSERT INTO seat_left (seat, at) SELECT seat, $2 FROM here RETURNING seat`, profile, at)
+		moved AS (UPDATE session s SET seat = gen_random_uuid() FROM here WHERE s.id = here.id),
+		keys AS (SELECT id, coalesce(seat, id) AS seat FROM api_key WHERE profile_id = $1 ORDER BY id FOR UPDATE),
+		changed AS (UPDATE api_key k SET seat = gen_random_uuid() FROM keys WHERE k.id = keys.id)
+		INSERT INTO seat_left (seat, at) SELECT seat, $2::timestamptz FROM here UNION ALL SELECT seat, $2::timestamptz FROM keys RETURNING seat`, profile, at)
 	if err != nil {
 		return nil, err
 	}

@@ -370,6 +370,32 @@ func (r *mutationResolver) UnlinkIdentity(ctx context.Context, input auth.Unlink
 	return changed(ctx, done, err)
 }
 
+func (r *mutationResolver) CreateAPIKey(ctx context.Context, input auth.CreateAPIKeyInput) (*auth.CreateAPIKeyPayload, error) {
+	by, err := r.freshActor(ctx)
+	if err != nil {
+		return nil, err
+	}
+	made, key, err := r.accounts.CreateAPIKey(ctx, by, auth1.NewAPIKey{Name: input.Name, Scopes: input.Scopes, ExpiresAt: input.ExpiresAt})
+	if err != nil {
+		return nil, err
+	}
+	u, err := userOf(ctx, by.Claims.UserID)
+	return &auth.CreateAPIKeyPayload{APIKey: made, Key: key, User: u}, err
+}
+
+func (r *mutationResolver) RevokeAPIKey(ctx context.Context, input auth.RevokeAPIKeyInput) (*auth.RevokeAPIKeyPayload, error) {
+	by, err := actor(ctx)
+	if err != nil {
+		return nil, err
+	}
+	owner, err := r.accounts.RevokeAPIKey(ctx, by, input.ID)
+	if err != nil {
+		return nil, err
+	}
+	u, err := userOf(ctx, owner)
+	return &auth.RevokeAPIKeyPayload{RevokedID: input.ID, User: u}, err
+}
+
 func (r *queryResolver) Me(ctx context.Context) (*auth1.User, error) {
 	c, err := authn.Require(ctx)
 	if err != nil {
@@ -511,6 +537,13 @@ func (r *userResolver) Factors(ctx context.Context, obj *auth1.User) (*auth1.Fac
 		return nil, nil // another's are nobody's business
 	}
 	return r.accounts.FactorsOf(ctx, obj.ID.UUID)
+}
+
+func (r *userResolver) APIKeys(ctx context.Context, obj *auth1.User) (*auth1.APIKeys, error) {
+	if !mayReadUser(authn.From(ctx), obj.ID.UUID) {
+		return nil, nil // another's are nobody's business
+	}
+	return r.accounts.APIKeysOf(ctx, obj)
 }
 
 func (r *Resolver) AuditEntry() auth.AuditEntryResolver { return &auditEntryResolver{r} }

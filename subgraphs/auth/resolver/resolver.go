@@ -12,9 +12,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
-	"net"
 	"net/http"
-	"strings"
 	"time"
 
 	"github.com/99designs/gqlgen/graphql"
@@ -36,7 +34,7 @@ const (
 	// AddressHeader is the viewer's address. The router sets it in place of
 	// what the viewer sent, and this service is reached by the router only. If
 	// proxies of our own stand between, the last hop is the one that is true.
-	AddressHeader = "X-Forwarded-For"
+	AddressHeader = authn.AddressHeader
 )
 
 // Options of Handler.
@@ -57,7 +55,7 @@ type Options struct {
 
 // Handler serves /graphql, /jwks.json, which is also /.well-known/jwks.json,
 // and /revocations.json and /gone-profiles.json, which other services ask for
-// what the bus has lost.
+// what the bus has lost, and /api-key, where the router exchanges an API key.
 func Handler(o Options) (http.Handler, error) {
 	if o.Accounts == nil || o.Verifier == nil || o.Logger == nil {
 		return nil, errors.New("auth/resolver: Accounts, Verifier and Logger are required")
@@ -79,6 +77,7 @@ func Handler(o Options) (http.Handler, error) {
 	mux.Handle("GET /.well-known/jwks.json", o.Accounts.Signer())
 	mux.Handle("GET /revocations.json", revocations(o.Accounts, o.Logger))
 	mux.Handle("GET /gone-profiles.json", gone(o.Accounts, o.Logger))
+	mux.Handle("POST /api-key", apiKey(o.Accounts, o.Logger))
 	return mux, nil
 }
 
@@ -91,14 +90,9 @@ func client(ctx context.Context) auth.Client {
 	if e == nil {
 		return auth.Client{}
 	}
-	address := e.r.Header.Get(AddressHeader)
-	if i := strings.LastIndexByte(address, ','); i >= 0 {
-		address = address[i+1:]
-	}
-	if address = strings.TrimSpace(address); address == "" {
-		address, _, _ = net.SplitHostPort(e.r.RemoteAddr)
-	}
-	return auth.Client{Address: address, UserAgent: e.r.UserAgent(), Mark: e.mark()}
+	c := clientOf(e.r)
+	c.Mark = e.mark()
+	return c
 }
 
 // actor is who administers. The schema's rule has let it in.

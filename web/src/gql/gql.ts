@@ -75,6 +75,8 @@ type Documents = {
     "\n  mutation RestoreTitles($input: TitleIdsInput!) { restoreTitles(input: $input) { records { id version status updatedAt } } }\n": typeof types.RestoreTitlesDocument,
     "\n  mutation OpenUpload($input: OpenUploadInput!) { openUpload(input: $input) { uploadUrl asset { ...AdminAsset } } }\n": typeof types.OpenUploadDocument,
     "\n  mutation CancelUpload($input: CancelUploadInput!) { cancelUpload(input: $input) { asset { ...AdminAsset } } }\n": typeof types.CancelUploadDocument,
+    "\n  query AdminUserKeys($id: ID!) {\n    user(id: $id) { id apiKeys { keys { id name hint scopes expiresAt usedAt } } }\n  }\n": typeof types.AdminUserKeysDocument,
+    "\n  mutation RevokeUserKey($input: RevokeApiKeyInput!) { revokeApiKey(input: $input) { revokedId } }\n": typeof types.RevokeUserKeyDocument,
     "\n  query AdminUser($id: ID!) {\n    user(id: $id) {\n      id login name roles permissions blocked createdAt lastSeenAt\n      profiles { id name colour }\n      sessions { id current createdAt usedAt client { kind browser system address network } }\n    }\n    roles { name title description permissions builtIn }\n  }\n": typeof types.AdminUserDocument,
     "\n  query AdminUserSignIns($id: ID!, $first: Int!, $after: String) {\n    user(id: $id) {\n      id\n      signIns(first: $first, after: $after) {\n        pageInfo { hasNextPage endCursor }\n        edges { cursor node { at method outcome client { kind browser system address network } } }\n      }\n    }\n  }\n": typeof types.AdminUserSignInsDocument,
     "\n  mutation UpdateUser($input: UpdateUserInput!) {\n    updateUser(input: $input) { user { id roles permissions blocked sessions { id current createdAt usedAt client { kind browser system address network } } } }\n  }\n": typeof types.UpdateUserDocument,
@@ -83,6 +85,9 @@ type Documents = {
     "\n  mutation EndUserSessions($input: EndSessionsInput!) { endSessions(input: $input) { ended user { id sessions { id } } } }\n": typeof types.EndUserSessionsDocument,
     "\n  query AdminUsers($query: String, $role: RoleName, $blocked: Boolean, $sort: UserSort, $first: Int!, $after: String) {\n    users(query: $query, role: $role, blocked: $blocked, sort: $sort, first: $first, after: $after) {\n      totalCount\n      pageInfo { hasNextPage endCursor }\n      edges { cursor node { id login name roles blocked createdAt lastSeenAt profiles { id name colour } } }\n    }\n  }\n": typeof types.AdminUsersDocument,
     "\n  query AdminRoleNames { roles { name title } }\n": typeof types.AdminRoleNamesDocument,
+    "\n  query ApiKeys {\n    me { id apiKeys { most grantable keys { id name hint scopes createdAt expiresAt usedAt } } }\n  }\n": typeof types.ApiKeysDocument,
+    "\n  mutation CreateApiKey($input: CreateApiKeyInput!) { createApiKey(input: $input) { key apiKey { id } } }\n": typeof types.CreateApiKeyDocument,
+    "\n  mutation RevokeApiKey($input: RevokeApiKeyInput!) { revokeApiKey(input: $input) { revokedId } }\n": typeof types.RevokeApiKeyDocument,
     "\n  mutation BeginTotp($input: SetUpInput!) { beginTotp(input: $input) { setUp key url qrCode } }\n": typeof types.BeginTotpDocument,
     "\n  mutation AddTotp($input: AddTotpInput!) { addTotp(input: $input) { recoveryCodes session { ...SessionFields } } }\n": typeof types.AddTotpDocument,
     "\n  mutation DeleteTotp { deleteTotp { factors { recoveryCodes } } }\n": typeof types.DeleteTotpDocument,
@@ -198,6 +203,8 @@ const documents: Documents = {
     "\n  mutation RestoreTitles($input: TitleIdsInput!) { restoreTitles(input: $input) { records { id version status updatedAt } } }\n": types.RestoreTitlesDocument,
     "\n  mutation OpenUpload($input: OpenUploadInput!) { openUpload(input: $input) { uploadUrl asset { ...AdminAsset } } }\n": types.OpenUploadDocument,
     "\n  mutation CancelUpload($input: CancelUploadInput!) { cancelUpload(input: $input) { asset { ...AdminAsset } } }\n": types.CancelUploadDocument,
+    "\n  query AdminUserKeys($id: ID!) {\n    user(id: $id) { id apiKeys { keys { id name hint scopes expiresAt usedAt } } }\n  }\n": types.AdminUserKeysDocument,
+    "\n  mutation RevokeUserKey($input: RevokeApiKeyInput!) { revokeApiKey(input: $input) { revokedId } }\n": types.RevokeUserKeyDocument,
     "\n  query AdminUser($id: ID!) {\n    user(id: $id) {\n      id login name roles permissions blocked createdAt lastSeenAt\n      profiles { id name colour }\n      sessions { id current createdAt usedAt client { kind browser system address network } }\n    }\n    roles { name title description permissions builtIn }\n  }\n": types.AdminUserDocument,
     "\n  query AdminUserSignIns($id: ID!, $first: Int!, $after: String) {\n    user(id: $id) {\n      id\n      signIns(first: $first, after: $after) {\n        pageInfo { hasNextPage endCursor }\n        edges { cursor node { at method outcome client { kind browser system address network } } }\n      }\n    }\n  }\n": types.AdminUserSignInsDocument,
     "\n  mutation UpdateUser($input: UpdateUserInput!) {\n    updateUser(input: $input) { user { id roles permissions blocked sessions { id current createdAt usedAt client { kind browser system address network } } } }\n  }\n": types.UpdateUserDocument,
@@ -206,6 +213,9 @@ const documents: Documents = {
     "\n  mutation EndUserSessions($input: EndSessionsInput!) { endSessions(input: $input) { ended user { id sessions { id } } } }\n": types.EndUserSessionsDocument,
     "\n  query AdminUsers($query: String, $role: RoleName, $blocked: Boolean, $sort: UserSort, $first: Int!, $after: String) {\n    users(query: $query, role: $role, blocked: $blocked, sort: $sort, first: $first, after: $after) {\n      totalCount\n      pageInfo { hasNextPage endCursor }\n      edges { cursor node { id login name roles blocked createdAt lastSeenAt profiles { id name colour } } }\n    }\n  }\n": types.AdminUsersDocument,
     "\n  query AdminRoleNames { roles { name title } }\n": types.AdminRoleNamesDocument,
+    "\n  query ApiKeys {\n    me { id apiKeys { most grantable keys { id name hint scopes createdAt expiresAt usedAt } } }\n  }\n": types.ApiKeysDocument,
+    "\n  mutation CreateApiKey($input: CreateApiKeyInput!) { createApiKey(input: $input) { key apiKey { id } } }\n": types.CreateApiKeyDocument,
+    "\n  mutation RevokeApiKey($input: RevokeApiKeyInput!) { revokeApiKey(input: $input) { revokedId } }\n": types.RevokeApiKeyDocument,
     "\n  mutation BeginTotp($input: SetUpInput!) { beginTotp(input: $input) { setUp key url qrCode } }\n": types.BeginTotpDocument,
     "\n  mutation AddTotp($input: AddTotpInput!) { addTotp(input: $input) { recoveryCodes session { ...SessionFields } } }\n": types.AddTotpDocument,
     "\n  mutation DeleteTotp { deleteTotp { factors { recoveryCodes } } }\n": types.DeleteTotpDocument,
@@ -518,6 +528,14 @@ export function graphql(source: "\n  mutation CancelUpload($input: CancelUploadI
 /**
  * The graphql function is used to parse GraphQL queries into a document that can be used by GraphQL clients.
  */
+export function graphql(source: "\n  query AdminUserKeys($id: ID!) {\n    user(id: $id) { id apiKeys { keys { id name hint scopes expiresAt usedAt } } }\n  }\n"): (typeof documents)["\n  query AdminUserKeys($id: ID!) {\n    user(id: $id) { id apiKeys { keys { id name hint scopes expiresAt usedAt } } }\n  }\n"];
+/**
+ * The graphql function is used to parse GraphQL queries into a document that can be used by GraphQL clients.
+ */
+export function graphql(source: "\n  mutation RevokeUserKey($input: RevokeApiKeyInput!) { revokeApiKey(input: $input) { revokedId } }\n"): (typeof documents)["\n  mutation RevokeUserKey($input: RevokeApiKeyInput!) { revokeApiKey(input: $input) { revokedId } }\n"];
+/**
+ * The graphql function is used to parse GraphQL queries into a document that can be used by GraphQL clients.
+ */
 export function graphql(source: "\n  query AdminUser($id: ID!) {\n    user(id: $id) {\n      id login name roles permissions blocked createdAt lastSeenAt\n      profiles { id name colour }\n      sessions { id current createdAt usedAt client { kind browser system address network } }\n    }\n    roles { name title description permissions builtIn }\n  }\n"): (typeof documents)["\n  query AdminUser($id: ID!) {\n    user(id: $id) {\n      id login name roles permissions blocked createdAt lastSeenAt\n      profiles { id name colour }\n      sessions { id current createdAt usedAt client { kind browser system address network } }\n    }\n    roles { name title description permissions builtIn }\n  }\n"];
 /**
  * The graphql function is used to parse GraphQL queries into a document that can be used by GraphQL clients.
@@ -547,6 +565,18 @@ export function graphql(source: "\n  query AdminUsers($query: String, $role: Rol
  * The graphql function is used to parse GraphQL queries into a document that can be used by GraphQL clients.
  */
 export function graphql(source: "\n  query AdminRoleNames { roles { name title } }\n"): (typeof documents)["\n  query AdminRoleNames { roles { name title } }\n"];
+/**
+ * The graphql function is used to parse GraphQL queries into a document that can be used by GraphQL clients.
+ */
+export function graphql(source: "\n  query ApiKeys {\n    me { id apiKeys { most grantable keys { id name hint scopes createdAt expiresAt usedAt } } }\n  }\n"): (typeof documents)["\n  query ApiKeys {\n    me { id apiKeys { most grantable keys { id name hint scopes createdAt expiresAt usedAt } } }\n  }\n"];
+/**
+ * The graphql function is used to parse GraphQL queries into a document that can be used by GraphQL clients.
+ */
+export function graphql(source: "\n  mutation CreateApiKey($input: CreateApiKeyInput!) { createApiKey(input: $input) { key apiKey { id } } }\n"): (typeof documents)["\n  mutation CreateApiKey($input: CreateApiKeyInput!) { createApiKey(input: $input) { key apiKey { id } } }\n"];
+/**
+ * The graphql function is used to parse GraphQL queries into a document that can be used by GraphQL clients.
+ */
+export function graphql(source: "\n  mutation RevokeApiKey($input: RevokeApiKeyInput!) { revokeApiKey(input: $input) { revokedId } }\n"): (typeof documents)["\n  mutation RevokeApiKey($input: RevokeApiKeyInput!) { revokeApiKey(input: $input) { revokedId } }\n"];
 /**
  * The graphql function is used to parse GraphQL queries into a document that can be used by GraphQL clients.
  */

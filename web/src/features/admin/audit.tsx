@@ -182,6 +182,9 @@ function useActionName() {
     'role.create': t`Role made`,
     'role.update': t`Role changed`,
     'role.delete': t`Role deleted`,
+    'key.': t`Everything with API keys`,
+    'key.create': t`API key made`,
+    'key.revoke': t`API key revoked`,
   };
   return (action: string) => names[action] ?? action;
 }

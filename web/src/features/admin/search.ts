@@ -90,6 +90,7 @@ export const auditActions = [
   'user.', 'user.roles', 'user.block', 'user.unblock', 'user.sign_out', 'user.reset_password', 'user.reset_second_factor', 'user.delete',
   'user.delete_demo',
   'role.', 'role.create', 'role.update', 'role.delete',
+  'key.', 'key.create', 'key.revoke',
 ] as const;
 
 export const readAuditSearch = (raw: object): AuditSearch => {

@@ -17,6 +17,7 @@ import { EmptyState } from '~/ui/states';
 import { toast } from '~/ui/toast';
 import { LoadError, Page, RowsSkeleton } from './page';
 import { useDevice, useMoment, useRightsFault, useRoleText, useRoleTitle } from './rights';
+import { UserKeys } from './user-keys';
 
 const UserDocument = graphql(/* GraphQL */ `
   query AdminUser($id: ID!) {
@@ -131,6 +132,9 @@ function Account({ user, roles, again }: { user: User; roles: readonly Role[]; a
       </p>
       <RolesOf user={user} roles={roles} disabled={!writes || fetching} me={me} set={set} />
       <Devices user={user} writes={writes} again={again} />
+      <Section id="api-keys" title={<Trans>API keys</Trans>}>
+        <UserKeys id={user.id} writes={writes} />
+      </Section>
       <SignIns id={user.id} />
       {writes && !me && (
         <Section id="end" title={<Trans>Block or delete</Trans>}>

@@ -11,7 +11,7 @@ const possibleTypes = {
 
 /** Types without an id of their own: kept inside what holds them. */
 const embedded = [
-  'ActivityDay', 'AuditConnection', 'AuditEdge', 'Client', 'ContinueWatching', 'Credit', 'CreditRecord', 'DecadeFacet', 'DemoStatus', 'Device', 'Factors', 'GenreFacet',
+  'ActivityDay', 'ApiKeys', 'AuditConnection', 'AuditEdge', 'Client', 'ContinueWatching', 'Credit', 'CreditRecord', 'DecadeFacet', 'DemoStatus', 'Device', 'Factors', 'GenreFacet',
   'Image', 'KindFacet', 'LanguageFacet', 'MediaJobConnection', 'MediaJobEdge', 'MediaState', 'NameTranslation', 'PageInfo', 'Permission',
   'PersonConnection', 'PersonEdge', 'PersonRecordConnection', 'PersonRecordEdge', 'Playback', 'PlaybackQuality',
   'RecordChange', 'Rendition', 'Role', 'SearchTerm', 'SignIn', 'SignInConnection', 'SignInEdge', 'SimilarTitle', 'SubtitleTrack', 'TitleConnection', 'TitleEdge',
