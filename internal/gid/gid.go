@@ -35,11 +35,12 @@ const (
 	MediaJob       Kind = "job"
 	ViewingSession Kind = "viewing"
 	Audit          Kind = "audit" // a line of the audit log
+	Invitation     Kind = "invitation"
 )
 
 var kinds = map[Kind]bool{
 	User: true, Profile: true, Session: true, Passkey: true, Film: true, Series: true, Season: true,
-	Episode: true, Person: true, Genre: true, Asset: true, MediaJob: true, ViewingSession: true, Audit: true,
+	Episode: true, Person: true, Genre: true, Asset: true, MediaJob: true, ViewingSession: true, Audit: true, Invitation: true,
 }
 
 // ID is a global identifier. It is comparable; the zero ID names nothing.

@@ -29,6 +29,11 @@ const (
 	ActionUserPassword  AuditAction = "user.reset_password"
 	ActionUserFactors   AuditAction = "user.reset_second_factor"
 	ActionDemoUsersGone AuditAction = "user.delete_demo"
+	ActionUserLink      AuditAction = "user.password_link"
+	ActionUserEmail     AuditAction = "user.email"
+	ActionInvite        AuditAction = "invitation.create"
+	ActionInviteEnd     AuditAction = "invitation.withdraw"
+	ActionInviteAccept  AuditAction = "invitation.accept"
 )
 
 // AuditEntry is one line of the audit log.
@@ -95,7 +100,8 @@ func (s *Accounts) Audit(ctx context.Context, q AuditQuery, after *string, first
 	}
 	if q.Target != "" {
 		f.Target = q.Target
-		if !roleName.MatchString(q.Target) {
+		invitation, err := gid.Parse(q.Target)
+		if !roleName.MatchString(q.Target) && (err != nil || !invitation.Is(gid.Invitation)) {
 			id, ok, err := s.account(ctx, q.Target)
 			if err != nil || !ok {
 				return nil, false, err

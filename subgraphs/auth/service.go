@@ -25,6 +25,7 @@ import (
 // is ErrNotFound.
 type Store interface {
 	FactorStore
+	LinkStore
 
 	// CreateAccount adds an account with its first profile. It returns
 	// ErrLoginTaken if the login has an account already.
@@ -195,6 +196,14 @@ type Limits struct {
 	Code, Passkey limit.Rate
 	// ChallengeAddress is by address.
 	ChallengeAddress limit.Rate
+
+	// ResetAddress is how often one address asks for links by mail, ResetLogin how
+	// often one is asked for with a login, known or not, and ResetAccount how many
+	// an account is sent. LinkAddress is how many links one address follows.
+	ResetAddress, ResetLogin, ResetAccount, LinkAddress limit.Rate
+	// EmailAccount is how often an account changes its address, EmailTo how often
+	// one address is asked whether it is meant.
+	EmailAccount, EmailTo limit.Rate
 }
 
 // DefaultLimits let a household behind one address sign in and stop a guesser.
@@ -213,6 +222,13 @@ func DefaultLimits() Limits {
 		Code:             limit.Rate{Limit: 20, Per: time.Hour, Burst: 10},
 		Passkey:          limit.Rate{Limit: 60, Per: time.Hour, Burst: 30},
 		ChallengeAddress: limit.Rate{Limit: 120, Per: time.Minute, Burst: 120},
+
+		ResetAddress: limit.Rate{Limit: 20, Per: time.Hour, Burst: 10},
+		ResetLogin:   limit.Rate{Limit: 6, Per: time.Hour, Burst: 3},
+		ResetAccount: limit.Rate{Limit: 6, Per: time.Hour, Burst: 3},
+		LinkAddress:  limit.Rate{Limit: 120, Per: time.Hour, Burst: 60},
+		EmailAccount: limit.Rate{Limit: 6, Per: time.Hour, Burst: 6},
+		EmailTo:      limit.Rate{Limit: 6, Per: time.Hour, Burst: 3},
 	}
 }
 
@@ -231,6 +247,10 @@ type Deps struct {
 	PublicURL string
 	// AdminFactor requires a second factor of administrators.
 	AdminFactor bool
+	// Post takes letters; nil where none can be sent: what needs one is refused.
+	Post Post
+	// SignUp says who may make an account; SignUpOpen if empty.
+	SignUp SignUpMode
 	// Limits; DefaultLimits if zero.
 	Limits Limits
 	// KeepSignIns is how long sign-ins and ended sessions are kept for their
@@ -262,6 +282,7 @@ type Accounts struct {
 
 	proofs      proofs
 	adminFactor bool
+	links       links
 }
 
 // New makes the service. It does no work: call Init.
@@ -308,6 +329,9 @@ func New(d Deps) (*Accounts, error) {
 	if s.proofs, err = newProofs(d); err != nil {
 		return nil, err
 	}
+	if s.links, err = newLinks(d); err != nil {
+		return nil, err
+	}
 	s.adminFactor = d.AdminFactor
 	if s.hasher, err = newHasher(d.Random); err != nil {
 		return nil, err
@@ -336,6 +360,7 @@ func (s *Accounts) Run(ctx context.Context) error {
 	var writing sync.WaitGroup
 	defer writing.Wait()
 	writing.Go(func() { s.history.run(ctx, s.store, s.log) })
+	writing.Go(func() { s.sendResets(ctx) })
 	keys, prune := time.NewTicker(keysEvery), time.NewTicker(pruneEvery)
 	defer keys.Stop()
 	defer prune.Stop()
@@ -363,6 +388,7 @@ func (s *Accounts) prune(ctx context.Context) error {
 	}{
 		{s.store.PruneSessions, ended}, {s.store.PruneSignIns, ended}, {s.store.PruneGone, ended}, {s.store.PruneRights, ended},
 		{s.store.PruneTickets, s.now().Add(-time.Hour)}, // clocks differ
+		{s.store.PruneLinks, s.now().Add(-time.Hour)}, {s.store.PruneInvitations, s.now().Add(-time.Hour)},
 	} {
 		for n := pruneBatch; n == pruneBatch; {
 			var err error
