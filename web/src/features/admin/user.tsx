@@ -17,11 +17,12 @@ import { EmptyState } from '~/ui/states';
 import { toast } from '~/ui/toast';
 import { LoadError, Page, RowsSkeleton } from './page';
 import { useDevice, useMoment, useRightsFault, useRoleText, useRoleTitle } from './rights';
+import { UserWays } from './user-ways';
 
 const UserDocument = graphql(/* GraphQL */ `
   query AdminUser($id: ID!) {
     user(id: $id) {
-      id login name roles permissions blocked createdAt lastSeenAt
+      id login email name roles permissions blocked createdAt lastSeenAt
       profiles { id name colour }
       sessions { id current createdAt usedAt client { kind browser system address network } }
     }
@@ -132,6 +133,7 @@ function Account({ user, roles, again }: { user: User; roles: readonly Role[]; a
       <RolesOf user={user} roles={roles} disabled={!writes || fetching} me={me} set={set} />
       <Devices user={user} writes={writes} again={again} />
       <SignIns id={user.id} />
+      {writes && !me && <UserWays user={user} />}
       {writes && !me && (
         <Section id="end" title={<Trans>Block or delete</Trans>}>
           <div className="flex flex-wrap gap-3">

@@ -13,6 +13,7 @@ import { icons } from '~/ui/more-icons';
 import { Skeleton } from '~/ui/skeleton';
 import { toast } from '~/ui/toast';
 import { ConfirmHost } from './confirm-host';
+import { Email } from './email';
 import { Factors } from './factors';
 import { PasswordDialog } from './password-dialog';
 
@@ -57,6 +58,7 @@ export function Security() {
       <Button icon={icons.pencil} onClick={() => setChanging(true)}>
         <Trans>Change the password</Trans>
       </Button>
+      <Email />
       <Factors />
       <Devices />
       <h3 className="mt-8 mb-3 font-medium">
