@@ -34,6 +34,7 @@ type Config = graphql.Config[ResolverRoot, DirectiveRoot, ComplexityRoot]
 type ResolverRoot interface {
 	AuditEntry() AuditEntryResolver
 	Entity() EntityResolver
+	Invitation() InvitationResolver
 	Mutation() MutationResolver
 	Query() QueryResolver
 	Role() RoleResolver
@@ -88,9 +89,19 @@ type ComplexityRoot struct {
 		Name  func(childComplexity int) int
 	}
 
+	ChangeEmailPayload struct {
+		ExpiresAt func(childComplexity int) int
+		SentTo    func(childComplexity int) int
+	}
+
 	ChangePasswordPayload struct {
 		Ended func(childComplexity int) int
 		User  func(childComplexity int) int
+	}
+
+	CheckInvitationPayload struct {
+		Email     func(childComplexity int) int
+		ExpiresAt func(childComplexity int) int
 	}
 
 	Client struct {
@@ -123,6 +134,10 @@ type ComplexityRoot struct {
 
 	DeleteUserPayload struct {
 		DeletedID func(childComplexity int) int
+	}
+
+	EmailPayload struct {
+		Email func(childComplexity int) int
 	}
 
 	EndSessionsPayload struct {
@@ -160,7 +175,29 @@ type ComplexityRoot struct {
 		UsedAt     func(childComplexity int) int
 	}
 
+	Invitation struct {
+		By        func(childComplexity int) int
+		CreatedAt func(childComplexity int) int
+		Email     func(childComplexity int) int
+		ExpiresAt func(childComplexity int) int
+		ID        func(childComplexity int) int
+		Note      func(childComplexity int) int
+		Roles     func(childComplexity int) int
+	}
+
+	InvitationPayload struct {
+		Invitation func(childComplexity int) int
+		Sent       func(childComplexity int) int
+		URL        func(childComplexity int) int
+	}
+
+	LinkPayload struct {
+		ExpiresAt func(childComplexity int) int
+		URL       func(childComplexity int) int
+	}
+
 	Mutation struct {
+		AcceptInvitation         func(childComplexity int, input AcceptInvitationInput) int
 		AddPasskey               func(childComplexity int, input AddPasskeyInput) int
 		AddTotp                  func(childComplexity int, input AddTotpInput) int
 		BeginPasskey             func(childComplexity int, input SetUpInput) int
@@ -168,9 +205,14 @@ type ComplexityRoot struct {
 		BeginPasskeySignIn       func(childComplexity int, input BeginPasskeySignInInput) int
 		BeginProvider            func(childComplexity int, input BeginProviderInput) int
 		BeginTotp                func(childComplexity int, input SetUpInput) int
+		ChangeEmail              func(childComplexity int, input ChangeEmailInput) int
 		ChangePassword           func(childComplexity int, input ChangePasswordInput) int
+		CheckInvitation          func(childComplexity int, input LinkInput) int
+		CheckPasswordLink        func(childComplexity int, input LinkInput) int
+		ConfirmEmail             func(childComplexity int, input LinkInput) int
 		ConfirmSignIn            func(childComplexity int, input ConfirmSignInInput) int
 		CreateAPIKey             func(childComplexity int, input CreateAPIKeyInput) int
+		CreateInvitation         func(childComplexity int, input CreateInvitationInput) int
 		CreateProfile            func(childComplexity int, input CreateProfileInput) int
 		CreateRole               func(childComplexity int, input CreateRoleInput) int
 		DeleteDemoUsers          func(childComplexity int, input DeleteDemoUsersInput) int
@@ -183,20 +225,26 @@ type ComplexityRoot struct {
 		EndSessions              func(childComplexity int, input EndSessionsInput) int
 		FinishProvider           func(childComplexity int, input FinishProviderInput) int
 		FinishSignIn             func(childComplexity int, input FinishSignInInput) int
+		MakePasswordLink         func(childComplexity int, input MakePasswordLinkInput) int
 		MakeRecoveryCodes        func(childComplexity int) int
 		RefreshSession           func(childComplexity int) int
 		RenamePasskey            func(childComplexity int, input RenamePasskeyInput) int
+		RequestPasswordReset     func(childComplexity int, input RequestPasswordResetInput) int
+		ResetPassword            func(childComplexity int, input ResetPasswordInput) int
 		RevokeAPIKey             func(childComplexity int, input RevokeAPIKeyInput) int
+		SetEmail                 func(childComplexity int, input SetEmailInput) int
 		SetPin                   func(childComplexity int, input SetPinInput) int
 		SignIn                   func(childComplexity int, input SignInInput) int
 		SignInWithPasskey        func(childComplexity int, input PasskeyAnswerInput) int
 		SignOut                  func(childComplexity int) int
 		SignUp                   func(childComplexity int, input SignUpInput) int
 		SwitchProfile            func(childComplexity int, input SwitchProfileInput) int
+		UndoEmail                func(childComplexity int, input LinkInput) int
 		UnlinkIdentity           func(childComplexity int, input UnlinkIdentityInput) int
 		UpdateProfile            func(childComplexity int, input UpdateProfileInput) int
 		UpdateRole               func(childComplexity int, input UpdateRoleInput) int
 		UpdateUser               func(childComplexity int, input UpdateUserInput) int
+		WithdrawInvitation       func(childComplexity int, input WithdrawInvitationInput) int
 	}
 
 	PageInfo struct {
@@ -223,6 +271,11 @@ type ComplexityRoot struct {
 	PasskeySupport struct {
 		Address   func(childComplexity int) int
 		Available func(childComplexity int) int
+	}
+
+	PasswordLinkPayload struct {
+		ExpiresAt func(childComplexity int) int
+		Login     func(childComplexity int) int
 	}
 
 	Permission struct {
@@ -260,6 +313,7 @@ type ComplexityRoot struct {
 
 	Query struct {
 		Audit              func(childComplexity int, first *int, after *string, filter *AuditFilter) int
+		Invitations        func(childComplexity int) int
 		Me                 func(childComplexity int) int
 		PasskeySupport     func(childComplexity int) int
 		Permissions        func(childComplexity int) int
@@ -267,8 +321,17 @@ type ComplexityRoot struct {
 		SignInProviders    func(childComplexity int) int
 		User               func(childComplexity int, id gid.ID) int
 		Users              func(childComplexity int, first *int, after *string, query *string, role *auth.RoleName, blocked *bool, sort *auth.UserSort) int
+		WaysIn             func(childComplexity int) int
 		__resolve__service func(childComplexity int) int
 		__resolve_entities func(childComplexity int, representations []map[string]any) int
+	}
+
+	RequestPasswordResetPayload struct {
+		Taken func(childComplexity int) int
+	}
+
+	ResetPasswordPayload struct {
+		Login func(childComplexity int) int
 	}
 
 	RevokeApiKeyPayload struct {
@@ -358,10 +421,16 @@ type ComplexityRoot struct {
 		URL    func(childComplexity int) int
 	}
 
+	UndoEmailPayload struct {
+		Email      func(childComplexity int) int
+		ResetToken func(childComplexity int) int
+	}
+
 	User struct {
 		APIKeys     func(childComplexity int) int
 		Blocked     func(childComplexity int) int
 		CreatedAt   func(childComplexity int) int
+		Email       func(childComplexity int) int
 		Factors     func(childComplexity int) int
 		ID          func(childComplexity int) int
 		LastSeenAt  func(childComplexity int) int
@@ -389,6 +458,15 @@ type ComplexityRoot struct {
 		User func(childComplexity int) int
 	}
 
+	WaysIn struct {
+		Mail   func(childComplexity int) int
+		SignUp func(childComplexity int) int
+	}
+
+	WithdrawInvitationPayload struct {
+		WithdrawnID func(childComplexity int) int
+	}
+
 	_Service struct {
 		SDL func(childComplexity int) int
 	}
@@ -406,6 +484,9 @@ type AuditEntryResolver interface {
 type EntityResolver interface {
 	FindManyProfileByIDs(ctx context.Context, reps []*ProfileByIDsInput) ([]*auth.Profile, error)
 	FindManyUserByIDs(ctx context.Context, reps []*UserByIDsInput) ([]*auth.User, error)
+}
+type InvitationResolver interface {
+	By(ctx context.Context, obj *auth.Invitation) (*AuditPerson, error)
 }
 type MutationResolver interface {
 	SignUp(ctx context.Context, input SignUpInput) (*SessionPayload, error)
@@ -444,6 +525,18 @@ type MutationResolver interface {
 	UnlinkIdentity(ctx context.Context, input UnlinkIdentityInput) (*FactorsPayload, error)
 	CreateAPIKey(ctx context.Context, input CreateAPIKeyInput) (*CreateAPIKeyPayload, error)
 	RevokeAPIKey(ctx context.Context, input RevokeAPIKeyInput) (*RevokeAPIKeyPayload, error)
+	RequestPasswordReset(ctx context.Context, input RequestPasswordResetInput) (*RequestPasswordResetPayload, error)
+	CheckPasswordLink(ctx context.Context, input LinkInput) (*PasswordLinkPayload, error)
+	ResetPassword(ctx context.Context, input ResetPasswordInput) (*ResetPasswordPayload, error)
+	MakePasswordLink(ctx context.Context, input MakePasswordLinkInput) (*LinkPayload, error)
+	ChangeEmail(ctx context.Context, input ChangeEmailInput) (*ChangeEmailPayload, error)
+	ConfirmEmail(ctx context.Context, input LinkInput) (*EmailPayload, error)
+	UndoEmail(ctx context.Context, input LinkInput) (*UndoEmailPayload, error)
+	SetEmail(ctx context.Context, input SetEmailInput) (*UserPayload, error)
+	CreateInvitation(ctx context.Context, input CreateInvitationInput) (*InvitationPayload, error)
+	WithdrawInvitation(ctx context.Context, input WithdrawInvitationInput) (*WithdrawInvitationPayload, error)
+	CheckInvitation(ctx context.Context, input LinkInput) (*CheckInvitationPayload, error)
+	AcceptInvitation(ctx context.Context, input AcceptInvitationInput) (*SessionPayload, error)
 }
 type QueryResolver interface {
 	Me(ctx context.Context) (*auth.User, error)
@@ -454,6 +547,8 @@ type QueryResolver interface {
 	Audit(ctx context.Context, first *int, after *string, filter *AuditFilter) (*AuditConnection, error)
 	PasskeySupport(ctx context.Context) (*auth.PasskeySupport, error)
 	SignInProviders(ctx context.Context) ([]*auth.SignInProvider, error)
+	WaysIn(ctx context.Context) (*auth.WaysIn, error)
+	Invitations(ctx context.Context) ([]*auth.Invitation, error)
 }
 type RoleResolver interface {
 	Holders(ctx context.Context, obj *auth.Role) (int, error)
@@ -646,6 +741,19 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 
 		return e.ComplexityRoot.AuditPerson.Name(childComplexity), true
 
+	case "ChangeEmailPayload.expiresAt":
+		if e.ComplexityRoot.ChangeEmailPayload.ExpiresAt == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ChangeEmailPayload.ExpiresAt(childComplexity), true
+	case "ChangeEmailPayload.sentTo":
+		if e.ComplexityRoot.ChangeEmailPayload.SentTo == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ChangeEmailPayload.SentTo(childComplexity), true
+
 	case "ChangePasswordPayload.ended":
 		if e.ComplexityRoot.ChangePasswordPayload.Ended == nil {
 			break
@@ -658,6 +766,19 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.ChangePasswordPayload.User(childComplexity), true
+
+	case "CheckInvitationPayload.email":
+		if e.ComplexityRoot.CheckInvitationPayload.Email == nil {
+			break
+		}
+
+		return e.ComplexityRoot.CheckInvitationPayload.Email(childComplexity), true
+	case "CheckInvitationPayload.expiresAt":
+		if e.ComplexityRoot.CheckInvitationPayload.ExpiresAt == nil {
+			break
+		}
+
+		return e.ComplexityRoot.CheckInvitationPayload.ExpiresAt(childComplexity), true
 
 	case "Client.address":
 		if e.ComplexityRoot.Client.Address == nil {
@@ -748,6 +869,13 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.DeleteUserPayload.DeletedID(childComplexity), true
+
+	case "EmailPayload.email":
+		if e.ComplexityRoot.EmailPayload.Email == nil {
+			break
+		}
+
+		return e.ComplexityRoot.EmailPayload.Email(childComplexity), true
 
 	case "EndSessionsPayload.ended":
 		if e.ComplexityRoot.EndSessionsPayload.Ended == nil {
@@ -884,6 +1012,92 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 
 		return e.ComplexityRoot.Identity.UsedAt(childComplexity), true
 
+	case "Invitation.by":
+		if e.ComplexityRoot.Invitation.By == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Invitation.By(childComplexity), true
+	case "Invitation.createdAt":
+		if e.ComplexityRoot.Invitation.CreatedAt == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Invitation.CreatedAt(childComplexity), true
+	case "Invitation.email":
+		if e.ComplexityRoot.Invitation.Email == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Invitation.Email(childComplexity), true
+	case "Invitation.expiresAt":
+		if e.ComplexityRoot.Invitation.ExpiresAt == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Invitation.ExpiresAt(childComplexity), true
+	case "Invitation.id":
+		if e.ComplexityRoot.Invitation.ID == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Invitation.ID(childComplexity), true
+	case "Invitation.note":
+		if e.ComplexityRoot.Invitation.Note == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Invitation.Note(childComplexity), true
+	case "Invitation.roles":
+		if e.ComplexityRoot.Invitation.Roles == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Invitation.Roles(childComplexity), true
+
+	case "InvitationPayload.invitation":
+		if e.ComplexityRoot.InvitationPayload.Invitation == nil {
+			break
+		}
+
+		return e.ComplexityRoot.InvitationPayload.Invitation(childComplexity), true
+	case "InvitationPayload.sent":
+		if e.ComplexityRoot.InvitationPayload.Sent == nil {
+			break
+		}
+
+		return e.ComplexityRoot.InvitationPayload.Sent(childComplexity), true
+	case "InvitationPayload.url":
+		if e.ComplexityRoot.InvitationPayload.URL == nil {
+			break
+		}
+
+		return e.ComplexityRoot.InvitationPayload.URL(childComplexity), true
+
+	case "LinkPayload.expiresAt":
+		if e.ComplexityRoot.LinkPayload.ExpiresAt == nil {
+			break
+		}
+
+		return e.ComplexityRoot.LinkPayload.ExpiresAt(childComplexity), true
+	case "LinkPayload.url":
+		if e.ComplexityRoot.LinkPayload.URL == nil {
+			break
+		}
+
+		return e.ComplexityRoot.LinkPayload.URL(childComplexity), true
+
+	case "Mutation.acceptInvitation":
+		if e.ComplexityRoot.Mutation.AcceptInvitation == nil {
+			break
+		}
+
+		args, err := field_Mutation_acceptInvitation_args(ctx, ec, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.AcceptInvitation(childComplexity, args["input"].(AcceptInvitationInput)), true
 	case "Mutation.addPasskey":
 		if e.ComplexityRoot.Mutation.AddPasskey == nil {
 			break
@@ -956,6 +1170,17 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Mutation.BeginTotp(childComplexity, args["input"].(SetUpInput)), true
+	case "Mutation.changeEmail":
+		if e.ComplexityRoot.Mutation.ChangeEmail == nil {
+			break
+		}
+
+		args, err := field_Mutation_changeEmail_args(ctx, ec, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.ChangeEmail(childComplexity, args["input"].(ChangeEmailInput)), true
 	case "Mutation.changePassword":
 		if e.ComplexityRoot.Mutation.ChangePassword == nil {
 			break
@@ -967,6 +1192,39 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Mutation.ChangePassword(childComplexity, args["input"].(ChangePasswordInput)), true
+	case "Mutation.checkInvitation":
+		if e.ComplexityRoot.Mutation.CheckInvitation == nil {
+			break
+		}
+
+		args, err := field_Mutation_checkInvitation_args(ctx, ec, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.CheckInvitation(childComplexity, args["input"].(LinkInput)), true
+	case "Mutation.checkPasswordLink":
+		if e.ComplexityRoot.Mutation.CheckPasswordLink == nil {
+			break
+		}
+
+		args, err := field_Mutation_checkPasswordLink_args(ctx, ec, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.CheckPasswordLink(childComplexity, args["input"].(LinkInput)), true
+	case "Mutation.confirmEmail":
+		if e.ComplexityRoot.Mutation.ConfirmEmail == nil {
+			break
+		}
+
+		args, err := field_Mutation_confirmEmail_args(ctx, ec, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.ConfirmEmail(childComplexity, args["input"].(LinkInput)), true
 	case "Mutation.confirmSignIn":
 		if e.ComplexityRoot.Mutation.ConfirmSignIn == nil {
 			break
@@ -989,6 +1247,17 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Mutation.CreateAPIKey(childComplexity, args["input"].(CreateAPIKeyInput)), true
+	case "Mutation.createInvitation":
+		if e.ComplexityRoot.Mutation.CreateInvitation == nil {
+			break
+		}
+
+		args, err := field_Mutation_createInvitation_args(ctx, ec, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.CreateInvitation(childComplexity, args["input"].(CreateInvitationInput)), true
 	case "Mutation.createProfile":
 		if e.ComplexityRoot.Mutation.CreateProfile == nil {
 			break
@@ -1116,6 +1385,17 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Mutation.FinishSignIn(childComplexity, args["input"].(FinishSignInInput)), true
+	case "Mutation.makePasswordLink":
+		if e.ComplexityRoot.Mutation.MakePasswordLink == nil {
+			break
+		}
+
+		args, err := field_Mutation_makePasswordLink_args(ctx, ec, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.MakePasswordLink(childComplexity, args["input"].(MakePasswordLinkInput)), true
 	case "Mutation.makeRecoveryCodes":
 		if e.ComplexityRoot.Mutation.MakeRecoveryCodes == nil {
 			break
@@ -1139,6 +1419,28 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Mutation.RenamePasskey(childComplexity, args["input"].(RenamePasskeyInput)), true
+	case "Mutation.requestPasswordReset":
+		if e.ComplexityRoot.Mutation.RequestPasswordReset == nil {
+			break
+		}
+
+		args, err := field_Mutation_requestPasswordReset_args(ctx, ec, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.RequestPasswordReset(childComplexity, args["input"].(RequestPasswordResetInput)), true
+	case "Mutation.resetPassword":
+		if e.ComplexityRoot.Mutation.ResetPassword == nil {
+			break
+		}
+
+		args, err := field_Mutation_resetPassword_args(ctx, ec, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.ResetPassword(childComplexity, args["input"].(ResetPasswordInput)), true
 	case "Mutation.revokeApiKey":
 		if e.ComplexityRoot.Mutation.RevokeAPIKey == nil {
 			break
@@ -1150,6 +1452,17 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Mutation.RevokeAPIKey(childComplexity, args["input"].(RevokeAPIKeyInput)), true
+	case "Mutation.setEmail":
+		if e.ComplexityRoot.Mutation.SetEmail == nil {
+			break
+		}
+
+		args, err := field_Mutation_setEmail_args(ctx, ec, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.SetEmail(childComplexity, args["input"].(SetEmailInput)), true
 	case "Mutation.setPin":
 		if e.ComplexityRoot.Mutation.SetPin == nil {
 			break
@@ -1211,6 +1524,17 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Mutation.SwitchProfile(childComplexity, args["input"].(SwitchProfileInput)), true
+	case "Mutation.undoEmail":
+		if e.ComplexityRoot.Mutation.UndoEmail == nil {
+			break
+		}
+
+		args, err := field_Mutation_undoEmail_args(ctx, ec, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.UndoEmail(childComplexity, args["input"].(LinkInput)), true
 	case "Mutation.unlinkIdentity":
 		if e.ComplexityRoot.Mutation.UnlinkIdentity == nil {
 			break
@@ -1255,6 +1579,17 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Mutation.UpdateUser(childComplexity, args["input"].(UpdateUserInput)), true
+	case "Mutation.withdrawInvitation":
+		if e.ComplexityRoot.Mutation.WithdrawInvitation == nil {
+			break
+		}
+
+		args, err := field_Mutation_withdrawInvitation_args(ctx, ec, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.WithdrawInvitation(childComplexity, args["input"].(WithdrawInvitationInput)), true
 
 	case "PageInfo.endCursor":
 		if e.ComplexityRoot.PageInfo.EndCursor == nil {
@@ -1343,6 +1678,19 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.PasskeySupport.Available(childComplexity), true
+
+	case "PasswordLinkPayload.expiresAt":
+		if e.ComplexityRoot.PasswordLinkPayload.ExpiresAt == nil {
+			break
+		}
+
+		return e.ComplexityRoot.PasswordLinkPayload.ExpiresAt(childComplexity), true
+	case "PasswordLinkPayload.login":
+		if e.ComplexityRoot.PasswordLinkPayload.Login == nil {
+			break
+		}
+
+		return e.ComplexityRoot.PasswordLinkPayload.Login(childComplexity), true
 
 	case "Permission.description":
 		if e.ComplexityRoot.Permission.Description == nil {
@@ -1469,6 +1817,12 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 
 		return e.ComplexityRoot.Query.Audit(childComplexity, args["first"].(*int), args["after"].(*string), args["filter"].(*AuditFilter)), true
 
+	case "Query.invitations":
+		if e.ComplexityRoot.Query.Invitations == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Query.Invitations(childComplexity), true
 	case "Query.me":
 		if e.ComplexityRoot.Query.Me == nil {
 			break
@@ -1521,6 +1875,12 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Query.Users(childComplexity, args["first"].(*int), args["after"].(*string), args["query"].(*string), args["role"].(*auth.RoleName), args["blocked"].(*bool), args["sort"].(*auth.UserSort)), true
+	case "Query.waysIn":
+		if e.ComplexityRoot.Query.WaysIn == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Query.WaysIn(childComplexity), true
 	case "Query._service":
 		if e.ComplexityRoot.Query.__resolve__service == nil {
 			break
@@ -1538,6 +1898,20 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Query.__resolve_entities(childComplexity, args["representations"].([]map[string]any)), true
+
+	case "RequestPasswordResetPayload.taken":
+		if e.ComplexityRoot.RequestPasswordResetPayload.Taken == nil {
+			break
+		}
+
+		return e.ComplexityRoot.RequestPasswordResetPayload.Taken(childComplexity), true
+
+	case "ResetPasswordPayload.login":
+		if e.ComplexityRoot.ResetPasswordPayload.Login == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ResetPasswordPayload.Login(childComplexity), true
 
 	case "RevokeApiKeyPayload.revokedId":
 		if e.ComplexityRoot.RevokeApiKeyPayload.RevokedID == nil {
@@ -1840,6 +2214,19 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 
 		return e.ComplexityRoot.TotpSetUp.URL(childComplexity), true
 
+	case "UndoEmailPayload.email":
+		if e.ComplexityRoot.UndoEmailPayload.Email == nil {
+			break
+		}
+
+		return e.ComplexityRoot.UndoEmailPayload.Email(childComplexity), true
+	case "UndoEmailPayload.resetToken":
+		if e.ComplexityRoot.UndoEmailPayload.ResetToken == nil {
+			break
+		}
+
+		return e.ComplexityRoot.UndoEmailPayload.ResetToken(childComplexity), true
+
 	case "User.apiKeys":
 		if e.ComplexityRoot.User.APIKeys == nil {
 			break
@@ -1858,6 +2245,12 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.User.CreatedAt(childComplexity), true
+	case "User.email":
+		if e.ComplexityRoot.User.Email == nil {
+			break
+		}
+
+		return e.ComplexityRoot.User.Email(childComplexity), true
 	case "User.factors":
 		if e.ComplexityRoot.User.Factors == nil {
 			break
@@ -1963,6 +2356,26 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 
 		return e.ComplexityRoot.UserPayload.User(childComplexity), true
 
+	case "WaysIn.mail":
+		if e.ComplexityRoot.WaysIn.Mail == nil {
+			break
+		}
+
+		return e.ComplexityRoot.WaysIn.Mail(childComplexity), true
+	case "WaysIn.signUp":
+		if e.ComplexityRoot.WaysIn.SignUp == nil {
+			break
+		}
+
+		return e.ComplexityRoot.WaysIn.SignUp(childComplexity), true
+
+	case "WithdrawInvitationPayload.withdrawnId":
+		if e.ComplexityRoot.WithdrawInvitationPayload.WithdrawnID == nil {
+			break
+		}
+
+		return e.ComplexityRoot.WithdrawInvitationPayload.WithdrawnID(childComplexity), true
+
 	case "_Service.sdl":
 		if e.ComplexityRoot._Service.SDL == nil {
 			break
@@ -1979,14 +2392,17 @@ func (e *executableSchema) Exec(ctx context.Context) graphql.ResponseHandler {
 	ec := newExecutionContext(opCtx, e, make(chan graphql.DeferredResult))
 	inputUnmarshalers := func() *graphql.InputUnmarshalerIndex {
 		return graphql.NewInputUnmarshalerIndex(
+			graphql.NewInputUnmarshaler("AcceptInvitationInput", graphql.BindUnmarshaler(ec, unmarshalInputAcceptInvitationInput)),
 			graphql.NewInputUnmarshaler("AddPasskeyInput", graphql.BindUnmarshaler(ec, unmarshalInputAddPasskeyInput)),
 			graphql.NewInputUnmarshaler("AddTotpInput", graphql.BindUnmarshaler(ec, unmarshalInputAddTotpInput)),
 			graphql.NewInputUnmarshaler("AuditFilter", graphql.BindUnmarshaler(ec, unmarshalInputAuditFilter)),
 			graphql.NewInputUnmarshaler("BeginPasskeySignInInput", graphql.BindUnmarshaler(ec, unmarshalInputBeginPasskeySignInInput)),
 			graphql.NewInputUnmarshaler("BeginProviderInput", graphql.BindUnmarshaler(ec, unmarshalInputBeginProviderInput)),
+			graphql.NewInputUnmarshaler("ChangeEmailInput", graphql.BindUnmarshaler(ec, unmarshalInputChangeEmailInput)),
 			graphql.NewInputUnmarshaler("ChangePasswordInput", graphql.BindUnmarshaler(ec, unmarshalInputChangePasswordInput)),
 			graphql.NewInputUnmarshaler("ConfirmSignInInput", graphql.BindUnmarshaler(ec, unmarshalInputConfirmSignInInput)),
 			graphql.NewInputUnmarshaler("CreateApiKeyInput", graphql.BindUnmarshaler(ec, unmarshalInputCreateApiKeyInput)),
+			graphql.NewInputUnmarshaler("CreateInvitationInput", graphql.BindUnmarshaler(ec, unmarshalInputCreateInvitationInput)),
 			graphql.NewInputUnmarshaler("CreateProfileInput", graphql.BindUnmarshaler(ec, unmarshalInputCreateProfileInput)),
 			graphql.NewInputUnmarshaler("CreateRoleInput", graphql.BindUnmarshaler(ec, unmarshalInputCreateRoleInput)),
 			graphql.NewInputUnmarshaler("DeleteDemoUsersInput", graphql.BindUnmarshaler(ec, unmarshalInputDeleteDemoUsersInput)),
@@ -1998,10 +2414,15 @@ func (e *executableSchema) Exec(ctx context.Context) graphql.ResponseHandler {
 			graphql.NewInputUnmarshaler("EndSessionsInput", graphql.BindUnmarshaler(ec, unmarshalInputEndSessionsInput)),
 			graphql.NewInputUnmarshaler("FinishProviderInput", graphql.BindUnmarshaler(ec, unmarshalInputFinishProviderInput)),
 			graphql.NewInputUnmarshaler("FinishSignInInput", graphql.BindUnmarshaler(ec, unmarshalInputFinishSignInInput)),
+			graphql.NewInputUnmarshaler("LinkInput", graphql.BindUnmarshaler(ec, unmarshalInputLinkInput)),
+			graphql.NewInputUnmarshaler("MakePasswordLinkInput", graphql.BindUnmarshaler(ec, unmarshalInputMakePasswordLinkInput)),
 			graphql.NewInputUnmarshaler("PasskeyAnswerInput", graphql.BindUnmarshaler(ec, unmarshalInputPasskeyAnswerInput)),
 			graphql.NewInputUnmarshaler("ProfileByIDsInput", graphql.BindUnmarshaler(ec, unmarshalInputProfileByIDsInput)),
 			graphql.NewInputUnmarshaler("RenamePasskeyInput", graphql.BindUnmarshaler(ec, unmarshalInputRenamePasskeyInput)),
+			graphql.NewInputUnmarshaler("RequestPasswordResetInput", graphql.BindUnmarshaler(ec, unmarshalInputRequestPasswordResetInput)),
+			graphql.NewInputUnmarshaler("ResetPasswordInput", graphql.BindUnmarshaler(ec, unmarshalInputResetPasswordInput)),
 			graphql.NewInputUnmarshaler("RevokeApiKeyInput", graphql.BindUnmarshaler(ec, unmarshalInputRevokeApiKeyInput)),
+			graphql.NewInputUnmarshaler("SetEmailInput", graphql.BindUnmarshaler(ec, unmarshalInputSetEmailInput)),
 			graphql.NewInputUnmarshaler("SetPinInput", graphql.BindUnmarshaler(ec, unmarshalInputSetPinInput)),
 			graphql.NewInputUnmarshaler("SetUpInput", graphql.BindUnmarshaler(ec, unmarshalInputSetUpInput)),
 			graphql.NewInputUnmarshaler("SignInInput", graphql.BindUnmarshaler(ec, unmarshalInputSignInInput)),
@@ -2012,6 +2433,7 @@ func (e *executableSchema) Exec(ctx context.Context) graphql.ResponseHandler {
 			graphql.NewInputUnmarshaler("UpdateRoleInput", graphql.BindUnmarshaler(ec, unmarshalInputUpdateRoleInput)),
 			graphql.NewInputUnmarshaler("UpdateUserInput", graphql.BindUnmarshaler(ec, unmarshalInputUpdateUserInput)),
 			graphql.NewInputUnmarshaler("UserByIDsInput", graphql.BindUnmarshaler(ec, unmarshalInputUserByIDsInput)),
+			graphql.NewInputUnmarshaler("WithdrawInvitationInput", graphql.BindUnmarshaler(ec, unmarshalInputWithdrawInvitationInput)),
 		)
 	}
 	first := true
@@ -2398,7 +2820,7 @@ type AuditEntry {
   actor: AuditPerson
   "What was done, such as user.block or role.update."
   action: String!
-  "On what: an account's identifier, a role's name, or demo for synthetic viewers."
+  "On what: the identifier of an account or an invitation, a role's name, or demo for synthetic viewers."
   target: String!
   "The account that it was done on, where it was one."
   person: AuditPerson
@@ -2657,7 +3079,7 @@ input AuditFilter {
   actor: String
   "What was done, such as user.block; user. is all that is done to accounts."
   action: String
-  "On what: a login, an account's identifier, or a role's name in capitals."
+  "On what: a login, the identifier of an account or an invitation, or a role's name in capitals."
   target: String
   "Not before this moment."
   from: DateTime
@@ -3193,6 +3615,251 @@ type RevokeApiKeyPayload {
   "Whose it was."
   user: User!
 }
+
+# ---- ways back, addresses, invitations --------------------------------------
+
+extend type Query {
+  "What a stranger is told before signing in."
+  waysIn: WaysIn! @public
+  "The invitations that are open, the newest first."
+  invitations: [Invitation!]! @requiresScopes(scopes: [["user:read"]])
+}
+
+extend type Mutation {
+  """
+  Has a link for a new password sent to the account of a login or address. The
+  answer and its time are the same whether or not there is one. NO_MAIL where
+  the cinema sends none.
+  """
+  requestPasswordReset(input: RequestPasswordResetInput!): RequestPasswordResetPayload! @public
+  "Says whose password a link sets; LINK_ENDED if it is no longer good, as for all links."
+  checkPasswordLink(input: LinkInput!): PasswordLinkPayload! @public
+  """
+  Sets the password of a link's account. All its sessions end, and none is
+  opened: a second factor is still asked for at the sign-in.
+  """
+  resetPassword(input: ResetPasswordInput!): ResetPasswordPayload! @public
+  """
+  Makes a link with which the owner of an account sets a new password: 30
+  minutes, once, and the newest only. Needs a fresh sign-in.
+  """
+  makePasswordLink(input: MakePasswordLinkInput!): LinkPayload! @requiresScopes(scopes: [["user:write"]])
+  """
+  Sends a link to a new address of the signed-in account, which counts when the
+  link is followed. Needs a fresh sign-in. NO_MAIL where the cinema sends none.
+  """
+  changeEmail(input: ChangeEmailInput!): ChangeEmailPayload! @authenticated
+  "Gives a link's account its new address (EMAIL_TAKEN if another has it), and tells the old one."
+  confirmEmail(input: LinkInput!): EmailPayload! @public
+  "Gives a link's account its old address back, and signs out all its devices."
+  undoEmail(input: LinkInput!): UndoEmailPayload! @public
+  "Gives another's account an address, which counts at once. Needs a fresh sign-in."
+  setEmail(input: SetEmailInput!): UserPayload! @requiresScopes(scopes: [["user:write"]])
+  """
+  Makes an invitation, and sends it where it has an address. Nobody invites to
+  more than they may do themselves (BEYOND_YOURS). Needs a fresh sign-in.
+  """
+  createInvitation(input: CreateInvitationInput!): InvitationPayload! @requiresScopes(scopes: [["user:write"]])
+  "Ends an invitation that is open."
+  withdrawInvitation(input: WithdrawInvitationInput!): WithdrawInvitationPayload! @requiresScopes(scopes: [["user:write"]])
+  "Says what the invitation of a link is for."
+  checkInvitation(input: LinkInput!): CheckInvitationPayload! @public
+  "Makes an account by the invitation of a link, with a first profile, and signs it in."
+  acceptInvitation(input: AcceptInvitationInput!): SessionPayload! @public
+}
+
+extend type User {
+  "Where it is written to: the login, where that is an address; null for none."
+  email: String
+}
+
+"What a stranger is told before signing in."
+type WaysIn {
+  "Who may make an account."
+  signUp: SignUpMode!
+  "Whether the cinema can send e-mail."
+  mail: Boolean!
+}
+
+"Who may make an account."
+enum SignUpMode {
+  "Everyone."
+  OPEN
+  "Who was invited."
+  INVITATION
+  "Nobody."
+  CLOSED
+}
+
+"Lets one person make an account."
+type Invitation {
+  "Global identifier."
+  id: ID!
+  "The roles that the account gets."
+  roles: [RoleName!]!
+  "The login that the account gets; null leaves it to whoever is invited."
+  email: String
+  "What it is about, for administrators; may be empty."
+  note: String!
+  "Who made it."
+  by: AuditPerson!
+  "When it was made."
+  createdAt: DateTime!
+  "When it ends unless it is accepted."
+  expiresAt: DateTime!
+}
+
+"Who forgot a password."
+input RequestPasswordResetInput {
+  "The login or e-mail address."
+  login: String!
+  "The language of the letter, for an account that has none."
+  locale: Locale
+}
+
+"A link that was followed."
+input LinkInput {
+  "What stands in the link after the #."
+  token: String!
+}
+
+"A new password by a link."
+input ResetPasswordInput {
+  "What stands in the link after the #."
+  token: String!
+  "8 characters or more. One that will not do does not use the link up."
+  password: String!
+}
+
+"Whose password may be set by a link."
+input MakePasswordLinkInput {
+  "The account."
+  userId: ID!
+}
+
+"A new address."
+input ChangeEmailInput {
+  "The address. Where the login is one, it becomes the login."
+  email: String!
+  "The language of the letter, for an account that has none."
+  locale: Locale
+}
+
+"Another's address."
+input SetEmailInput {
+  "The account."
+  userId: ID!
+  "The address; null takes it away where the login is none (else EMAIL_IS_LOGIN)."
+  email: String
+}
+
+"What an invitation is for."
+input CreateInvitationInput {
+  "The roles that the account gets; 1 to 8."
+  roles: [RoleName!]!
+  "The login that the account gets, and where the invitation is sent; null leaves it open."
+  email: String
+  "How many days it is good for, 1 to 30."
+  days: Int = 7
+  "What it is about, for administrators; up to 200 characters."
+  note: String = ""
+  "The language of the letter."
+  locale: Locale
+}
+
+"The invitation to end."
+input WithdrawInvitationInput {
+  "The invitation."
+  id: ID!
+}
+
+"What the account of an invitation needs."
+input AcceptInvitationInput {
+  "What stands in the link after the #."
+  token: String!
+  "3 to 64 characters, or an e-mail address; absent where the invitation has one. LOGIN_TAKEN if another has it."
+  login: String
+  "8 characters or more."
+  password: String!
+  "The name shown to people; the login if absent."
+  name: String
+  "The language of the first profile."
+  locale: Locale
+}
+
+"The request was taken."
+type RequestPasswordResetPayload {
+  "Always true: whether there is such an account is not told."
+  taken: Boolean!
+}
+
+"Whose password a link sets."
+type PasswordLinkPayload {
+  "The login, for the browser's store of passwords."
+  login: String!
+  "When the link ends."
+  expiresAt: DateTime!
+}
+
+"The password has been set."
+type ResetPasswordPayload {
+  "The login to sign in with."
+  login: String!
+}
+
+"A link to hand over. It is shown this once."
+type LinkPayload {
+  "The link."
+  url: String!
+  "When it ends."
+  expiresAt: DateTime!
+}
+
+"A link is on its way."
+type ChangeEmailPayload {
+  "Where it was sent."
+  sentTo: String!
+  "When it ends."
+  expiresAt: DateTime!
+}
+
+"The address of an account."
+type EmailPayload {
+  "The address from now on."
+  email: String!
+}
+
+"The old address counts again."
+type UndoEmailPayload {
+  "The address."
+  email: String!
+  "For checkPasswordLink and resetPassword: whoever changed the address may know the password."
+  resetToken: String!
+}
+
+"The invitation with its link. The link is shown this once."
+type InvitationPayload {
+  "The invitation."
+  invitation: Invitation!
+  "The link."
+  url: String!
+  "Whether it was sent to the address."
+  sent: Boolean!
+}
+
+"The invitation that is gone."
+type WithdrawInvitationPayload {
+  "Its identifier."
+  withdrawnId: ID!
+}
+
+"What an invitation is for."
+type CheckInvitationPayload {
+  "The login that the account gets; null leaves it to whoever is invited."
+  email: String
+  "When it ends."
+  expiresAt: DateTime!
+}
 `, BuiltIn: false},
 	{Name: "../../federation/directives.graphql", Input: `
 	directive @authenticated on FIELD_DEFINITION | OBJECT | INTERFACE | SCALAR | ENUM
@@ -3368,6 +4035,16 @@ func childFields_AuditPerson(ctx context.Context, ec *executionContext, field gr
 	return nil, fmt.Errorf("no field named %q was found under type AuditPerson", field.Name)
 }
 
+func childFields_ChangeEmailPayload(ctx context.Context, ec *executionContext, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "sentTo":
+		return fieldContext_ChangeEmailPayload_sentTo(ctx, ec, field)
+	case "expiresAt":
+		return fieldContext_ChangeEmailPayload_expiresAt(ctx, ec, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type ChangeEmailPayload", field.Name)
+}
+
 func childFields_ChangePasswordPayload(ctx context.Context, ec *executionContext, field graphql.CollectedField) (*graphql.FieldContext, error) {
 	switch field.Name {
 	case "ended":
@@ -3376,6 +4053,16 @@ func childFields_ChangePasswordPayload(ctx context.Context, ec *executionContext
 		return fieldContext_ChangePasswordPayload_user(ctx, ec, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type ChangePasswordPayload", field.Name)
+}
+
+func childFields_CheckInvitationPayload(ctx context.Context, ec *executionContext, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "email":
+		return fieldContext_CheckInvitationPayload_email(ctx, ec, field)
+	case "expiresAt":
+		return fieldContext_CheckInvitationPayload_expiresAt(ctx, ec, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type CheckInvitationPayload", field.Name)
 }
 
 func childFields_Client(ctx context.Context, ec *executionContext, field graphql.CollectedField) (*graphql.FieldContext, error) {
@@ -3442,6 +4129,14 @@ func childFields_DeleteUserPayload(ctx context.Context, ec *executionContext, fi
 	return nil, fmt.Errorf("no field named %q was found under type DeleteUserPayload", field.Name)
 }
 
+func childFields_EmailPayload(ctx context.Context, ec *executionContext, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "email":
+		return fieldContext_EmailPayload_email(ctx, ec, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type EmailPayload", field.Name)
+}
+
 func childFields_EndSessionsPayload(ctx context.Context, ec *executionContext, field graphql.CollectedField) (*graphql.FieldContext, error) {
 	switch field.Name {
 	case "ended":
@@ -3502,6 +4197,48 @@ func childFields_Identity(ctx context.Context, ec *executionContext, field graph
 	return nil, fmt.Errorf("no field named %q was found under type Identity", field.Name)
 }
 
+func childFields_Invitation(ctx context.Context, ec *executionContext, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "id":
+		return fieldContext_Invitation_id(ctx, ec, field)
+	case "roles":
+		return fieldContext_Invitation_roles(ctx, ec, field)
+	case "email":
+		return fieldContext_Invitation_email(ctx, ec, field)
+	case "note":
+		return fieldContext_Invitation_note(ctx, ec, field)
+	case "by":
+		return fieldContext_Invitation_by(ctx, ec, field)
+	case "createdAt":
+		return fieldContext_Invitation_createdAt(ctx, ec, field)
+	case "expiresAt":
+		return fieldContext_Invitation_expiresAt(ctx, ec, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type Invitation", field.Name)
+}
+
+func childFields_InvitationPayload(ctx context.Context, ec *executionContext, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "invitation":
+		return fieldContext_InvitationPayload_invitation(ctx, ec, field)
+	case "url":
+		return fieldContext_InvitationPayload_url(ctx, ec, field)
+	case "sent":
+		return fieldContext_InvitationPayload_sent(ctx, ec, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type InvitationPayload", field.Name)
+}
+
+func childFields_LinkPayload(ctx context.Context, ec *executionContext, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "url":
+		return fieldContext_LinkPayload_url(ctx, ec, field)
+	case "expiresAt":
+		return fieldContext_LinkPayload_expiresAt(ctx, ec, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type LinkPayload", field.Name)
+}
+
 func childFields_PageInfo(ctx context.Context, ec *executionContext, field graphql.CollectedField) (*graphql.FieldContext, error) {
 	switch field.Name {
 	case "hasNextPage":
@@ -3552,6 +4289,16 @@ func childFields_PasskeySupport(ctx context.Context, ec *executionContext, field
 		return fieldContext_PasskeySupport_address(ctx, ec, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type PasskeySupport", field.Name)
+}
+
+func childFields_PasswordLinkPayload(ctx context.Context, ec *executionContext, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "login":
+		return fieldContext_PasswordLinkPayload_login(ctx, ec, field)
+	case "expiresAt":
+		return fieldContext_PasswordLinkPayload_expiresAt(ctx, ec, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type PasswordLinkPayload", field.Name)
 }
 
 func childFields_Permission(ctx context.Context, ec *executionContext, field graphql.CollectedField) (*graphql.FieldContext, error) {
@@ -3618,6 +4365,22 @@ func childFields_ProviderWay(ctx context.Context, ec *executionContext, field gr
 		return fieldContext_ProviderWay_url(ctx, ec, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type ProviderWay", field.Name)
+}
+
+func childFields_RequestPasswordResetPayload(ctx context.Context, ec *executionContext, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "taken":
+		return fieldContext_RequestPasswordResetPayload_taken(ctx, ec, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type RequestPasswordResetPayload", field.Name)
+}
+
+func childFields_ResetPasswordPayload(ctx context.Context, ec *executionContext, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "login":
+		return fieldContext_ResetPasswordPayload_login(ctx, ec, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type ResetPasswordPayload", field.Name)
 }
 
 func childFields_RevokeApiKeyPayload(ctx context.Context, ec *executionContext, field graphql.CollectedField) (*graphql.FieldContext, error) {
@@ -3794,6 +4557,16 @@ func childFields_TotpSetUp(ctx context.Context, ec *executionContext, field grap
 	return nil, fmt.Errorf("no field named %q was found under type TotpSetUp", field.Name)
 }
 
+func childFields_UndoEmailPayload(ctx context.Context, ec *executionContext, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "email":
+		return fieldContext_UndoEmailPayload_email(ctx, ec, field)
+	case "resetToken":
+		return fieldContext_UndoEmailPayload_resetToken(ctx, ec, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type UndoEmailPayload", field.Name)
+}
+
 func childFields_User(ctx context.Context, ec *executionContext, field graphql.CollectedField) (*graphql.FieldContext, error) {
 	switch field.Name {
 	case "id":
@@ -3822,6 +4595,8 @@ func childFields_User(ctx context.Context, ec *executionContext, field graphql.C
 		return fieldContext_User_factors(ctx, ec, field)
 	case "apiKeys":
 		return fieldContext_User_apiKeys(ctx, ec, field)
+	case "email":
+		return fieldContext_User_email(ctx, ec, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type User", field.Name)
 }
@@ -3854,6 +4629,24 @@ func childFields_UserPayload(ctx context.Context, ec *executionContext, field gr
 		return fieldContext_UserPayload_user(ctx, ec, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type UserPayload", field.Name)
+}
+
+func childFields_WaysIn(ctx context.Context, ec *executionContext, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "signUp":
+		return fieldContext_WaysIn_signUp(ctx, ec, field)
+	case "mail":
+		return fieldContext_WaysIn_mail(ctx, ec, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type WaysIn", field.Name)
+}
+
+func childFields_WithdrawInvitationPayload(ctx context.Context, ec *executionContext, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "withdrawnId":
+		return fieldContext_WithdrawInvitationPayload_withdrawnId(ctx, ec, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type WithdrawInvitationPayload", field.Name)
 }
 
 func childFields__Service(ctx context.Context, ec *executionContext, field graphql.CollectedField) (*graphql.FieldContext, error) {
@@ -4008,6 +4801,20 @@ func field_Entity_findManyUserByIDs_args(ctx context.Context, ec *executionConte
 	return args, nil
 }
 
+func field_Mutation_acceptInvitation_args(ctx context.Context, ec *executionContext, rawArgs map[string]any) (map[string]any, error) {
+	var err error
+	args := map[string]any{}
+	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "input",
+		func(ctx context.Context, v any) (AcceptInvitationInput, error) {
+			return unmarshalNAcceptInvitationInput2githubᚗcomᚋnetflixathomeᚋcinemaᚋgraphᚋauthᚐAcceptInvitationInput(ctx, ec, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["input"] = arg0
+	return args, nil
+}
+
 func field_Mutation_addPasskey_args(ctx context.Context, ec *executionContext, rawArgs map[string]any) (map[string]any, error) {
 	var err error
 	args := map[string]any{}
@@ -4092,12 +4899,68 @@ func field_Mutation_beginTotp_args(ctx context.Context, ec *executionContext, ra
 	return args, nil
 }
 
+func field_Mutation_changeEmail_args(ctx context.Context, ec *executionContext, rawArgs map[string]any) (map[string]any, error) {
+	var err error
+	args := map[string]any{}
+	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "input",
+		func(ctx context.Context, v any) (ChangeEmailInput, error) {
+			return unmarshalNChangeEmailInput2githubᚗcomᚋnetflixathomeᚋcinemaᚋgraphᚋauthᚐChangeEmailInput(ctx, ec, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["input"] = arg0
+	return args, nil
+}
+
 func field_Mutation_changePassword_args(ctx context.Context, ec *executionContext, rawArgs map[string]any) (map[string]any, error) {
 	var err error
 	args := map[string]any{}
 	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "input",
 		func(ctx context.Context, v any) (ChangePasswordInput, error) {
 			return unmarshalNChangePasswordInput2githubᚗcomᚋnetflixathomeᚋcinemaᚋgraphᚋauthᚐChangePasswordInput(ctx, ec, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["input"] = arg0
+	return args, nil
+}
+
+func field_Mutation_checkInvitation_args(ctx context.Context, ec *executionContext, rawArgs map[string]any) (map[string]any, error) {
+	var err error
+	args := map[string]any{}
+	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "input",
+		func(ctx context.Context, v any) (LinkInput, error) {
+			return unmarshalNLinkInput2githubᚗcomᚋnetflixathomeᚋcinemaᚋgraphᚋauthᚐLinkInput(ctx, ec, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["input"] = arg0
+	return args, nil
+}
+
+func field_Mutation_checkPasswordLink_args(ctx context.Context, ec *executionContext, rawArgs map[string]any) (map[string]any, error) {
+	var err error
+	args := map[string]any{}
+	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "input",
+		func(ctx context.Context, v any) (LinkInput, error) {
+			return unmarshalNLinkInput2githubᚗcomᚋnetflixathomeᚋcinemaᚋgraphᚋauthᚐLinkInput(ctx, ec, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["input"] = arg0
+	return args, nil
+}
+
+func field_Mutation_confirmEmail_args(ctx context.Context, ec *executionContext, rawArgs map[string]any) (map[string]any, error) {
+	var err error
+	args := map[string]any{}
+	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "input",
+		func(ctx context.Context, v any) (LinkInput, error) {
+			return unmarshalNLinkInput2githubᚗcomᚋnetflixathomeᚋcinemaᚋgraphᚋauthᚐLinkInput(ctx, ec, v)
 		})
 	if err != nil {
 		return nil, err
@@ -4126,6 +4989,20 @@ func field_Mutation_createApiKey_args(ctx context.Context, ec *executionContext,
 	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "input",
 		func(ctx context.Context, v any) (CreateAPIKeyInput, error) {
 			return unmarshalNCreateApiKeyInput2githubᚗcomᚋnetflixathomeᚋcinemaᚋgraphᚋauthᚐCreateAPIKeyInput(ctx, ec, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["input"] = arg0
+	return args, nil
+}
+
+func field_Mutation_createInvitation_args(ctx context.Context, ec *executionContext, rawArgs map[string]any) (map[string]any, error) {
+	var err error
+	args := map[string]any{}
+	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "input",
+		func(ctx context.Context, v any) (CreateInvitationInput, error) {
+			return unmarshalNCreateInvitationInput2githubᚗcomᚋnetflixathomeᚋcinemaᚋgraphᚋauthᚐCreateInvitationInput(ctx, ec, v)
 		})
 	if err != nil {
 		return nil, err
@@ -4288,6 +5165,20 @@ func field_Mutation_finishSignIn_args(ctx context.Context, ec *executionContext,
 	return args, nil
 }
 
+func field_Mutation_makePasswordLink_args(ctx context.Context, ec *executionContext, rawArgs map[string]any) (map[string]any, error) {
+	var err error
+	args := map[string]any{}
+	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "input",
+		func(ctx context.Context, v any) (MakePasswordLinkInput, error) {
+			return unmarshalNMakePasswordLinkInput2githubᚗcomᚋnetflixathomeᚋcinemaᚋgraphᚋauthᚐMakePasswordLinkInput(ctx, ec, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["input"] = arg0
+	return args, nil
+}
+
 func field_Mutation_renamePasskey_args(ctx context.Context, ec *executionContext, rawArgs map[string]any) (map[string]any, error) {
 	var err error
 	args := map[string]any{}
@@ -4302,12 +5193,54 @@ func field_Mutation_renamePasskey_args(ctx context.Context, ec *executionContext
 	return args, nil
 }
 
+func field_Mutation_requestPasswordReset_args(ctx context.Context, ec *executionContext, rawArgs map[string]any) (map[string]any, error) {
+	var err error
+	args := map[string]any{}
+	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "input",
+		func(ctx context.Context, v any) (RequestPasswordResetInput, error) {
+			return unmarshalNRequestPasswordResetInput2githubᚗcomᚋnetflixathomeᚋcinemaᚋgraphᚋauthᚐRequestPasswordResetInput(ctx, ec, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["input"] = arg0
+	return args, nil
+}
+
+func field_Mutation_resetPassword_args(ctx context.Context, ec *executionContext, rawArgs map[string]any) (map[string]any, error) {
+	var err error
+	args := map[string]any{}
+	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "input",
+		func(ctx context.Context, v any) (ResetPasswordInput, error) {
+			return unmarshalNResetPasswordInput2githubᚗcomᚋnetflixathomeᚋcinemaᚋgraphᚋauthᚐResetPasswordInput(ctx, ec, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["input"] = arg0
+	return args, nil
+}
+
 func field_Mutation_revokeApiKey_args(ctx context.Context, ec *executionContext, rawArgs map[string]any) (map[string]any, error) {
 	var err error
 	args := map[string]any{}
 	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "input",
 		func(ctx context.Context, v any) (RevokeAPIKeyInput, error) {
 			return unmarshalNRevokeApiKeyInput2githubᚗcomᚋnetflixathomeᚋcinemaᚋgraphᚋauthᚐRevokeAPIKeyInput(ctx, ec, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["input"] = arg0
+	return args, nil
+}
+
+func field_Mutation_setEmail_args(ctx context.Context, ec *executionContext, rawArgs map[string]any) (map[string]any, error) {
+	var err error
+	args := map[string]any{}
+	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "input",
+		func(ctx context.Context, v any) (SetEmailInput, error) {
+			return unmarshalNSetEmailInput2githubᚗcomᚋnetflixathomeᚋcinemaᚋgraphᚋauthᚐSetEmailInput(ctx, ec, v)
 		})
 	if err != nil {
 		return nil, err
@@ -4386,6 +5319,20 @@ func field_Mutation_switchProfile_args(ctx context.Context, ec *executionContext
 	return args, nil
 }
 
+func field_Mutation_undoEmail_args(ctx context.Context, ec *executionContext, rawArgs map[string]any) (map[string]any, error) {
+	var err error
+	args := map[string]any{}
+	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "input",
+		func(ctx context.Context, v any) (LinkInput, error) {
+			return unmarshalNLinkInput2githubᚗcomᚋnetflixathomeᚋcinemaᚋgraphᚋauthᚐLinkInput(ctx, ec, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["input"] = arg0
+	return args, nil
+}
+
 func field_Mutation_unlinkIdentity_args(ctx context.Context, ec *executionContext, rawArgs map[string]any) (map[string]any, error) {
 	var err error
 	args := map[string]any{}
@@ -4434,6 +5381,20 @@ func field_Mutation_updateUser_args(ctx context.Context, ec *executionContext, r
 	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "input",
 		func(ctx context.Context, v any) (UpdateUserInput, error) {
 			return unmarshalNUpdateUserInput2githubᚗcomᚋnetflixathomeᚋcinemaᚋgraphᚋauthᚐUpdateUserInput(ctx, ec, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["input"] = arg0
+	return args, nil
+}
+
+func field_Mutation_withdrawInvitation_args(ctx context.Context, ec *executionContext, rawArgs map[string]any) (map[string]any, error) {
+	var err error
+	args := map[string]any{}
+	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "input",
+		func(ctx context.Context, v any) (WithdrawInvitationInput, error) {
+			return unmarshalNWithdrawInvitationInput2githubᚗcomᚋnetflixathomeᚋcinemaᚋgraphᚋauthᚐWithdrawInvitationInput(ctx, ec, v)
 		})
 	if err != nil {
 		return nil, err
@@ -5325,6 +6286,52 @@ func fieldContext_AuditPerson_name(_ context.Context, ec *executionContext, fiel
 	return graphql.NewScalarFieldContext("AuditPerson", field, false, false, "String")
 }
 
+func _ChangeEmailPayload_sentTo(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ChangeEmailPayload) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_ChangeEmailPayload_sentTo(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.SentTo, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v string) graphql.Marshaler {
+			return marshalNString2string(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_ChangeEmailPayload_sentTo(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("ChangeEmailPayload", field, false, false, "String")
+}
+
+func _ChangeEmailPayload_expiresAt(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ChangeEmailPayload) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_ChangeEmailPayload_expiresAt(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.ExpiresAt, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v time.Time) graphql.Marshaler {
+			return marshalNDateTime2timeᚐTime(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_ChangeEmailPayload_expiresAt(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("ChangeEmailPayload", field, false, false, "DateTime")
+}
+
 func _ChangePasswordPayload_ended(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ChangePasswordPayload) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
@@ -5378,6 +6385,52 @@ func fieldContext_ChangePasswordPayload_user(_ context.Context, ec *executionCon
 		},
 	}
 	return fc, nil
+}
+
+func _CheckInvitationPayload_email(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *CheckInvitationPayload) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_CheckInvitationPayload_email(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Email, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *string) graphql.Marshaler {
+			return marshalOString2ᚖstring(ctx, ec, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func fieldContext_CheckInvitationPayload_email(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("CheckInvitationPayload", field, false, false, "String")
+}
+
+func _CheckInvitationPayload_expiresAt(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *CheckInvitationPayload) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_CheckInvitationPayload_expiresAt(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.ExpiresAt, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v time.Time) graphql.Marshaler {
+			return marshalNDateTime2timeᚐTime(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_CheckInvitationPayload_expiresAt(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("CheckInvitationPayload", field, false, false, "DateTime")
 }
 
 func _Client_kind(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *auth.Client) (ret graphql.Marshaler) {
@@ -5727,6 +6780,29 @@ func _DeleteUserPayload_deletedId(ctx context.Context, ec *executionContext, fie
 }
 func fieldContext_DeleteUserPayload_deletedId(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	return graphql.NewScalarFieldContext("DeleteUserPayload", field, false, false, "ID")
+}
+
+func _EmailPayload_email(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *EmailPayload) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_EmailPayload_email(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Email, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v string) graphql.Marshaler {
+			return marshalNString2string(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_EmailPayload_email(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("EmailPayload", field, false, false, "String")
 }
 
 func _EndSessionsPayload_ended(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *EndSessionsPayload) (ret graphql.Marshaler) {
@@ -6283,6 +7359,300 @@ func _Identity_providerId(ctx context.Context, ec *executionContext, field graph
 }
 func fieldContext_Identity_providerId(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	return graphql.NewScalarFieldContext("Identity", field, false, false, "String")
+}
+
+func _Invitation_id(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *auth.Invitation) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_Invitation_id(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.ID, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v gid.ID) graphql.Marshaler {
+			return marshalNID2githubᚗcomᚋnetflixathomeᚋcinemaᚋinternalᚋgidᚐID(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_Invitation_id(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("Invitation", field, false, false, "ID")
+}
+
+func _Invitation_roles(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *auth.Invitation) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_Invitation_roles(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Roles, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v []auth.RoleName) graphql.Marshaler {
+			return marshalNRoleName2ᚕgithubᚗcomᚋnetflixathomeᚋcinemaᚋsubgraphsᚋauthᚐRoleNameᚄ(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_Invitation_roles(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("Invitation", field, false, false, "RoleName")
+}
+
+func _Invitation_email(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *auth.Invitation) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_Invitation_email(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Email, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *string) graphql.Marshaler {
+			return marshalOString2ᚖstring(ctx, ec, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func fieldContext_Invitation_email(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("Invitation", field, false, false, "String")
+}
+
+func _Invitation_note(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *auth.Invitation) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_Invitation_note(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Note, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v string) graphql.Marshaler {
+			return marshalNString2string(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_Invitation_note(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("Invitation", field, false, false, "String")
+}
+
+func _Invitation_by(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *auth.Invitation) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_Invitation_by(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return ec.Resolvers.Invitation().By(ctx, obj)
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *AuditPerson) graphql.Marshaler {
+			return marshalNAuditPerson2ᚖgithubᚗcomᚋnetflixathomeᚋcinemaᚋgraphᚋauthᚐAuditPerson(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_Invitation_by(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Invitation",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return childFields_AuditPerson(ctx, ec, field)
+		},
+	}
+	return fc, nil
+}
+
+func _Invitation_createdAt(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *auth.Invitation) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_Invitation_createdAt(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.CreatedAt, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v time.Time) graphql.Marshaler {
+			return marshalNDateTime2timeᚐTime(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_Invitation_createdAt(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("Invitation", field, false, false, "DateTime")
+}
+
+func _Invitation_expiresAt(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *auth.Invitation) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_Invitation_expiresAt(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.ExpiresAt, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v time.Time) graphql.Marshaler {
+			return marshalNDateTime2timeᚐTime(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_Invitation_expiresAt(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("Invitation", field, false, false, "DateTime")
+}
+
+func _InvitationPayload_invitation(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *InvitationPayload) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_InvitationPayload_invitation(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Invitation, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *auth.Invitation) graphql.Marshaler {
+			return marshalNInvitation2ᚖgithubᚗcomᚋnetflixathomeᚋcinemaᚋsubgraphsᚋauthᚐInvitation(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_InvitationPayload_invitation(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "InvitationPayload",
+		Field:      field,
+		IsMethod:   false,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return childFields_Invitation(ctx, ec, field)
+		},
+	}
+	return fc, nil
+}
+
+func _InvitationPayload_url(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *InvitationPayload) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_InvitationPayload_url(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.URL, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v string) graphql.Marshaler {
+			return marshalNString2string(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_InvitationPayload_url(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("InvitationPayload", field, false, false, "String")
+}
+
+func _InvitationPayload_sent(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *InvitationPayload) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_InvitationPayload_sent(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Sent, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v bool) graphql.Marshaler {
+			return marshalNBoolean2bool(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_InvitationPayload_sent(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("InvitationPayload", field, false, false, "Boolean")
+}
+
+func _LinkPayload_url(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *LinkPayload) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_LinkPayload_url(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.URL, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v string) graphql.Marshaler {
+			return marshalNString2string(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_LinkPayload_url(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("LinkPayload", field, false, false, "String")
+}
+
+func _LinkPayload_expiresAt(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *LinkPayload) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_LinkPayload_expiresAt(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.ExpiresAt, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v time.Time) graphql.Marshaler {
+			return marshalNDateTime2timeᚐTime(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_LinkPayload_expiresAt(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("LinkPayload", field, false, false, "DateTime")
 }
 
 func _Mutation_signUp(ctx context.Context, ec *executionContext, field graphql.CollectedField) (ret graphql.Marshaler) {
@@ -7809,6 +9179,534 @@ func fieldContext_Mutation_revokeApiKey(ctx context.Context, ec *executionContex
 	return fc, nil
 }
 
+func _Mutation_requestPasswordReset(ctx context.Context, ec *executionContext, field graphql.CollectedField) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_Mutation_requestPasswordReset(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			fc := graphql.GetFieldContext(ctx)
+			return ec.Resolvers.Mutation().RequestPasswordReset(ctx, fc.Args["input"].(RequestPasswordResetInput))
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *RequestPasswordResetPayload) graphql.Marshaler {
+			return marshalNRequestPasswordResetPayload2ᚖgithubᚗcomᚋnetflixathomeᚋcinemaᚋgraphᚋauthᚐRequestPasswordResetPayload(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_Mutation_requestPasswordReset(ctx context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Mutation",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return childFields_RequestPasswordResetPayload(ctx, ec, field)
+		},
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = ec.Recover(ctx, r)
+			ec.Error(ctx, err)
+		}
+	}()
+	ctx = graphql.WithFieldContext(ctx, fc)
+	if fc.Args, err = field_Mutation_requestPasswordReset_args(ctx, ec, field.ArgumentMap(ec.Variables)); err != nil {
+		ec.Error(ctx, err)
+		return fc, err
+	}
+	return fc, nil
+}
+
+func _Mutation_checkPasswordLink(ctx context.Context, ec *executionContext, field graphql.CollectedField) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_Mutation_checkPasswordLink(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			fc := graphql.GetFieldContext(ctx)
+			return ec.Resolvers.Mutation().CheckPasswordLink(ctx, fc.Args["input"].(LinkInput))
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *PasswordLinkPayload) graphql.Marshaler {
+			return marshalNPasswordLinkPayload2ᚖgithubᚗcomᚋnetflixathomeᚋcinemaᚋgraphᚋauthᚐPasswordLinkPayload(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_Mutation_checkPasswordLink(ctx context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Mutation",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return childFields_PasswordLinkPayload(ctx, ec, field)
+		},
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = ec.Recover(ctx, r)
+			ec.Error(ctx, err)
+		}
+	}()
+	ctx = graphql.WithFieldContext(ctx, fc)
+	if fc.Args, err = field_Mutation_checkPasswordLink_args(ctx, ec, field.ArgumentMap(ec.Variables)); err != nil {
+		ec.Error(ctx, err)
+		return fc, err
+	}
+	return fc, nil
+}
+
+func _Mutation_resetPassword(ctx context.Context, ec *executionContext, field graphql.CollectedField) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_Mutation_resetPassword(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			fc := graphql.GetFieldContext(ctx)
+			return ec.Resolvers.Mutation().ResetPassword(ctx, fc.Args["input"].(ResetPasswordInput))
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *ResetPasswordPayload) graphql.Marshaler {
+			return marshalNResetPasswordPayload2ᚖgithubᚗcomᚋnetflixathomeᚋcinemaᚋgraphᚋauthᚐResetPasswordPayload(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_Mutation_resetPassword(ctx context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Mutation",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return childFields_ResetPasswordPayload(ctx, ec, field)
+		},
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = ec.Recover(ctx, r)
+			ec.Error(ctx, err)
+		}
+	}()
+	ctx = graphql.WithFieldContext(ctx, fc)
+	if fc.Args, err = field_Mutation_resetPassword_args(ctx, ec, field.ArgumentMap(ec.Variables)); err != nil {
+		ec.Error(ctx, err)
+		return fc, err
+	}
+	return fc, nil
+}
+
+func _Mutation_makePasswordLink(ctx context.Context, ec *executionContext, field graphql.CollectedField) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_Mutation_makePasswordLink(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			fc := graphql.GetFieldContext(ctx)
+			return ec.Resolvers.Mutation().MakePasswordLink(ctx, fc.Args["input"].(MakePasswordLinkInput))
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *LinkPayload) graphql.Marshaler {
+			return marshalNLinkPayload2ᚖgithubᚗcomᚋnetflixathomeᚋcinemaᚋgraphᚋauthᚐLinkPayload(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_Mutation_makePasswordLink(ctx context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Mutation",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return childFields_LinkPayload(ctx, ec, field)
+		},
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = ec.Recover(ctx, r)
+			ec.Error(ctx, err)
+		}
+	}()
+	ctx = graphql.WithFieldContext(ctx, fc)
+	if fc.Args, err = field_Mutation_makePasswordLink_args(ctx, ec, field.ArgumentMap(ec.Variables)); err != nil {
+		ec.Error(ctx, err)
+		return fc, err
+	}
+	return fc, nil
+}
+
+func _Mutation_changeEmail(ctx context.Context, ec *executionContext, field graphql.CollectedField) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_Mutation_changeEmail(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			fc := graphql.GetFieldContext(ctx)
+			return ec.Resolvers.Mutation().ChangeEmail(ctx, fc.Args["input"].(ChangeEmailInput))
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *ChangeEmailPayload) graphql.Marshaler {
+			return marshalNChangeEmailPayload2ᚖgithubᚗcomᚋnetflixathomeᚋcinemaᚋgraphᚋauthᚐChangeEmailPayload(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_Mutation_changeEmail(ctx context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Mutation",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return childFields_ChangeEmailPayload(ctx, ec, field)
+		},
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = ec.Recover(ctx, r)
+			ec.Error(ctx, err)
+		}
+	}()
+	ctx = graphql.WithFieldContext(ctx, fc)
+	if fc.Args, err = field_Mutation_changeEmail_args(ctx, ec, field.ArgumentMap(ec.Variables)); err != nil {
+		ec.Error(ctx, err)
+		return fc, err
+	}
+	return fc, nil
+}
+
+func _Mutation_confirmEmail(ctx context.Context, ec *executionContext, field graphql.CollectedField) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_Mutation_confirmEmail(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			fc := graphql.GetFieldContext(ctx)
+			return ec.Resolvers.Mutation().ConfirmEmail(ctx, fc.Args["input"].(LinkInput))
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *EmailPayload) graphql.Marshaler {
+			return marshalNEmailPayload2ᚖgithubᚗcomᚋnetflixathomeᚋcinemaᚋgraphᚋauthᚐEmailPayload(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_Mutation_confirmEmail(ctx context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Mutation",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return childFields_EmailPayload(ctx, ec, field)
+		},
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = ec.Recover(ctx, r)
+			ec.Error(ctx, err)
+		}
+	}()
+	ctx = graphql.WithFieldContext(ctx, fc)
+	if fc.Args, err = field_Mutation_confirmEmail_args(ctx, ec, field.ArgumentMap(ec.Variables)); err != nil {
+		ec.Error(ctx, err)
+		return fc, err
+	}
+	return fc, nil
+}
+
+func _Mutation_undoEmail(ctx context.Context, ec *executionContext, field graphql.CollectedField) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_Mutation_undoEmail(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			fc := graphql.GetFieldContext(ctx)
+			return ec.Resolvers.Mutation().UndoEmail(ctx, fc.Args["input"].(LinkInput))
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *UndoEmailPayload) graphql.Marshaler {
+			return marshalNUndoEmailPayload2ᚖgithubᚗcomᚋnetflixathomeᚋcinemaᚋgraphᚋauthᚐUndoEmailPayload(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_Mutation_undoEmail(ctx context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Mutation",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return childFields_UndoEmailPayload(ctx, ec, field)
+		},
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = ec.Recover(ctx, r)
+			ec.Error(ctx, err)
+		}
+	}()
+	ctx = graphql.WithFieldContext(ctx, fc)
+	if fc.Args, err = field_Mutation_undoEmail_args(ctx, ec, field.ArgumentMap(ec.Variables)); err != nil {
+		ec.Error(ctx, err)
+		return fc, err
+	}
+	return fc, nil
+}
+
+func _Mutation_setEmail(ctx context.Context, ec *executionContext, field graphql.CollectedField) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_Mutation_setEmail(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			fc := graphql.GetFieldContext(ctx)
+			return ec.Resolvers.Mutation().SetEmail(ctx, fc.Args["input"].(SetEmailInput))
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *UserPayload) graphql.Marshaler {
+			return marshalNUserPayload2ᚖgithubᚗcomᚋnetflixathomeᚋcinemaᚋgraphᚋauthᚐUserPayload(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_Mutation_setEmail(ctx context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Mutation",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return childFields_UserPayload(ctx, ec, field)
+		},
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = ec.Recover(ctx, r)
+			ec.Error(ctx, err)
+		}
+	}()
+	ctx = graphql.WithFieldContext(ctx, fc)
+	if fc.Args, err = field_Mutation_setEmail_args(ctx, ec, field.ArgumentMap(ec.Variables)); err != nil {
+		ec.Error(ctx, err)
+		return fc, err
+	}
+	return fc, nil
+}
+
+func _Mutation_createInvitation(ctx context.Context, ec *executionContext, field graphql.CollectedField) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_Mutation_createInvitation(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			fc := graphql.GetFieldContext(ctx)
+			return ec.Resolvers.Mutation().CreateInvitation(ctx, fc.Args["input"].(CreateInvitationInput))
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *InvitationPayload) graphql.Marshaler {
+			return marshalNInvitationPayload2ᚖgithubᚗcomᚋnetflixathomeᚋcinemaᚋgraphᚋauthᚐInvitationPayload(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_Mutation_createInvitation(ctx context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Mutation",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return childFields_InvitationPayload(ctx, ec, field)
+		},
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = ec.Recover(ctx, r)
+			ec.Error(ctx, err)
+		}
+	}()
+	ctx = graphql.WithFieldContext(ctx, fc)
+	if fc.Args, err = field_Mutation_createInvitation_args(ctx, ec, field.ArgumentMap(ec.Variables)); err != nil {
+		ec.Error(ctx, err)
+		return fc, err
+	}
+	return fc, nil
+}
+
+func _Mutation_withdrawInvitation(ctx context.Context, ec *executionContext, field graphql.CollectedField) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_Mutation_withdrawInvitation(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			fc := graphql.GetFieldContext(ctx)
+			return ec.Resolvers.Mutation().WithdrawInvitation(ctx, fc.Args["input"].(WithdrawInvitationInput))
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *WithdrawInvitationPayload) graphql.Marshaler {
+			return marshalNWithdrawInvitationPayload2ᚖgithubᚗcomᚋnetflixathomeᚋcinemaᚋgraphᚋauthᚐWithdrawInvitationPayload(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_Mutation_withdrawInvitation(ctx context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Mutation",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return childFields_WithdrawInvitationPayload(ctx, ec, field)
+		},
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = ec.Recover(ctx, r)
+			ec.Error(ctx, err)
+		}
+	}()
+	ctx = graphql.WithFieldContext(ctx, fc)
+	if fc.Args, err = field_Mutation_withdrawInvitation_args(ctx, ec, field.ArgumentMap(ec.Variables)); err != nil {
+		ec.Error(ctx, err)
+		return fc, err
+	}
+	return fc, nil
+}
+
+func _Mutation_checkInvitation(ctx context.Context, ec *executionContext, field graphql.CollectedField) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_Mutation_checkInvitation(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			fc := graphql.GetFieldContext(ctx)
+			return ec.Resolvers.Mutation().CheckInvitation(ctx, fc.Args["input"].(LinkInput))
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *CheckInvitationPayload) graphql.Marshaler {
+			return marshalNCheckInvitationPayload2ᚖgithubᚗcomᚋnetflixathomeᚋcinemaᚋgraphᚋauthᚐCheckInvitationPayload(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_Mutation_checkInvitation(ctx context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Mutation",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return childFields_CheckInvitationPayload(ctx, ec, field)
+		},
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = ec.Recover(ctx, r)
+			ec.Error(ctx, err)
+		}
+	}()
+	ctx = graphql.WithFieldContext(ctx, fc)
+	if fc.Args, err = field_Mutation_checkInvitation_args(ctx, ec, field.ArgumentMap(ec.Variables)); err != nil {
+		ec.Error(ctx, err)
+		return fc, err
+	}
+	return fc, nil
+}
+
+func _Mutation_acceptInvitation(ctx context.Context, ec *executionContext, field graphql.CollectedField) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_Mutation_acceptInvitation(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			fc := graphql.GetFieldContext(ctx)
+			return ec.Resolvers.Mutation().AcceptInvitation(ctx, fc.Args["input"].(AcceptInvitationInput))
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *SessionPayload) graphql.Marshaler {
+			return marshalNSessionPayload2ᚖgithubᚗcomᚋnetflixathomeᚋcinemaᚋgraphᚋauthᚐSessionPayload(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_Mutation_acceptInvitation(ctx context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Mutation",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return childFields_SessionPayload(ctx, ec, field)
+		},
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = ec.Recover(ctx, r)
+			ec.Error(ctx, err)
+		}
+	}()
+	ctx = graphql.WithFieldContext(ctx, fc)
+	if fc.Args, err = field_Mutation_acceptInvitation_args(ctx, ec, field.ArgumentMap(ec.Variables)); err != nil {
+		ec.Error(ctx, err)
+		return fc, err
+	}
+	return fc, nil
+}
+
 func _PageInfo_hasNextPage(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *PageInfo) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
@@ -8129,6 +10027,52 @@ func _PasskeySupport_address(ctx context.Context, ec *executionContext, field gr
 }
 func fieldContext_PasskeySupport_address(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	return graphql.NewScalarFieldContext("PasskeySupport", field, false, false, "String")
+}
+
+func _PasswordLinkPayload_login(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *PasswordLinkPayload) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_PasswordLinkPayload_login(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Login, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v string) graphql.Marshaler {
+			return marshalNString2string(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_PasswordLinkPayload_login(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("PasswordLinkPayload", field, false, false, "String")
+}
+
+func _PasswordLinkPayload_expiresAt(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *PasswordLinkPayload) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_PasswordLinkPayload_expiresAt(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.ExpiresAt, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v time.Time) graphql.Marshaler {
+			return marshalNDateTime2timeᚐTime(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_PasswordLinkPayload_expiresAt(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("PasswordLinkPayload", field, false, false, "DateTime")
 }
 
 func _Permission_name(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *auth.Permission) (ret graphql.Marshaler) {
@@ -8882,6 +10826,70 @@ func fieldContext_Query_signInProviders(_ context.Context, ec *executionContext,
 	return fc, nil
 }
 
+func _Query_waysIn(ctx context.Context, ec *executionContext, field graphql.CollectedField) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_Query_waysIn(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return ec.Resolvers.Query().WaysIn(ctx)
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *auth.WaysIn) graphql.Marshaler {
+			return marshalNWaysIn2ᚖgithubᚗcomᚋnetflixathomeᚋcinemaᚋsubgraphsᚋauthᚐWaysIn(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_Query_waysIn(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Query",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return childFields_WaysIn(ctx, ec, field)
+		},
+	}
+	return fc, nil
+}
+
+func _Query_invitations(ctx context.Context, ec *executionContext, field graphql.CollectedField) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_Query_invitations(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return ec.Resolvers.Query().Invitations(ctx)
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v []*auth.Invitation) graphql.Marshaler {
+			return marshalNInvitation2ᚕᚖgithubᚗcomᚋnetflixathomeᚋcinemaᚋsubgraphsᚋauthᚐInvitationᚄ(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_Query_invitations(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Query",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return childFields_Invitation(ctx, ec, field)
+		},
+	}
+	return fc, nil
+}
+
 func _Query__entities(ctx context.Context, ec *executionContext, field graphql.CollectedField) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
@@ -9032,6 +11040,52 @@ func fieldContext_Query___schema(_ context.Context, ec *executionContext, field 
 		},
 	}
 	return fc, nil
+}
+
+func _RequestPasswordResetPayload_taken(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *RequestPasswordResetPayload) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_RequestPasswordResetPayload_taken(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Taken, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v bool) graphql.Marshaler {
+			return marshalNBoolean2bool(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_RequestPasswordResetPayload_taken(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("RequestPasswordResetPayload", field, false, false, "Boolean")
+}
+
+func _ResetPasswordPayload_login(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ResetPasswordPayload) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_ResetPasswordPayload_login(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Login, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v string) graphql.Marshaler {
+			return marshalNString2string(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_ResetPasswordPayload_login(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("ResetPasswordPayload", field, false, false, "String")
 }
 
 func _RevokeApiKeyPayload_revokedId(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *RevokeAPIKeyPayload) (ret graphql.Marshaler) {
@@ -10246,6 +12300,52 @@ func fieldContext_TotpSetUp_qrCode(_ context.Context, ec *executionContext, fiel
 	return graphql.NewScalarFieldContext("TotpSetUp", field, false, false, "String")
 }
 
+func _UndoEmailPayload_email(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *UndoEmailPayload) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_UndoEmailPayload_email(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Email, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v string) graphql.Marshaler {
+			return marshalNString2string(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_UndoEmailPayload_email(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("UndoEmailPayload", field, false, false, "String")
+}
+
+func _UndoEmailPayload_resetToken(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *UndoEmailPayload) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_UndoEmailPayload_resetToken(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.ResetToken, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v string) graphql.Marshaler {
+			return marshalNString2string(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_UndoEmailPayload_resetToken(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("UndoEmailPayload", field, false, false, "String")
+}
+
 func _User_id(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *auth.User) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
@@ -10602,6 +12702,29 @@ func fieldContext_User_apiKeys(_ context.Context, ec *executionContext, field gr
 	return fc, nil
 }
 
+func _User_email(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *auth.User) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_User_email(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Email(), nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *string) graphql.Marshaler {
+			return marshalOString2ᚖstring(ctx, ec, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func fieldContext_User_email(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("User", field, true, false, "String")
+}
+
 func _UserConnection_edges(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *UserConnection) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
@@ -10774,6 +12897,75 @@ func fieldContext_UserPayload_user(_ context.Context, ec *executionContext, fiel
 		},
 	}
 	return fc, nil
+}
+
+func _WaysIn_signUp(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *auth.WaysIn) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_WaysIn_signUp(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.SignUp, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v auth.SignUpMode) graphql.Marshaler {
+			return marshalNSignUpMode2githubᚗcomᚋnetflixathomeᚋcinemaᚋsubgraphsᚋauthᚐSignUpMode(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_WaysIn_signUp(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("WaysIn", field, false, false, "SignUpMode")
+}
+
+func _WaysIn_mail(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *auth.WaysIn) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_WaysIn_mail(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Mail, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v bool) graphql.Marshaler {
+			return marshalNBoolean2bool(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_WaysIn_mail(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("WaysIn", field, false, false, "Boolean")
+}
+
+func _WithdrawInvitationPayload_withdrawnId(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *WithdrawInvitationPayload) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_WithdrawInvitationPayload_withdrawnId(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.WithdrawnID, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v gid.ID) graphql.Marshaler {
+			return marshalNID2githubᚗcomᚋnetflixathomeᚋcinemaᚋinternalᚋgidᚐID(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_WithdrawInvitationPayload_withdrawnId(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("WithdrawInvitationPayload", field, false, false, "ID")
 }
 
 func __Service_sdl(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *fedruntime.Service) (ret graphql.Marshaler) {
@@ -11872,6 +14064,76 @@ func fieldContext___Type_isOneOf(_ context.Context, ec *executionContext, field 
 
 // region    **************************** input.gotpl *****************************
 
+func unmarshalInputAcceptInvitationInput(ctx context.Context, ec *executionContext, obj any) (AcceptInvitationInput, error) {
+	var it AcceptInvitationInput
+	if obj == nil {
+		return it, nil
+	}
+
+	asMap := map[string]any{}
+	for k, v := range obj.(map[string]any) {
+		asMap[k] = v
+	}
+
+	fieldsInOrder := [...]string{"token", "login", "password", "name", "locale"}
+	for _, k := range fieldsInOrder {
+		v, ok := asMap[k]
+		if !ok {
+			continue
+		}
+		switch k {
+		case "token":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("token"))
+			data, err := unmarshalNString2string(ctx, ec, v)
+			if err != nil {
+				return it, err
+			}
+			it.Token = data
+		case "login":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("login"))
+			data, err := unmarshalOString2ᚖstring(ctx, ec, v)
+			if err != nil {
+				return it, err
+			}
+			it.Login = graphql.OmittableOf(data)
+		case "password":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("password"))
+			data, err := unmarshalNString2string(ctx, ec, v)
+			if err != nil {
+				return it, err
+			}
+			it.Password = data
+		case "name":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("name"))
+			data, err := unmarshalOString2ᚖstring(ctx, ec, v)
+			if err != nil {
+				return it, err
+			}
+			it.Name = graphql.OmittableOf(data)
+		case "locale":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("locale"))
+			data, err := unmarshalOLocale2ᚖstring(ctx, ec, v)
+			if err != nil {
+				return it, err
+			}
+			it.Locale = graphql.OmittableOf(data)
+		}
+	}
+	return it, nil
+}
+
+// UnmarshalAcceptInvitationInput unmarshals raw into the AcceptInvitationInput input type, using the
+// unmarshaler bound to ctx's request. Call it from a resolver to decode an input
+// object that was not passed as a field argument.
+//
+// ctx must come from a gqlgen request; outside one there is no unmarshaler to use
+// and the returned error says so.
+func UnmarshalAcceptInvitationInput(ctx context.Context, raw any) (AcceptInvitationInput, error) {
+	var out AcceptInvitationInput
+	err := graphql.UnmarshalNamedInputFromContext(ctx, "AcceptInvitationInput", raw, &out)
+	return out, err
+}
+
 func unmarshalInputAddPasskeyInput(ctx context.Context, ec *executionContext, obj any) (AddPasskeyInput, error) {
 	var it AddPasskeyInput
 	if obj == nil {
@@ -12156,6 +14418,55 @@ func UnmarshalBeginProviderInput(ctx context.Context, raw any) (BeginProviderInp
 	return out, err
 }
 
+func unmarshalInputChangeEmailInput(ctx context.Context, ec *executionContext, obj any) (ChangeEmailInput, error) {
+	var it ChangeEmailInput
+	if obj == nil {
+		return it, nil
+	}
+
+	asMap := map[string]any{}
+	for k, v := range obj.(map[string]any) {
+		asMap[k] = v
+	}
+
+	fieldsInOrder := [...]string{"email", "locale"}
+	for _, k := range fieldsInOrder {
+		v, ok := asMap[k]
+		if !ok {
+			continue
+		}
+		switch k {
+		case "email":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("email"))
+			data, err := unmarshalNString2string(ctx, ec, v)
+			if err != nil {
+				return it, err
+			}
+			it.Email = data
+		case "locale":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("locale"))
+			data, err := unmarshalOLocale2ᚖstring(ctx, ec, v)
+			if err != nil {
+				return it, err
+			}
+			it.Locale = graphql.OmittableOf(data)
+		}
+	}
+	return it, nil
+}
+
+// UnmarshalChangeEmailInput unmarshals raw into the ChangeEmailInput input type, using the
+// unmarshaler bound to ctx's request. Call it from a resolver to decode an input
+// object that was not passed as a field argument.
+//
+// ctx must come from a gqlgen request; outside one there is no unmarshaler to use
+// and the returned error says so.
+func UnmarshalChangeEmailInput(ctx context.Context, raw any) (ChangeEmailInput, error) {
+	var out ChangeEmailInput
+	err := graphql.UnmarshalNamedInputFromContext(ctx, "ChangeEmailInput", raw, &out)
+	return out, err
+}
+
 func unmarshalInputChangePasswordInput(ctx context.Context, ec *executionContext, obj any) (ChangePasswordInput, error) {
 	var it ChangePasswordInput
 	if obj == nil {
@@ -12307,6 +14618,83 @@ func unmarshalInputCreateApiKeyInput(ctx context.Context, ec *executionContext, 
 func UnmarshalCreateApiKeyInput(ctx context.Context, raw any) (CreateAPIKeyInput, error) {
 	var out CreateAPIKeyInput
 	err := graphql.UnmarshalNamedInputFromContext(ctx, "CreateApiKeyInput", raw, &out)
+	return out, err
+}
+
+func unmarshalInputCreateInvitationInput(ctx context.Context, ec *executionContext, obj any) (CreateInvitationInput, error) {
+	var it CreateInvitationInput
+	if obj == nil {
+		return it, nil
+	}
+
+	asMap := map[string]any{}
+	for k, v := range obj.(map[string]any) {
+		asMap[k] = v
+	}
+
+	if _, present := asMap["days"]; !present {
+		asMap["days"] = 7
+	}
+	if _, present := asMap["note"]; !present {
+		asMap["note"] = ""
+	}
+
+	fieldsInOrder := [...]string{"roles", "email", "days", "note", "locale"}
+	for _, k := range fieldsInOrder {
+		v, ok := asMap[k]
+		if !ok {
+			continue
+		}
+		switch k {
+		case "roles":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("roles"))
+			data, err := unmarshalNRoleName2ᚕgithubᚗcomᚋnetflixathomeᚋcinemaᚋsubgraphsᚋauthᚐRoleNameᚄ(ctx, ec, v)
+			if err != nil {
+				return it, err
+			}
+			it.Roles = data
+		case "email":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("email"))
+			data, err := unmarshalOString2ᚖstring(ctx, ec, v)
+			if err != nil {
+				return it, err
+			}
+			it.Email = graphql.OmittableOf(data)
+		case "days":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("days"))
+			data, err := unmarshalOInt2ᚖint(ctx, ec, v)
+			if err != nil {
+				return it, err
+			}
+			it.Days = graphql.OmittableOf(data)
+		case "note":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("note"))
+			data, err := unmarshalOString2ᚖstring(ctx, ec, v)
+			if err != nil {
+				return it, err
+			}
+			it.Note = graphql.OmittableOf(data)
+		case "locale":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("locale"))
+			data, err := unmarshalOLocale2ᚖstring(ctx, ec, v)
+			if err != nil {
+				return it, err
+			}
+			it.Locale = graphql.OmittableOf(data)
+		}
+	}
+	return it, nil
+}
+
+// UnmarshalCreateInvitationInput unmarshals raw into the CreateInvitationInput input type, using the
+// unmarshaler bound to ctx's request. Call it from a resolver to decode an input
+// object that was not passed as a field argument.
+//
+// ctx must come from a gqlgen request; outside one there is no unmarshaler to use
+// and the returned error says so.
+func UnmarshalCreateInvitationInput(ctx context.Context, raw any) (CreateInvitationInput, error) {
+	var out CreateInvitationInput
+	err := graphql.UnmarshalNamedInputFromContext(ctx, "CreateInvitationInput", raw, &out)
 	return out, err
 }
 
@@ -12888,6 +15276,90 @@ func UnmarshalFinishSignInInput(ctx context.Context, raw any) (FinishSignInInput
 	return out, err
 }
 
+func unmarshalInputLinkInput(ctx context.Context, ec *executionContext, obj any) (LinkInput, error) {
+	var it LinkInput
+	if obj == nil {
+		return it, nil
+	}
+
+	asMap := map[string]any{}
+	for k, v := range obj.(map[string]any) {
+		asMap[k] = v
+	}
+
+	fieldsInOrder := [...]string{"token"}
+	for _, k := range fieldsInOrder {
+		v, ok := asMap[k]
+		if !ok {
+			continue
+		}
+		switch k {
+		case "token":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("token"))
+			data, err := unmarshalNString2string(ctx, ec, v)
+			if err != nil {
+				return it, err
+			}
+			it.Token = data
+		}
+	}
+	return it, nil
+}
+
+// UnmarshalLinkInput unmarshals raw into the LinkInput input type, using the
+// unmarshaler bound to ctx's request. Call it from a resolver to decode an input
+// object that was not passed as a field argument.
+//
+// ctx must come from a gqlgen request; outside one there is no unmarshaler to use
+// and the returned error says so.
+func UnmarshalLinkInput(ctx context.Context, raw any) (LinkInput, error) {
+	var out LinkInput
+	err := graphql.UnmarshalNamedInputFromContext(ctx, "LinkInput", raw, &out)
+	return out, err
+}
+
+func unmarshalInputMakePasswordLinkInput(ctx context.Context, ec *executionContext, obj any) (MakePasswordLinkInput, error) {
+	var it MakePasswordLinkInput
+	if obj == nil {
+		return it, nil
+	}
+
+	asMap := map[string]any{}
+	for k, v := range obj.(map[string]any) {
+		asMap[k] = v
+	}
+
+	fieldsInOrder := [...]string{"userId"}
+	for _, k := range fieldsInOrder {
+		v, ok := asMap[k]
+		if !ok {
+			continue
+		}
+		switch k {
+		case "userId":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("userId"))
+			data, err := unmarshalNID2githubᚗcomᚋnetflixathomeᚋcinemaᚋinternalᚋgidᚐID(ctx, ec, v)
+			if err != nil {
+				return it, err
+			}
+			it.UserID = data
+		}
+	}
+	return it, nil
+}
+
+// UnmarshalMakePasswordLinkInput unmarshals raw into the MakePasswordLinkInput input type, using the
+// unmarshaler bound to ctx's request. Call it from a resolver to decode an input
+// object that was not passed as a field argument.
+//
+// ctx must come from a gqlgen request; outside one there is no unmarshaler to use
+// and the returned error says so.
+func UnmarshalMakePasswordLinkInput(ctx context.Context, raw any) (MakePasswordLinkInput, error) {
+	var out MakePasswordLinkInput
+	err := graphql.UnmarshalNamedInputFromContext(ctx, "MakePasswordLinkInput", raw, &out)
+	return out, err
+}
+
 func unmarshalInputPasskeyAnswerInput(ctx context.Context, ec *executionContext, obj any) (PasskeyAnswerInput, error) {
 	var it PasskeyAnswerInput
 	if obj == nil {
@@ -13028,6 +15500,104 @@ func UnmarshalRenamePasskeyInput(ctx context.Context, raw any) (RenamePasskeyInp
 	return out, err
 }
 
+func unmarshalInputRequestPasswordResetInput(ctx context.Context, ec *executionContext, obj any) (RequestPasswordResetInput, error) {
+	var it RequestPasswordResetInput
+	if obj == nil {
+		return it, nil
+	}
+
+	asMap := map[string]any{}
+	for k, v := range obj.(map[string]any) {
+		asMap[k] = v
+	}
+
+	fieldsInOrder := [...]string{"login", "locale"}
+	for _, k := range fieldsInOrder {
+		v, ok := asMap[k]
+		if !ok {
+			continue
+		}
+		switch k {
+		case "login":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("login"))
+			data, err := unmarshalNString2string(ctx, ec, v)
+			if err != nil {
+				return it, err
+			}
+			it.Login = data
+		case "locale":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("locale"))
+			data, err := unmarshalOLocale2ᚖstring(ctx, ec, v)
+			if err != nil {
+				return it, err
+			}
+			it.Locale = graphql.OmittableOf(data)
+		}
+	}
+	return it, nil
+}
+
+// UnmarshalRequestPasswordResetInput unmarshals raw into the RequestPasswordResetInput input type, using the
+// unmarshaler bound to ctx's request. Call it from a resolver to decode an input
+// object that was not passed as a field argument.
+//
+// ctx must come from a gqlgen request; outside one there is no unmarshaler to use
+// and the returned error says so.
+func UnmarshalRequestPasswordResetInput(ctx context.Context, raw any) (RequestPasswordResetInput, error) {
+	var out RequestPasswordResetInput
+	err := graphql.UnmarshalNamedInputFromContext(ctx, "RequestPasswordResetInput", raw, &out)
+	return out, err
+}
+
+func unmarshalInputResetPasswordInput(ctx context.Context, ec *executionContext, obj any) (ResetPasswordInput, error) {
+	var it ResetPasswordInput
+	if obj == nil {
+		return it, nil
+	}
+
+	asMap := map[string]any{}
+	for k, v := range obj.(map[string]any) {
+		asMap[k] = v
+	}
+
+	fieldsInOrder := [...]string{"token", "password"}
+	for _, k := range fieldsInOrder {
+		v, ok := asMap[k]
+		if !ok {
+			continue
+		}
+		switch k {
+		case "token":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("token"))
+			data, err := unmarshalNString2string(ctx, ec, v)
+			if err != nil {
+				return it, err
+			}
+			it.Token = data
+		case "password":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("password"))
+			data, err := unmarshalNString2string(ctx, ec, v)
+			if err != nil {
+				return it, err
+			}
+			it.Password = data
+		}
+	}
+	return it, nil
+}
+
+// UnmarshalResetPasswordInput unmarshals raw into the ResetPasswordInput input type, using the
+// unmarshaler bound to ctx's request. Call it from a resolver to decode an input
+// object that was not passed as a field argument.
+//
+// ctx must come from a gqlgen request; outside one there is no unmarshaler to use
+// and the returned error says so.
+func UnmarshalResetPasswordInput(ctx context.Context, raw any) (ResetPasswordInput, error) {
+	var out ResetPasswordInput
+	err := graphql.UnmarshalNamedInputFromContext(ctx, "ResetPasswordInput", raw, &out)
+	return out, err
+}
+
 func unmarshalInputRevokeApiKeyInput(ctx context.Context, ec *executionContext, obj any) (RevokeAPIKeyInput, error) {
 	var it RevokeAPIKeyInput
 	if obj == nil {
@@ -13067,6 +15637,55 @@ func unmarshalInputRevokeApiKeyInput(ctx context.Context, ec *executionContext, 
 func UnmarshalRevokeApiKeyInput(ctx context.Context, raw any) (RevokeAPIKeyInput, error) {
 	var out RevokeAPIKeyInput
 	err := graphql.UnmarshalNamedInputFromContext(ctx, "RevokeApiKeyInput", raw, &out)
+	return out, err
+}
+
+func unmarshalInputSetEmailInput(ctx context.Context, ec *executionContext, obj any) (SetEmailInput, error) {
+	var it SetEmailInput
+	if obj == nil {
+		return it, nil
+	}
+
+	asMap := map[string]any{}
+	for k, v := range obj.(map[string]any) {
+		asMap[k] = v
+	}
+
+	fieldsInOrder := [...]string{"userId", "email"}
+	for _, k := range fieldsInOrder {
+		v, ok := asMap[k]
+		if !ok {
+			continue
+		}
+		switch k {
+		case "userId":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("userId"))
+			data, err := unmarshalNID2githubᚗcomᚋnetflixathomeᚋcinemaᚋinternalᚋgidᚐID(ctx, ec, v)
+			if err != nil {
+				return it, err
+			}
+			it.UserID = data
+		case "email":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("email"))
+			data, err := unmarshalOString2ᚖstring(ctx, ec, v)
+			if err != nil {
+				return it, err
+			}
+			it.Email = graphql.OmittableOf(data)
+		}
+	}
+	return it, nil
+}
+
+// UnmarshalSetEmailInput unmarshals raw into the SetEmailInput input type, using the
+// unmarshaler bound to ctx's request. Call it from a resolver to decode an input
+// object that was not passed as a field argument.
+//
+// ctx must come from a gqlgen request; outside one there is no unmarshaler to use
+// and the returned error says so.
+func UnmarshalSetEmailInput(ctx context.Context, raw any) (SetEmailInput, error) {
+	var out SetEmailInput
+	err := graphql.UnmarshalNamedInputFromContext(ctx, "SetEmailInput", raw, &out)
 	return out, err
 }
 
@@ -13627,6 +16246,48 @@ func UnmarshalUserByIDsInput(ctx context.Context, raw any) (UserByIDsInput, erro
 	return out, err
 }
 
+func unmarshalInputWithdrawInvitationInput(ctx context.Context, ec *executionContext, obj any) (WithdrawInvitationInput, error) {
+	var it WithdrawInvitationInput
+	if obj == nil {
+		return it, nil
+	}
+
+	asMap := map[string]any{}
+	for k, v := range obj.(map[string]any) {
+		asMap[k] = v
+	}
+
+	fieldsInOrder := [...]string{"id"}
+	for _, k := range fieldsInOrder {
+		v, ok := asMap[k]
+		if !ok {
+			continue
+		}
+		switch k {
+		case "id":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("id"))
+			data, err := unmarshalNID2githubᚗcomᚋnetflixathomeᚋcinemaᚋinternalᚋgidᚐID(ctx, ec, v)
+			if err != nil {
+				return it, err
+			}
+			it.ID = data
+		}
+	}
+	return it, nil
+}
+
+// UnmarshalWithdrawInvitationInput unmarshals raw into the WithdrawInvitationInput input type, using the
+// unmarshaler bound to ctx's request. Call it from a resolver to decode an input
+// object that was not passed as a field argument.
+//
+// ctx must come from a gqlgen request; outside one there is no unmarshaler to use
+// and the returned error says so.
+func UnmarshalWithdrawInvitationInput(ctx context.Context, raw any) (WithdrawInvitationInput, error) {
+	var out WithdrawInvitationInput
+	err := graphql.UnmarshalNamedInputFromContext(ctx, "WithdrawInvitationInput", raw, &out)
+	return out, err
+}
+
 // endregion **************************** input.gotpl *****************************
 
 // region    ************************** interface.gotpl ***************************
@@ -13962,6 +16623,44 @@ func _AuditPerson(ctx context.Context, ec *executionContext, sel ast.SelectionSe
 	return out
 }
 
+var changeEmailPayloadImplementors = []string{"ChangeEmailPayload"}
+
+func _ChangeEmailPayload(ctx context.Context, ec *executionContext, sel ast.SelectionSet, obj *ChangeEmailPayload) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, changeEmailPayloadImplementors)
+
+	out := graphql.NewFieldSet(fields)
+	deferred := graphql.NewDeferredGroup(ctx)
+	for i, field := range fields {
+		switch field.Name {
+		case "__typename":
+			out.Values[i] = graphql.MarshalString("ChangeEmailPayload")
+		case "sentTo":
+			out.Values[i] = _ChangeEmailPayload_sentTo(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "expiresAt":
+			out.Values[i] = _ChangeEmailPayload_expiresAt(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	out.Dispatch(ctx)
+	if out.Invalids > 0 {
+		return graphql.Null
+	}
+
+	if n := len(deferred.Defers); n > 0 {
+		atomic.AddInt32(&ec.Deferred, int32(min(n, math.MaxInt32)))
+		ec.ProcessDeferredGroup(deferred)
+	}
+
+	return out
+}
+
 var changePasswordPayloadImplementors = []string{"ChangePasswordPayload"}
 
 func _ChangePasswordPayload(ctx context.Context, ec *executionContext, sel ast.SelectionSet, obj *ChangePasswordPayload) graphql.Marshaler {
@@ -13980,6 +16679,44 @@ func _ChangePasswordPayload(ctx context.Context, ec *executionContext, sel ast.S
 			}
 		case "user":
 			out.Values[i] = _ChangePasswordPayload_user(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	out.Dispatch(ctx)
+	if out.Invalids > 0 {
+		return graphql.Null
+	}
+
+	if n := len(deferred.Defers); n > 0 {
+		atomic.AddInt32(&ec.Deferred, int32(min(n, math.MaxInt32)))
+		ec.ProcessDeferredGroup(deferred)
+	}
+
+	return out
+}
+
+var checkInvitationPayloadImplementors = []string{"CheckInvitationPayload"}
+
+func _CheckInvitationPayload(ctx context.Context, ec *executionContext, sel ast.SelectionSet, obj *CheckInvitationPayload) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, checkInvitationPayloadImplementors)
+
+	out := graphql.NewFieldSet(fields)
+	deferred := graphql.NewDeferredGroup(ctx)
+	for i, field := range fields {
+		switch field.Name {
+		case "__typename":
+			out.Values[i] = graphql.MarshalString("CheckInvitationPayload")
+		case "email":
+			out.Values[i] = _CheckInvitationPayload_email(ctx, ec, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				out.Invalids++
+			}
+		case "expiresAt":
+			out.Values[i] = _CheckInvitationPayload_expiresAt(ctx, ec, field, obj)
 			if out.Values[i] == graphql.Null {
 				out.Invalids++
 			}
@@ -14238,6 +16975,39 @@ func _DeleteUserPayload(ctx context.Context, ec *executionContext, sel ast.Selec
 	return out
 }
 
+var emailPayloadImplementors = []string{"EmailPayload"}
+
+func _EmailPayload(ctx context.Context, ec *executionContext, sel ast.SelectionSet, obj *EmailPayload) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, emailPayloadImplementors)
+
+	out := graphql.NewFieldSet(fields)
+	deferred := graphql.NewDeferredGroup(ctx)
+	for i, field := range fields {
+		switch field.Name {
+		case "__typename":
+			out.Values[i] = graphql.MarshalString("EmailPayload")
+		case "email":
+			out.Values[i] = _EmailPayload_email(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	out.Dispatch(ctx)
+	if out.Invalids > 0 {
+		return graphql.Null
+	}
+
+	if n := len(deferred.Defers); n > 0 {
+		atomic.AddInt32(&ec.Deferred, int32(min(n, math.MaxInt32)))
+		ec.ProcessDeferredGroup(deferred)
+	}
+
+	return out
+}
+
 var endSessionsPayloadImplementors = []string{"EndSessionsPayload"}
 
 func _EndSessionsPayload(ctx context.Context, ec *executionContext, sel ast.SelectionSet, obj *EndSessionsPayload) graphql.Marshaler {
@@ -14469,6 +17239,151 @@ func _Identity(ctx context.Context, ec *executionContext, sel ast.SelectionSet, 
 		case "providerId":
 			out.Values[i] = _Identity_providerId(ctx, ec, field, obj)
 			if out.Values[i] == graphql.RequiredNull {
+				out.Invalids++
+			}
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	out.Dispatch(ctx)
+	if out.Invalids > 0 {
+		return graphql.Null
+	}
+
+	if n := len(deferred.Defers); n > 0 {
+		atomic.AddInt32(&ec.Deferred, int32(min(n, math.MaxInt32)))
+		ec.ProcessDeferredGroup(deferred)
+	}
+
+	return out
+}
+
+var invitationImplementors = []string{"Invitation"}
+
+func _Invitation(ctx context.Context, ec *executionContext, sel ast.SelectionSet, obj *auth.Invitation) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, invitationImplementors)
+
+	out := graphql.NewFieldSet(fields)
+	deferred := graphql.NewDeferredGroup(ctx)
+	for i, field := range fields {
+		switch field.Name {
+		case "__typename":
+			out.Values[i] = graphql.MarshalString("Invitation")
+		case "id":
+			out.Values[i] = _Invitation_id(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "roles":
+			out.Values[i] = _Invitation_roles(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "email":
+			out.Values[i] = _Invitation_email(ctx, ec, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "note":
+			out.Values[i] = _Invitation_note(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "by":
+			out.ResolveConcurrently(ec.OperationContext, &deferred, i,
+				true, true,
+				func(ctx context.Context) graphql.Marshaler {
+					return _Invitation_by(ctx, ec, field, obj)
+				})
+		case "createdAt":
+			out.Values[i] = _Invitation_createdAt(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "expiresAt":
+			out.Values[i] = _Invitation_expiresAt(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	out.Dispatch(ctx)
+	if out.Invalids > 0 {
+		return graphql.Null
+	}
+
+	if n := len(deferred.Defers); n > 0 {
+		atomic.AddInt32(&ec.Deferred, int32(min(n, math.MaxInt32)))
+		ec.ProcessDeferredGroup(deferred)
+	}
+
+	return out
+}
+
+var invitationPayloadImplementors = []string{"InvitationPayload"}
+
+func _InvitationPayload(ctx context.Context, ec *executionContext, sel ast.SelectionSet, obj *InvitationPayload) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, invitationPayloadImplementors)
+
+	out := graphql.NewFieldSet(fields)
+	deferred := graphql.NewDeferredGroup(ctx)
+	for i, field := range fields {
+		switch field.Name {
+		case "__typename":
+			out.Values[i] = graphql.MarshalString("InvitationPayload")
+		case "invitation":
+			out.Values[i] = _InvitationPayload_invitation(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "url":
+			out.Values[i] = _InvitationPayload_url(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "sent":
+			out.Values[i] = _InvitationPayload_sent(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	out.Dispatch(ctx)
+	if out.Invalids > 0 {
+		return graphql.Null
+	}
+
+	if n := len(deferred.Defers); n > 0 {
+		atomic.AddInt32(&ec.Deferred, int32(min(n, math.MaxInt32)))
+		ec.ProcessDeferredGroup(deferred)
+	}
+
+	return out
+}
+
+var linkPayloadImplementors = []string{"LinkPayload"}
+
+func _LinkPayload(ctx context.Context, ec *executionContext, sel ast.SelectionSet, obj *LinkPayload) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, linkPayloadImplementors)
+
+	out := graphql.NewFieldSet(fields)
+	deferred := graphql.NewDeferredGroup(ctx)
+	for i, field := range fields {
+		switch field.Name {
+		case "__typename":
+			out.Values[i] = graphql.MarshalString("LinkPayload")
+		case "url":
+			out.Values[i] = _LinkPayload_url(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "expiresAt":
+			out.Values[i] = _LinkPayload_expiresAt(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
 				out.Invalids++
 			}
 		default:
@@ -14759,6 +17674,90 @@ func _Mutation(ctx context.Context, ec *executionContext, sel ast.SelectionSet) 
 			if out.Values[i] == graphql.Null {
 				out.Invalids++
 			}
+		case "requestPasswordReset":
+			out.Values[i] = ec.OperationContext.RootResolverMiddleware(innerCtx, func(ctx context.Context) (res graphql.Marshaler) {
+				return _Mutation_requestPasswordReset(ctx, ec, field)
+			})
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "checkPasswordLink":
+			out.Values[i] = ec.OperationContext.RootResolverMiddleware(innerCtx, func(ctx context.Context) (res graphql.Marshaler) {
+				return _Mutation_checkPasswordLink(ctx, ec, field)
+			})
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "resetPassword":
+			out.Values[i] = ec.OperationContext.RootResolverMiddleware(innerCtx, func(ctx context.Context) (res graphql.Marshaler) {
+				return _Mutation_resetPassword(ctx, ec, field)
+			})
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "makePasswordLink":
+			out.Values[i] = ec.OperationContext.RootResolverMiddleware(innerCtx, func(ctx context.Context) (res graphql.Marshaler) {
+				return _Mutation_makePasswordLink(ctx, ec, field)
+			})
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "changeEmail":
+			out.Values[i] = ec.OperationContext.RootResolverMiddleware(innerCtx, func(ctx context.Context) (res graphql.Marshaler) {
+				return _Mutation_changeEmail(ctx, ec, field)
+			})
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "confirmEmail":
+			out.Values[i] = ec.OperationContext.RootResolverMiddleware(innerCtx, func(ctx context.Context) (res graphql.Marshaler) {
+				return _Mutation_confirmEmail(ctx, ec, field)
+			})
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "undoEmail":
+			out.Values[i] = ec.OperationContext.RootResolverMiddleware(innerCtx, func(ctx context.Context) (res graphql.Marshaler) {
+				return _Mutation_undoEmail(ctx, ec, field)
+			})
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "setEmail":
+			out.Values[i] = ec.OperationContext.RootResolverMiddleware(innerCtx, func(ctx context.Context) (res graphql.Marshaler) {
+				return _Mutation_setEmail(ctx, ec, field)
+			})
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "createInvitation":
+			out.Values[i] = ec.OperationContext.RootResolverMiddleware(innerCtx, func(ctx context.Context) (res graphql.Marshaler) {
+				return _Mutation_createInvitation(ctx, ec, field)
+			})
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "withdrawInvitation":
+			out.Values[i] = ec.OperationContext.RootResolverMiddleware(innerCtx, func(ctx context.Context) (res graphql.Marshaler) {
+				return _Mutation_withdrawInvitation(ctx, ec, field)
+			})
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "checkInvitation":
+			out.Values[i] = ec.OperationContext.RootResolverMiddleware(innerCtx, func(ctx context.Context) (res graphql.Marshaler) {
+				return _Mutation_checkInvitation(ctx, ec, field)
+			})
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "acceptInvitation":
+			out.Values[i] = ec.OperationContext.RootResolverMiddleware(innerCtx, func(ctx context.Context) (res graphql.Marshaler) {
+				return _Mutation_acceptInvitation(ctx, ec, field)
+			})
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
 		default:
 			panic("unknown field " + strconv.Quote(field.Name))
 		}
@@ -14938,6 +17937,44 @@ func _PasskeySupport(ctx context.Context, ec *executionContext, sel ast.Selectio
 			}
 		case "address":
 			out.Values[i] = _PasskeySupport_address(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	out.Dispatch(ctx)
+	if out.Invalids > 0 {
+		return graphql.Null
+	}
+
+	if n := len(deferred.Defers); n > 0 {
+		atomic.AddInt32(&ec.Deferred, int32(min(n, math.MaxInt32)))
+		ec.ProcessDeferredGroup(deferred)
+	}
+
+	return out
+}
+
+var passwordLinkPayloadImplementors = []string{"PasswordLinkPayload"}
+
+func _PasswordLinkPayload(ctx context.Context, ec *executionContext, sel ast.SelectionSet, obj *PasswordLinkPayload) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, passwordLinkPayloadImplementors)
+
+	out := graphql.NewFieldSet(fields)
+	deferred := graphql.NewDeferredGroup(ctx)
+	for i, field := range fields {
+		switch field.Name {
+		case "__typename":
+			out.Values[i] = graphql.MarshalString("PasswordLinkPayload")
+		case "login":
+			out.Values[i] = _PasswordLinkPayload_login(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "expiresAt":
+			out.Values[i] = _PasswordLinkPayload_expiresAt(ctx, ec, field, obj)
 			if out.Values[i] == graphql.Null {
 				out.Invalids++
 			}
@@ -15255,6 +18292,18 @@ func _Query(ctx context.Context, ec *executionContext, sel ast.SelectionSet) gra
 				func(ctx context.Context) graphql.Marshaler {
 					return _Query_signInProviders(ctx, ec, field)
 				})
+		case "waysIn":
+			out.ResolveRootConcurrently(innerCtx, ec.OperationContext, i,
+				true, true,
+				func(ctx context.Context) graphql.Marshaler {
+					return _Query_waysIn(ctx, ec, field)
+				})
+		case "invitations":
+			out.ResolveRootConcurrently(innerCtx, ec.OperationContext, i,
+				true, true,
+				func(ctx context.Context) graphql.Marshaler {
+					return _Query_invitations(ctx, ec, field)
+				})
 		case "_entities":
 			out.ResolveRootConcurrently(innerCtx, ec.OperationContext, i,
 				true, true,
@@ -15280,6 +18329,72 @@ func _Query(ctx context.Context, ec *executionContext, sel ast.SelectionSet) gra
 			})
 			if out.Values[i] == graphql.Null {
 				atomic.AddUint32(&out.Invalids, 1)
+			}
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	out.Dispatch(ctx)
+	if out.Invalids > 0 {
+		return graphql.Null
+	}
+
+	if n := len(deferred.Defers); n > 0 {
+		atomic.AddInt32(&ec.Deferred, int32(min(n, math.MaxInt32)))
+		ec.ProcessDeferredGroup(deferred)
+	}
+
+	return out
+}
+
+var requestPasswordResetPayloadImplementors = []string{"RequestPasswordResetPayload"}
+
+func _RequestPasswordResetPayload(ctx context.Context, ec *executionContext, sel ast.SelectionSet, obj *RequestPasswordResetPayload) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, requestPasswordResetPayloadImplementors)
+
+	out := graphql.NewFieldSet(fields)
+	deferred := graphql.NewDeferredGroup(ctx)
+	for i, field := range fields {
+		switch field.Name {
+		case "__typename":
+			out.Values[i] = graphql.MarshalString("RequestPasswordResetPayload")
+		case "taken":
+			out.Values[i] = _RequestPasswordResetPayload_taken(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	out.Dispatch(ctx)
+	if out.Invalids > 0 {
+		return graphql.Null
+	}
+
+	if n := len(deferred.Defers); n > 0 {
+		atomic.AddInt32(&ec.Deferred, int32(min(n, math.MaxInt32)))
+		ec.ProcessDeferredGroup(deferred)
+	}
+
+	return out
+}
+
+var resetPasswordPayloadImplementors = []string{"ResetPasswordPayload"}
+
+func _ResetPasswordPayload(ctx context.Context, ec *executionContext, sel ast.SelectionSet, obj *ResetPasswordPayload) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, resetPasswordPayloadImplementors)
+
+	out := graphql.NewFieldSet(fields)
+	deferred := graphql.NewDeferredGroup(ctx)
+	for i, field := range fields {
+		switch field.Name {
+		case "__typename":
+			out.Values[i] = graphql.MarshalString("ResetPasswordPayload")
+		case "login":
+			out.Values[i] = _ResetPasswordPayload_login(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
 			}
 		default:
 			panic("unknown field " + strconv.Quote(field.Name))
@@ -15903,6 +19018,44 @@ func _TotpSetUp(ctx context.Context, ec *executionContext, sel ast.SelectionSet,
 	return out
 }
 
+var undoEmailPayloadImplementors = []string{"UndoEmailPayload"}
+
+func _UndoEmailPayload(ctx context.Context, ec *executionContext, sel ast.SelectionSet, obj *UndoEmailPayload) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, undoEmailPayloadImplementors)
+
+	out := graphql.NewFieldSet(fields)
+	deferred := graphql.NewDeferredGroup(ctx)
+	for i, field := range fields {
+		switch field.Name {
+		case "__typename":
+			out.Values[i] = graphql.MarshalString("UndoEmailPayload")
+		case "email":
+			out.Values[i] = _UndoEmailPayload_email(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "resetToken":
+			out.Values[i] = _UndoEmailPayload_resetToken(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	out.Dispatch(ctx)
+	if out.Invalids > 0 {
+		return graphql.Null
+	}
+
+	if n := len(deferred.Defers); n > 0 {
+		atomic.AddInt32(&ec.Deferred, int32(min(n, math.MaxInt32)))
+		ec.ProcessDeferredGroup(deferred)
+	}
+
+	return out
+}
+
 var userImplementors = []string{"User", "_Entity"}
 
 func _User(ctx context.Context, ec *executionContext, sel ast.SelectionSet, obj *auth.User) graphql.Marshaler {
@@ -15984,6 +19137,11 @@ func _User(ctx context.Context, ec *executionContext, sel ast.SelectionSet, obj 
 				func(ctx context.Context) graphql.Marshaler {
 					return _User_apiKeys(ctx, ec, field, obj)
 				})
+		case "email":
+			out.Values[i] = _User_email(ctx, ec, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
 		default:
 			panic("unknown field " + strconv.Quote(field.Name))
 		}
@@ -16095,6 +19253,77 @@ func _UserPayload(ctx context.Context, ec *executionContext, sel ast.SelectionSe
 			out.Values[i] = graphql.MarshalString("UserPayload")
 		case "user":
 			out.Values[i] = _UserPayload_user(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	out.Dispatch(ctx)
+	if out.Invalids > 0 {
+		return graphql.Null
+	}
+
+	if n := len(deferred.Defers); n > 0 {
+		atomic.AddInt32(&ec.Deferred, int32(min(n, math.MaxInt32)))
+		ec.ProcessDeferredGroup(deferred)
+	}
+
+	return out
+}
+
+var waysInImplementors = []string{"WaysIn"}
+
+func _WaysIn(ctx context.Context, ec *executionContext, sel ast.SelectionSet, obj *auth.WaysIn) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, waysInImplementors)
+
+	out := graphql.NewFieldSet(fields)
+	deferred := graphql.NewDeferredGroup(ctx)
+	for i, field := range fields {
+		switch field.Name {
+		case "__typename":
+			out.Values[i] = graphql.MarshalString("WaysIn")
+		case "signUp":
+			out.Values[i] = _WaysIn_signUp(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "mail":
+			out.Values[i] = _WaysIn_mail(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	out.Dispatch(ctx)
+	if out.Invalids > 0 {
+		return graphql.Null
+	}
+
+	if n := len(deferred.Defers); n > 0 {
+		atomic.AddInt32(&ec.Deferred, int32(min(n, math.MaxInt32)))
+		ec.ProcessDeferredGroup(deferred)
+	}
+
+	return out
+}
+
+var withdrawInvitationPayloadImplementors = []string{"WithdrawInvitationPayload"}
+
+func _WithdrawInvitationPayload(ctx context.Context, ec *executionContext, sel ast.SelectionSet, obj *WithdrawInvitationPayload) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, withdrawInvitationPayloadImplementors)
+
+	out := graphql.NewFieldSet(fields)
+	deferred := graphql.NewDeferredGroup(ctx)
+	for i, field := range fields {
+		switch field.Name {
+		case "__typename":
+			out.Values[i] = graphql.MarshalString("WithdrawInvitationPayload")
+		case "withdrawnId":
+			out.Values[i] = _WithdrawInvitationPayload_withdrawnId(ctx, ec, field, obj)
 			if out.Values[i] == graphql.Null {
 				out.Invalids++
 			}
@@ -16510,6 +19739,11 @@ func ___Type(ctx context.Context, ec *executionContext, sel ast.SelectionSet, ob
 
 // region    ***************************** type.gotpl *****************************
 
+func unmarshalNAcceptInvitationInput2githubᚗcomᚋnetflixathomeᚋcinemaᚋgraphᚋauthᚐAcceptInvitationInput(ctx context.Context, ec *executionContext, v any) (AcceptInvitationInput, error) {
+	res, err := unmarshalInputAcceptInvitationInput(ctx, ec, v)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
 func unmarshalNAddPasskeyInput2githubᚗcomᚋnetflixathomeᚋcinemaᚋgraphᚋauthᚐAddPasskeyInput(ctx context.Context, ec *executionContext, v any) (AddPasskeyInput, error) {
 	res, err := unmarshalInputAddPasskeyInput(ctx, ec, v)
 	return res, graphql.ErrorOnPath(ctx, err)
@@ -16588,6 +19822,14 @@ func marshalNAuditEntry2ᚖgithubᚗcomᚋnetflixathomeᚋcinemaᚋsubgraphsᚋa
 	return _AuditEntry(ctx, ec, sel, v)
 }
 
+func marshalNAuditPerson2ᚖgithubᚗcomᚋnetflixathomeᚋcinemaᚋgraphᚋauthᚐAuditPerson(ctx context.Context, ec *executionContext, sel ast.SelectionSet, v *AuditPerson) graphql.Marshaler {
+	if v == nil {
+		graphql.AddInvalidNullError(ctx, "AuditPerson!")
+		return graphql.Null
+	}
+	return _AuditPerson(ctx, ec, sel, v)
+}
+
 func unmarshalNAvatar2githubᚗcomᚋnetflixathomeᚋcinemaᚋsubgraphsᚋauthᚐAvatar(ctx context.Context, ec *executionContext, v any) (auth.Avatar, error) {
 	tmp, err := graphql.UnmarshalString(v)
 	res := auth.Avatar(tmp)
@@ -16627,6 +19869,19 @@ func marshalNBoolean2bool(ctx context.Context, ec *executionContext, sel ast.Sel
 	return res
 }
 
+func unmarshalNChangeEmailInput2githubᚗcomᚋnetflixathomeᚋcinemaᚋgraphᚋauthᚐChangeEmailInput(ctx context.Context, ec *executionContext, v any) (ChangeEmailInput, error) {
+	res, err := unmarshalInputChangeEmailInput(ctx, ec, v)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+func marshalNChangeEmailPayload2ᚖgithubᚗcomᚋnetflixathomeᚋcinemaᚋgraphᚋauthᚐChangeEmailPayload(ctx context.Context, ec *executionContext, sel ast.SelectionSet, v *ChangeEmailPayload) graphql.Marshaler {
+	if v == nil {
+		graphql.AddInvalidNullError(ctx, "ChangeEmailPayload!")
+		return graphql.Null
+	}
+	return _ChangeEmailPayload(ctx, ec, sel, v)
+}
+
 func unmarshalNChangePasswordInput2githubᚗcomᚋnetflixathomeᚋcinemaᚋgraphᚋauthᚐChangePasswordInput(ctx context.Context, ec *executionContext, v any) (ChangePasswordInput, error) {
 	res, err := unmarshalInputChangePasswordInput(ctx, ec, v)
 	return res, graphql.ErrorOnPath(ctx, err)
@@ -16638,6 +19893,14 @@ func marshalNChangePasswordPayload2ᚖgithubᚗcomᚋnetflixathomeᚋcinemaᚋgr
 		return graphql.Null
 	}
 	return _ChangePasswordPayload(ctx, ec, sel, v)
+}
+
+func marshalNCheckInvitationPayload2ᚖgithubᚗcomᚋnetflixathomeᚋcinemaᚋgraphᚋauthᚐCheckInvitationPayload(ctx context.Context, ec *executionContext, sel ast.SelectionSet, v *CheckInvitationPayload) graphql.Marshaler {
+	if v == nil {
+		graphql.AddInvalidNullError(ctx, "CheckInvitationPayload!")
+		return graphql.Null
+	}
+	return _CheckInvitationPayload(ctx, ec, sel, v)
 }
 
 func marshalNClient2githubᚗcomᚋnetflixathomeᚋcinemaᚋsubgraphsᚋauthᚐClient(ctx context.Context, ec *executionContext, sel ast.SelectionSet, v auth.Client) graphql.Marshaler {
@@ -16660,6 +19923,11 @@ func marshalNCreateApiKeyPayload2ᚖgithubᚗcomᚋnetflixathomeᚋcinemaᚋgrap
 		return graphql.Null
 	}
 	return _CreateApiKeyPayload(ctx, ec, sel, v)
+}
+
+func unmarshalNCreateInvitationInput2githubᚗcomᚋnetflixathomeᚋcinemaᚋgraphᚋauthᚐCreateInvitationInput(ctx context.Context, ec *executionContext, v any) (CreateInvitationInput, error) {
+	res, err := unmarshalInputCreateInvitationInput(ctx, ec, v)
+	return res, graphql.ErrorOnPath(ctx, err)
 }
 
 func unmarshalNCreateProfileInput2githubᚗcomᚋnetflixathomeᚋcinemaᚋgraphᚋauthᚐCreateProfileInput(ctx context.Context, ec *executionContext, v any) (CreateProfileInput, error) {
@@ -16751,6 +20019,14 @@ func unmarshalNDeviceKind2githubᚗcomᚋnetflixathomeᚋcinemaᚋsubgraphsᚋau
 
 func marshalNDeviceKind2githubᚗcomᚋnetflixathomeᚋcinemaᚋsubgraphsᚋauthᚐDeviceKind(ctx context.Context, ec *executionContext, sel ast.SelectionSet, v auth.DeviceKind) graphql.Marshaler {
 	return v
+}
+
+func marshalNEmailPayload2ᚖgithubᚗcomᚋnetflixathomeᚋcinemaᚋgraphᚋauthᚐEmailPayload(ctx context.Context, ec *executionContext, sel ast.SelectionSet, v *EmailPayload) graphql.Marshaler {
+	if v == nil {
+		graphql.AddInvalidNullError(ctx, "EmailPayload!")
+		return graphql.Null
+	}
+	return _EmailPayload(ctx, ec, sel, v)
 }
 
 func unmarshalNEndSessionInput2githubᚗcomᚋnetflixathomeᚋcinemaᚋgraphᚋauthᚐEndSessionInput(ctx context.Context, ec *executionContext, v any) (EndSessionInput, error) {
@@ -16855,6 +20131,56 @@ func marshalNInt2int(ctx context.Context, ec *executionContext, sel ast.Selectio
 	return res
 }
 
+func marshalNInvitation2ᚕᚖgithubᚗcomᚋnetflixathomeᚋcinemaᚋsubgraphsᚋauthᚐInvitationᚄ(ctx context.Context, ec *executionContext, sel ast.SelectionSet, v []*auth.Invitation) graphql.Marshaler {
+	ret := graphql.MarshalSliceConcurrently(ctx, len(v), 0, false, func(ctx context.Context, i int) graphql.Marshaler {
+		fc := graphql.GetFieldContext(ctx)
+		fc.Result = &v[i]
+		return marshalNInvitation2ᚖgithubᚗcomᚋnetflixathomeᚋcinemaᚋsubgraphsᚋauthᚐInvitation(ctx, ec, sel, v[i])
+	})
+
+	for _, e := range ret {
+		if e == graphql.Null {
+			return graphql.Null
+		}
+	}
+
+	return ret
+}
+
+func marshalNInvitation2ᚖgithubᚗcomᚋnetflixathomeᚋcinemaᚋsubgraphsᚋauthᚐInvitation(ctx context.Context, ec *executionContext, sel ast.SelectionSet, v *auth.Invitation) graphql.Marshaler {
+	if v == nil {
+		graphql.AddInvalidNullError(ctx, "Invitation!")
+		return graphql.Null
+	}
+	return _Invitation(ctx, ec, sel, v)
+}
+
+func marshalNInvitationPayload2ᚖgithubᚗcomᚋnetflixathomeᚋcinemaᚋgraphᚋauthᚐInvitationPayload(ctx context.Context, ec *executionContext, sel ast.SelectionSet, v *InvitationPayload) graphql.Marshaler {
+	if v == nil {
+		graphql.AddInvalidNullError(ctx, "InvitationPayload!")
+		return graphql.Null
+	}
+	return _InvitationPayload(ctx, ec, sel, v)
+}
+
+func unmarshalNLinkInput2githubᚗcomᚋnetflixathomeᚋcinemaᚋgraphᚋauthᚐLinkInput(ctx context.Context, ec *executionContext, v any) (LinkInput, error) {
+	res, err := unmarshalInputLinkInput(ctx, ec, v)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+func marshalNLinkPayload2ᚖgithubᚗcomᚋnetflixathomeᚋcinemaᚋgraphᚋauthᚐLinkPayload(ctx context.Context, ec *executionContext, sel ast.SelectionSet, v *LinkPayload) graphql.Marshaler {
+	if v == nil {
+		graphql.AddInvalidNullError(ctx, "LinkPayload!")
+		return graphql.Null
+	}
+	return _LinkPayload(ctx, ec, sel, v)
+}
+
+func unmarshalNMakePasswordLinkInput2githubᚗcomᚋnetflixathomeᚋcinemaᚋgraphᚋauthᚐMakePasswordLinkInput(ctx context.Context, ec *executionContext, v any) (MakePasswordLinkInput, error) {
+	res, err := unmarshalInputMakePasswordLinkInput(ctx, ec, v)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
 func unmarshalNNetwork2githubᚗcomᚋnetflixathomeᚋcinemaᚋsubgraphsᚋauthᚐNetwork(ctx context.Context, ec *executionContext, v any) (auth.Network, error) {
 	var res auth.Network
 	err := res.UnmarshalGQL(v)
@@ -16917,6 +20243,14 @@ func marshalNPasskeySupport2ᚖgithubᚗcomᚋnetflixathomeᚋcinemaᚋsubgraphs
 		return graphql.Null
 	}
 	return _PasskeySupport(ctx, ec, sel, v)
+}
+
+func marshalNPasswordLinkPayload2ᚖgithubᚗcomᚋnetflixathomeᚋcinemaᚋgraphᚋauthᚐPasswordLinkPayload(ctx context.Context, ec *executionContext, sel ast.SelectionSet, v *PasswordLinkPayload) graphql.Marshaler {
+	if v == nil {
+		graphql.AddInvalidNullError(ctx, "PasswordLinkPayload!")
+		return graphql.Null
+	}
+	return _PasswordLinkPayload(ctx, ec, sel, v)
 }
 
 func marshalNPermission2ᚕᚖgithubᚗcomᚋnetflixathomeᚋcinemaᚋsubgraphsᚋauthᚐPermissionᚄ(ctx context.Context, ec *executionContext, sel ast.SelectionSet, v []*auth.Permission) graphql.Marshaler {
@@ -17018,6 +20352,32 @@ func marshalNProviderWay2ᚖgithubᚗcomᚋnetflixathomeᚋcinemaᚋsubgraphsᚋ
 func unmarshalNRenamePasskeyInput2githubᚗcomᚋnetflixathomeᚋcinemaᚋgraphᚋauthᚐRenamePasskeyInput(ctx context.Context, ec *executionContext, v any) (RenamePasskeyInput, error) {
 	res, err := unmarshalInputRenamePasskeyInput(ctx, ec, v)
 	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+func unmarshalNRequestPasswordResetInput2githubᚗcomᚋnetflixathomeᚋcinemaᚋgraphᚋauthᚐRequestPasswordResetInput(ctx context.Context, ec *executionContext, v any) (RequestPasswordResetInput, error) {
+	res, err := unmarshalInputRequestPasswordResetInput(ctx, ec, v)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+func marshalNRequestPasswordResetPayload2ᚖgithubᚗcomᚋnetflixathomeᚋcinemaᚋgraphᚋauthᚐRequestPasswordResetPayload(ctx context.Context, ec *executionContext, sel ast.SelectionSet, v *RequestPasswordResetPayload) graphql.Marshaler {
+	if v == nil {
+		graphql.AddInvalidNullError(ctx, "RequestPasswordResetPayload!")
+		return graphql.Null
+	}
+	return _RequestPasswordResetPayload(ctx, ec, sel, v)
+}
+
+func unmarshalNResetPasswordInput2githubᚗcomᚋnetflixathomeᚋcinemaᚋgraphᚋauthᚐResetPasswordInput(ctx context.Context, ec *executionContext, v any) (ResetPasswordInput, error) {
+	res, err := unmarshalInputResetPasswordInput(ctx, ec, v)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+func marshalNResetPasswordPayload2ᚖgithubᚗcomᚋnetflixathomeᚋcinemaᚋgraphᚋauthᚐResetPasswordPayload(ctx context.Context, ec *executionContext, sel ast.SelectionSet, v *ResetPasswordPayload) graphql.Marshaler {
+	if v == nil {
+		graphql.AddInvalidNullError(ctx, "ResetPasswordPayload!")
+		return graphql.Null
+	}
+	return _ResetPasswordPayload(ctx, ec, sel, v)
 }
 
 func unmarshalNRevokeApiKeyInput2githubᚗcomᚋnetflixathomeᚋcinemaᚋgraphᚋauthᚐRevokeAPIKeyInput(ctx context.Context, ec *executionContext, v any) (RevokeAPIKeyInput, error) {
@@ -17134,6 +20494,11 @@ func marshalNSessionPayload2ᚖgithubᚗcomᚋnetflixathomeᚋcinemaᚋgraphᚋa
 		return graphql.Null
 	}
 	return _SessionPayload(ctx, ec, sel, v)
+}
+
+func unmarshalNSetEmailInput2githubᚗcomᚋnetflixathomeᚋcinemaᚋgraphᚋauthᚐSetEmailInput(ctx context.Context, ec *executionContext, v any) (SetEmailInput, error) {
+	res, err := unmarshalInputSetEmailInput(ctx, ec, v)
+	return res, graphql.ErrorOnPath(ctx, err)
 }
 
 func unmarshalNSetPinInput2githubᚗcomᚋnetflixathomeᚋcinemaᚋgraphᚋauthᚐSetPinInput(ctx context.Context, ec *executionContext, v any) (SetPinInput, error) {
@@ -17256,6 +20621,16 @@ func unmarshalNSignUpInput2githubᚗcomᚋnetflixathomeᚋcinemaᚋgraphᚋauth�
 	return res, graphql.ErrorOnPath(ctx, err)
 }
 
+func unmarshalNSignUpMode2githubᚗcomᚋnetflixathomeᚋcinemaᚋsubgraphsᚋauthᚐSignUpMode(ctx context.Context, ec *executionContext, v any) (auth.SignUpMode, error) {
+	var res auth.SignUpMode
+	err := res.UnmarshalGQL(v)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+func marshalNSignUpMode2githubᚗcomᚋnetflixathomeᚋcinemaᚋsubgraphsᚋauthᚐSignUpMode(ctx context.Context, ec *executionContext, sel ast.SelectionSet, v auth.SignUpMode) graphql.Marshaler {
+	return v
+}
+
 func unmarshalNString2string(ctx context.Context, ec *executionContext, v any) (string, error) {
 	res, err := graphql.UnmarshalString(v)
 	return res, graphql.ErrorOnPath(ctx, err)
@@ -17310,6 +20685,14 @@ func marshalNTotpSetUp2ᚖgithubᚗcomᚋnetflixathomeᚋcinemaᚋsubgraphsᚋau
 		return graphql.Null
 	}
 	return _TotpSetUp(ctx, ec, sel, v)
+}
+
+func marshalNUndoEmailPayload2ᚖgithubᚗcomᚋnetflixathomeᚋcinemaᚋgraphᚋauthᚐUndoEmailPayload(ctx context.Context, ec *executionContext, sel ast.SelectionSet, v *UndoEmailPayload) graphql.Marshaler {
+	if v == nil {
+		graphql.AddInvalidNullError(ctx, "UndoEmailPayload!")
+		return graphql.Null
+	}
+	return _UndoEmailPayload(ctx, ec, sel, v)
 }
 
 func unmarshalNUnlinkIdentityInput2githubᚗcomᚋnetflixathomeᚋcinemaᚋgraphᚋauthᚐUnlinkIdentityInput(ctx context.Context, ec *executionContext, v any) (UnlinkIdentityInput, error) {
@@ -17392,6 +20775,27 @@ func marshalNUserPayload2ᚖgithubᚗcomᚋnetflixathomeᚋcinemaᚋgraphᚋauth
 		return graphql.Null
 	}
 	return _UserPayload(ctx, ec, sel, v)
+}
+
+func marshalNWaysIn2ᚖgithubᚗcomᚋnetflixathomeᚋcinemaᚋsubgraphsᚋauthᚐWaysIn(ctx context.Context, ec *executionContext, sel ast.SelectionSet, v *auth.WaysIn) graphql.Marshaler {
+	if v == nil {
+		graphql.AddInvalidNullError(ctx, "WaysIn!")
+		return graphql.Null
+	}
+	return _WaysIn(ctx, ec, sel, v)
+}
+
+func unmarshalNWithdrawInvitationInput2githubᚗcomᚋnetflixathomeᚋcinemaᚋgraphᚋauthᚐWithdrawInvitationInput(ctx context.Context, ec *executionContext, v any) (WithdrawInvitationInput, error) {
+	res, err := unmarshalInputWithdrawInvitationInput(ctx, ec, v)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+func marshalNWithdrawInvitationPayload2ᚖgithubᚗcomᚋnetflixathomeᚋcinemaᚋgraphᚋauthᚐWithdrawInvitationPayload(ctx context.Context, ec *executionContext, sel ast.SelectionSet, v *WithdrawInvitationPayload) graphql.Marshaler {
+	if v == nil {
+		graphql.AddInvalidNullError(ctx, "WithdrawInvitationPayload!")
+		return graphql.Null
+	}
+	return _WithdrawInvitationPayload(ctx, ec, sel, v)
 }
 
 func unmarshalN_Any2map(ctx context.Context, ec *executionContext, v any) (map[string]any, error) {

@@ -10,6 +10,20 @@ import (
 	"github.com/netflixathome/cinema/subgraphs/auth"
 )
 
+// What the account of an invitation needs.
+type AcceptInvitationInput struct {
+	// What stands in the link after the #.
+	Token string `json:"token"`
+	// 3 to 64 characters, or an e-mail address; absent where the invitation has one. LOGIN_TAKEN if another has it.
+	Login graphql.Omittable[*string] `json:"login,omitempty"`
+	// 8 characters or more.
+	Password string `json:"password"`
+	// The name shown to people; the login if absent.
+	Name graphql.Omittable[*string] `json:"name,omitempty"`
+	// The language of the first profile.
+	Locale graphql.Omittable[*string] `json:"locale,omitempty"`
+}
+
 // The passkey to keep.
 type AddPasskeyInput struct {
 	// The ticket of a sign-in whose secondFactor says setUp; without it the signed-in account.
@@ -52,7 +66,7 @@ type AuditFilter struct {
 	Actor graphql.Omittable[*string] `json:"actor,omitempty"`
 	// What was done, such as user.block; user. is all that is done to accounts.
 	Action graphql.Omittable[*string] `json:"action,omitempty"`
-	// On what: a login, an account's identifier, or a role's name in capitals.
+	// On what: a login, the identifier of an account or an invitation, or a role's name in capitals.
 	Target graphql.Omittable[*string] `json:"target,omitempty"`
 	// Not before this moment.
 	From graphql.Omittable[*time.Time] `json:"from,omitempty"`
@@ -86,6 +100,22 @@ type BeginProviderInput struct {
 	To graphql.Omittable[*string] `json:"to,omitempty"`
 }
 
+// A new address.
+type ChangeEmailInput struct {
+	// The address. Where the login is one, it becomes the login.
+	Email string `json:"email"`
+	// The language of the letter, for an account that has none.
+	Locale graphql.Omittable[*string] `json:"locale,omitempty"`
+}
+
+// A link is on its way.
+type ChangeEmailPayload struct {
+	// Where it was sent.
+	SentTo string `json:"sentTo"`
+	// When it ends.
+	ExpiresAt time.Time `json:"expiresAt"`
+}
+
 // The present and the new password.
 type ChangePasswordInput struct {
 	// The password until now; absent of an account that has none.
@@ -100,6 +130,14 @@ type ChangePasswordPayload struct {
 	Ended int `json:"ended"`
 	// The account.
 	User *auth.User `json:"user"`
+}
+
+// What an invitation is for.
+type CheckInvitationPayload struct {
+	// The login that the account gets; null leaves it to whoever is invited.
+	Email *string `json:"email,omitempty"`
+	// When it ends.
+	ExpiresAt time.Time `json:"expiresAt"`
 }
 
 // Who is there: one of them.
@@ -128,6 +166,20 @@ type CreateAPIKeyPayload struct {
 	Key string `json:"key"`
 	// Its account.
 	User *auth.User `json:"user"`
+}
+
+// What an invitation is for.
+type CreateInvitationInput struct {
+	// The roles that the account gets; 1 to 8.
+	Roles []auth.RoleName `json:"roles"`
+	// The login that the account gets, and where the invitation is sent; null leaves it open.
+	Email graphql.Omittable[*string] `json:"email,omitempty"`
+	// How many days it is good for, 1 to 30.
+	Days graphql.Omittable[*int] `json:"days,omitempty"`
+	// What it is about, for administrators; up to 200 characters.
+	Note graphql.Omittable[*string] `json:"note,omitempty"`
+	// The language of the letter.
+	Locale graphql.Omittable[*string] `json:"locale,omitempty"`
 }
 
 // What a new profile needs.
@@ -218,6 +270,12 @@ type DeleteUserPayload struct {
 	DeletedID gid.ID `json:"deletedId"`
 }
 
+// The address of an account.
+type EmailPayload struct {
+	// The address from now on.
+	Email string `json:"email"`
+}
+
 // The session to end.
 type EndSessionInput struct {
 	// The session.
@@ -276,6 +334,36 @@ type FinishSignInInput struct {
 	Passkey graphql.Omittable[*PasskeyAnswerInput] `json:"passkey,omitempty"`
 }
 
+// The invitation with its link. The link is shown this once.
+type InvitationPayload struct {
+	// The invitation.
+	Invitation *auth.Invitation `json:"invitation"`
+	// The link.
+	URL string `json:"url"`
+	// Whether it was sent to the address.
+	Sent bool `json:"sent"`
+}
+
+// A link that was followed.
+type LinkInput struct {
+	// What stands in the link after the #.
+	Token string `json:"token"`
+}
+
+// A link to hand over. It is shown this once.
+type LinkPayload struct {
+	// The link.
+	URL string `json:"url"`
+	// When it ends.
+	ExpiresAt time.Time `json:"expiresAt"`
+}
+
+// Whose password may be set by a link.
+type MakePasswordLinkInput struct {
+	// The account.
+	UserID gid.ID `json:"userId"`
+}
+
 // Where a page stands in its list (Relay).
 type PageInfo struct {
 	// Whether more follow.
@@ -294,6 +382,14 @@ type PasskeyAnswerInput struct {
 	Challenge string `json:"challenge"`
 	// What PublicKeyCredential.toJSON gives, as text.
 	Credential string `json:"credential"`
+}
+
+// Whose password a link sets.
+type PasswordLinkPayload struct {
+	// The login, for the browser's store of passwords.
+	Login string `json:"login"`
+	// When the link ends.
+	ExpiresAt time.Time `json:"expiresAt"`
 }
 
 type ProfileByIDsInput struct {
@@ -330,6 +426,34 @@ type RenamePasskeyInput struct {
 	Name string `json:"name"`
 }
 
+// Who forgot a password.
+type RequestPasswordResetInput struct {
+	// The login or e-mail address.
+	Login string `json:"login"`
+	// The language of the letter, for an account that has none.
+	Locale graphql.Omittable[*string] `json:"locale,omitempty"`
+}
+
+// The request was taken.
+type RequestPasswordResetPayload struct {
+	// Always true: whether there is such an account is not told.
+	Taken bool `json:"taken"`
+}
+
+// A new password by a link.
+type ResetPasswordInput struct {
+	// What stands in the link after the #.
+	Token string `json:"token"`
+	// 8 characters or more. One that will not do does not use the link up.
+	Password string `json:"password"`
+}
+
+// The password has been set.
+type ResetPasswordPayload struct {
+	// The login to sign in with.
+	Login string `json:"login"`
+}
+
 // The key to end.
 type RevokeAPIKeyInput struct {
 	// The key.
@@ -360,6 +484,14 @@ type SessionPayload struct {
 	User *auth.User `json:"user"`
 	// The profile that watches in this session.
 	Profile *auth.Profile `json:"profile"`
+}
+
+// Another's address.
+type SetEmailInput struct {
+	// The account.
+	UserID gid.ID `json:"userId"`
+	// The address; null takes it away where the login is none (else EMAIL_IS_LOGIN).
+	Email graphql.Omittable[*string] `json:"email,omitempty"`
 }
 
 // A profile's PIN.
@@ -447,6 +579,14 @@ type SwitchProfileInput struct {
 	Pin graphql.Omittable[*string] `json:"pin,omitempty"`
 }
 
+// The old address counts again.
+type UndoEmailPayload struct {
+	// The address.
+	Email string `json:"email"`
+	// For checkPasswordLink and resetPassword: whoever changed the address may know the password.
+	ResetToken string `json:"resetToken"`
+}
+
 // The identity to unlink.
 type UnlinkIdentityInput struct {
 	// The identity.
@@ -519,4 +659,16 @@ type UserEdge struct {
 type UserPayload struct {
 	// The account after the change.
 	User *auth.User `json:"user"`
+}
+
+// The invitation to end.
+type WithdrawInvitationInput struct {
+	// The invitation.
+	ID gid.ID `json:"id"`
+}
+
+// The invitation that is gone.
+type WithdrawInvitationPayload struct {
+	// Its identifier.
+	WithdrawnID gid.ID `json:"withdrawnId"`
 }

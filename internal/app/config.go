@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/netflixathome/cinema/internal/blob/s3"
+	"github.com/netflixathome/cinema/internal/mail/smtp"
 	"github.com/netflixathome/cinema/internal/tracing"
 )
 
@@ -38,6 +39,7 @@ type Config struct {
 	Search     SearchConfig
 	Objects    ObjectsConfig
 	Auth       AuthConfig
+	SMTP       SMTPConfig
 	Subgraphs  map[string]string // address by name, of those that run elsewhere
 	Media      MediaConfig
 	Tracing    TracingConfig
@@ -110,6 +112,19 @@ type AuthConfig struct {
 	// KeyDays is after how many days the key that signs access tokens gets a
 	// successor, 1 to 365.
 	KeyDays int
+	// SignUp is who may make an account: open, invitation or closed.
+	SignUp string
+}
+
+// SMTPConfig is the server that sends e-mail; without Addr none is sent.
+type SMTPConfig struct{ Addr, User, Password, From, TLS string }
+
+func (c *Config) smtp() smtp.Config {
+	hello := ""
+	if u, err := url.Parse(c.PublicURL()); err == nil {
+		hello = u.Hostname()
+	}
+	return smtp.Config{Addr: c.SMTP.Addr, User: c.SMTP.User, Password: c.SMTP.Password, From: c.SMTP.From, TLS: c.SMTP.TLS, Hello: hello}
 }
 
 // MediaConfig is about films and pictures.
@@ -319,6 +334,12 @@ var settings = []setting{
 	text("CINEMA_YANDEX_CLIENT_ID", "", "client id at Yandex ID, likewise; empty: none", func(c *Config) *string { return &c.Auth.Yandex.ClientID }),
 	hidden(text("CINEMA_YANDEX_CLIENT_SECRET", "", "its client secret", func(c *Config) *string { return &c.Auth.Yandex.ClientSecret })),
 	otherProviders(),
+	text("CINEMA_SIGN_UP", "open", "who may make an account: open (everyone), invitation (who was invited) or closed (nobody)", func(c *Config) *string { return &c.Auth.SignUp }),
+	text("CINEMA_SMTP_ADDR", "", "host:port of the mail server, for links to new passwords, addresses and invitations; empty: no e-mail is sent", func(c *Config) *string { return &c.SMTP.Addr }),
+	text("CINEMA_SMTP_USER", "", "user at the mail server; empty: none is shown", func(c *Config) *string { return &c.SMTP.User }),
+	hidden(text("CINEMA_SMTP_PASSWORD", "", "its password", func(c *Config) *string { return &c.SMTP.Password })),
+	text("CINEMA_SMTP_FROM", "", "sender of e-mail, such as NetflixAtHome <cinema@example.org>", func(c *Config) *string { return &c.SMTP.From }),
+	text("CINEMA_SMTP_TLS", smtp.StartTLS, "starttls, implicit (TLS from the first byte, port 465), or none, to a server on this machine only", func(c *Config) *string { return &c.SMTP.TLS }),
 	hidden(text("CINEMA_LOAD_ADMIN_PASSWORD", "", "password with which cinema load may make synthetic viewers", func(c *Config) *string { return &c.Load.AdminPassword })),
 	hidden(text("CINEMA_MEDIA_SIGNING_KEY", "", "64 hexadecimal digits that sign media addresses; empty: made and kept in the data folder", func(c *Config) *string { return &c.Media.SigningKey })),
 	text("CINEMA_OTLP_URL", "", "http(s)://host:4318 of what takes traces by OTLP, such as Jaeger; empty: nothing is traced", func(c *Config) *string { return &c.Tracing.URL }),
@@ -530,6 +551,15 @@ func (c *Config) validate() (faults []configFault) {
 		add("CINEMA_AUTH_SECRET", "want 64 hexadecimal digits")
 	}
 	c.Auth.checkProviders(add)
+	if !slices.Contains([]string{"open", "invitation", "closed"}, c.Auth.SignUp) {
+		add("CINEMA_SIGN_UP", "%q: want open, invitation or closed", c.Auth.SignUp)
+	}
+	if c.SMTP.Addr != "" && c.HTTP.PublicURL == "" {
+		add("CINEMA_PUBLIC_URL", "want how browsers reach it: it stands in the links that are mailed")
+	}
+	for field, text := range c.smtp().Faults() {
+		add("CINEMA_SMTP_"+strings.ToUpper(field), "%s", text)
+	}
 	if k := c.Media.SigningKey; k != "" && !isHex32(k) {
 		add("CINEMA_MEDIA_SIGNING_KEY", "want 64 hexadecimal digits")
 	}

@@ -145,6 +145,29 @@ func TestTrustedProxiesAreAddressesOrNetworks(t *testing.T) {
 	require.Contains(t, out.String(), "CINEMA_TRUSTED_PROXIES=10.0.0.0/8,127.0.0.1/32,::1/128\n")
 }
 
+func TestMail(t *testing.T) {
+	secret := filepath.Join(t.TempDir(), "secret")
+	require.NoError(t, os.WriteFile(secret, []byte("s3cret\n"), 0o600))
+	good := []string{"CINEMA_SMTP_ADDR", "mail.example:587", "CINEMA_SMTP_FROM", "Cinema <cinema@example.org>", "CINEMA_SMTP_USER", "post",
+		"CINEMA_SMTP_PASSWORD_FILE", secret, "CINEMA_PUBLIC_URL", "https://cinema.example", "CINEMA_SIGN_UP", "invitation"}
+	c, err := Load(nil, env(good...))
+	require.NoError(t, err)
+	require.Equal(t, "s3cret", c.smtp().Password)
+	require.Equal(t, "cinema.example", c.smtp().Hello)
+	require.Equal(t, "starttls", c.smtp().TLS)
+	require.Equal(t, "invitation", c.Auth.SignUp)
+	var out strings.Builder
+	c.Print(&out)
+	require.NotContains(t, out.String(), "s3cret")
+	for name, value := range map[string]string{
+		"CINEMA_SMTP_ADDR": "mail.example", "CINEMA_SMTP_FROM": "cinema", "CINEMA_SMTP_TLS": "none", "CINEMA_SMTP_USER": "",
+		"CINEMA_PUBLIC_URL": "", "CINEMA_SIGN_UP": "sometimes",
+	} {
+		_, err := Load(nil, env(append(good, name, value)...))
+		require.ErrorContains(t, err, name+":", "%s=%s", name, value)
+	}
+}
+
 func TestBackupTargets(t *testing.T) {
 	load := func(env map[string]string) error {
 		_, err := Load(nil, func(k string) (string, bool) { v, ok := env[k]; return v, ok })

@@ -74,11 +74,16 @@ func (a *app) wireAuth(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	post, err := a.wireMail()
+	if err != nil {
+		return err
+	}
 	a.auth, err = auth.New(auth.Deps{
 		Store: store, Bus: a.bus, Limiter: a.limiter, Activity: a.activity, Logger: log, Secret: key,
 		KeepSignIns: time.Duration(a.cfg.Auth.KeepSignIns) * 24 * time.Hour,
 		KeyAge:      time.Duration(a.cfg.Auth.KeyDays) * 24 * time.Hour,
 		PublicURL:   a.cfg.PublicURL(), AdminFactor: a.cfg.Auth.AdminFactor, Providers: a.cfg.signInProviders(),
+		Post: post, SignUp: auth.SignUpMode(strings.ToUpper(a.cfg.Auth.SignUp)),
 	})
 	if err != nil {
 		return err

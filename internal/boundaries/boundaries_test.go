@@ -47,6 +47,7 @@ var bans = []ban{
 	{from: "", to: "internal/bus/memory", except: []string{"internal/app", "internal/bus"}, reason: "only the wiring chooses adapters"},
 	{from: "", to: "internal/bus/redis", except: []string{"internal/app", "internal/bus"}, reason: "only the wiring chooses adapters"},
 	{from: "", to: "subgraphs/auth/providers", except: []string{"internal/app", "subgraphs/auth/providers"}, reason: "only the wiring chooses who vouches for viewers"},
+	{from: "", to: "internal/mail/smtp", except: []string{"internal/app", "internal/mail"}, reason: "only the wiring chooses adapters"},
 	{from: "", to: "internal/redis", except: []string{"internal/app", "internal/redis"}, reason: "only the wiring opens a shared server; adapters are handed its client"},
 	{from: "", to: "internal/tracing/otlp", except: []string{"internal/app", "internal/tracing"}, reason: "only the wiring knows where spans go; whoever tells one needs internal/tracing alone"},
 	{from: "", to: "engines", except: []string{"internal/app", "engines"}, reason: "only the wiring knows which engines are embedded"},

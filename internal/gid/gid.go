@@ -37,11 +37,13 @@ const (
 	ViewingSession Kind = "viewing"
 	Audit          Kind = "audit" // a line of the audit log
 	APIKey         Kind = "apikey"
+	Invitation     Kind = "invitation"
 )
 
 var kinds = map[Kind]bool{
 	User: true, Profile: true, Session: true, Passkey: true, Identity: true, Film: true, Series: true, Season: true,
 	Episode: true, Person: true, Genre: true, Asset: true, MediaJob: true, ViewingSession: true, Audit: true, APIKey: true,
+	Invitation: true,
 }
 
 // ID is a global identifier. It is comparable; the zero ID names nothing.

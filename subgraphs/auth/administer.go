@@ -19,6 +19,8 @@ import (
 // change was judged by is still true when it is written: that there is another
 // admin, what whoever asks may do, who holds a role.
 type Administration interface {
+	LinkAdministration
+
 	// User locks an account; ErrNotFound if there is none.
 	User(ctx context.Context, id uuid.UUID) (User, error)
 	// OtherAdmin reports whether another account is an admin that can sign in.

@@ -31,6 +31,11 @@ const (
 	ActionDemoUsersGone AuditAction = "user.delete_demo"
 	ActionAPIKeyCreate  AuditAction = "key.create"
 	ActionAPIKeyRevoke  AuditAction = "key.revoke"
+	ActionUserLink      AuditAction = "user.password_link"
+	ActionUserEmail     AuditAction = "user.email"
+	ActionInvite        AuditAction = "invitation.create"
+	ActionInviteEnd     AuditAction = "invitation.withdraw"
+	ActionInviteAccept  AuditAction = "invitation.accept"
 )
 
 // AuditEntry is one line of the audit log.
@@ -97,7 +102,8 @@ func (s *Accounts) Audit(ctx context.Context, q AuditQuery, after *string, first
 	}
 	if q.Target != "" {
 		f.Target = q.Target
-		if !roleName.MatchString(q.Target) {
+		invitation, err := gid.Parse(q.Target)
+		if !roleName.MatchString(q.Target) && (err != nil || !invitation.Is(gid.Invitation)) {
 			id, ok, err := s.account(ctx, q.Target)
 			if err != nil || !ok {
 				return nil, false, err

@@ -19,6 +19,9 @@ var (
 		"signIn": true, "finishSignIn": true, "beginPasskeySignIn": true, "signInWithPasskey": true, "signUp": true,
 		"refreshSession": true, "signOut": true, "switchProfile": true,
 		"beginProvider": true, "finishProvider": true,
+		// By a link that its holder got, on whatever device it is followed.
+		"requestPasswordReset": true, "checkPasswordLink": true, "resetPassword": true, "confirmEmail": true, "undoEmail": true,
+		"checkInvitation": true, "acceptInvitation": true,
 	}
 	childNotSees = map[string]bool{"sessions": true, "signIns": true, "factors": true, "apiKeys": true}
 )
@@ -51,7 +54,7 @@ func checkLimit(child bool, limit *int) error {
 // closed there.
 func (u *User) asChild() *User {
 	c := *u
-	c.Roles, c.Allowed = []RoleName{RoleViewer}, nil
+	c.Roles, c.Allowed, c.OwnEmail = []RoleName{RoleViewer}, nil, nil
 	return &c
 }
 

@@ -423,6 +423,9 @@ func (s *Accounts) signInWith(ctx context.Context, p *SignInProvider, who *Vouch
 // provider would then own every account here. Only who has signed in to the
 // account links it.
 func (s *Accounts) stranger(ctx context.Context, p *SignInProvider, who *Vouched, locale *string, from Client) (*SignedInSession, error) {
+	if err := s.maySignUp(false); err != nil {
+		return nil, err
+	}
 	if err := s.spend(ctx, spending{"signup:address:" + addressKey(from.Address), s.limits.SignUpAddress}); err != nil {
 		return nil, err
 	}
@@ -431,7 +434,7 @@ func (s *Accounts) stranger(ctx context.Context, p *SignInProvider, who *Vouched
 		email = ""
 	}
 	if email != "" {
-		switch _, _, err := s.store.Password(ctx, email); {
+		switch _, err := s.store.Reachable(ctx, email); {
 		case err == nil:
 			return nil, errEmailKnown
 		case !errors.Is(err, ErrNotFound):

@@ -27,13 +27,14 @@ type Store interface {
 	FactorStore
 	IdentityStore
 	APIKeyStore
+	LinkStore
 
 	// CreateAccount adds an account with its first profile. It returns
 	// ErrLoginTaken if the login has an account already.
 	CreateAccount(ctx context.Context, u User, passwordHash string, first Profile) error
 	// CreateFirstAdmin is CreateAccount unless there is an admin; false then.
 	CreateFirstAdmin(ctx context.Context, u User, passwordHash string, first Profile) (bool, error)
-	// Password finds an account by its normalised login, with the hash of its
+	// Password finds an account by its normalised login or address, with the hash of its
 	// password, which is empty when it has none.
 	Password(ctx context.Context, login string) (User, string, error)
 	// SetPassword replaces the hash; if old is not empty, only while it still
@@ -199,6 +200,14 @@ type Limits struct {
 	Code, Passkey limit.Rate
 	// ChallengeAddress is by address.
 	ChallengeAddress limit.Rate
+
+	// ResetAddress is how often one address asks for links by mail, ResetLogin how
+	// often one is asked for with a login, known or not, and ResetAccount how many
+	// an account is sent. LinkAddress is how many links one address follows.
+	ResetAddress, ResetLogin, ResetAccount, LinkAddress limit.Rate
+	// EmailAccount is how often an account changes its address, EmailTo how often
+	// one address is asked whether it is meant.
+	EmailAccount, EmailTo limit.Rate
 }
 
 // DefaultLimits let a household behind one address sign in and stop a guesser.
@@ -217,6 +226,13 @@ func DefaultLimits() Limits {
 		Code:             limit.Rate{Limit: 20, Per: time.Hour, Burst: 10},
 		Passkey:          limit.Rate{Limit: 60, Per: time.Hour, Burst: 30},
 		ChallengeAddress: limit.Rate{Limit: 120, Per: time.Minute, Burst: 120},
+
+		ResetAddress: limit.Rate{Limit: 20, Per: time.Hour, Burst: 10},
+		ResetLogin:   limit.Rate{Limit: 6, Per: time.Hour, Burst: 3},
+		ResetAccount: limit.Rate{Limit: 6, Per: time.Hour, Burst: 3},
+		LinkAddress:  limit.Rate{Limit: 120, Per: time.Hour, Burst: 60},
+		EmailAccount: limit.Rate{Limit: 6, Per: time.Hour, Burst: 6},
+		EmailTo:      limit.Rate{Limit: 6, Per: time.Hour, Burst: 3},
 	}
 }
 
@@ -237,6 +253,10 @@ type Deps struct {
 	AdminFactor bool
 	// Providers are those that one can sign in with; may be empty.
 	Providers []SignInProvider
+	// Post takes letters; nil where none can be sent: what needs one is refused.
+	Post Post
+	// SignUp says who may make an account; SignUpOpen if empty.
+	SignUp SignUpMode
 	// Limits; DefaultLimits if zero.
 	Limits Limits
 	// KeepSignIns is how long sign-ins and ended sessions are kept for their
@@ -272,6 +292,7 @@ type Accounts struct {
 	proofs      proofs
 	adminFactor bool
 	providers   []SignInProvider
+	links       links
 }
 
 // New makes the service. It does no work: call Init.
@@ -321,6 +342,9 @@ func New(d Deps) (*Accounts, error) {
 	if s.proofs, err = newProofs(d); err != nil {
 		return nil, err
 	}
+	if s.links, err = newLinks(d); err != nil {
+		return nil, err
+	}
 	s.adminFactor = d.AdminFactor
 	if s.providers, err = newProviders(d.Providers); err != nil {
 		return nil, err
@@ -352,6 +376,7 @@ func (s *Accounts) Run(ctx context.Context) error {
 	var writing sync.WaitGroup
 	defer writing.Wait()
 	writing.Go(func() { s.history.run(ctx, s.store, s.log) })
+	writing.Go(func() { s.sendResets(ctx) })
 	keys, prune := time.NewTicker(keysEvery), time.NewTicker(pruneEvery)
 	defer keys.Stop()
 	defer prune.Stop()
@@ -379,6 +404,7 @@ func (s *Accounts) prune(ctx context.Context) error {
 	}{
 		{s.store.PruneSessions, ended}, {s.store.PruneSignIns, ended}, {s.store.PruneGone, ended}, {s.store.PruneRights, ended}, {s.store.PruneAPIKeys, ended},
 		{s.store.PruneTickets, s.now().Add(-time.Hour)}, // clocks differ
+		{s.store.PruneLinks, s.now().Add(-time.Hour)}, {s.store.PruneInvitations, s.now().Add(-time.Hour)},
 	} {
 		for n := pruneBatch; n == pruneBatch; {
 			var err error

@@ -49,6 +49,9 @@ var (
 
 // SignUp makes an account with a first profile and signs it in.
 func (s *Accounts) SignUp(ctx context.Context, login, password, name string, locale *string, from Client) (*SignedInSession, error) {
+	if err := s.maySignUp(false); err != nil {
+		return nil, err
+	}
 	if err := s.spend(ctx, spending{"signup:address:" + addressKey(from.Address), s.limits.SignUpAddress}); err != nil {
 		return nil, err
 	}
@@ -85,6 +88,11 @@ func (s *Accounts) signUp(ctx context.Context, login, password, name string, loc
 	} else if err != nil {
 		return nil, fmt.Errorf("auth: sign up: %w", err)
 	}
+	return s.enterNew(ctx, u, hash, p, from)
+}
+
+// enterNew opens the first session of an account that was just made.
+func (s *Accounts) enterNew(ctx context.Context, u User, hash string, p Profile, from Client) (*SignedInSession, error) {
 	// With what its role may do at this moment.
 	made, err := s.store.Users(ctx, []uuid.UUID{u.ID.UUID})
 	if err != nil {

@@ -14,7 +14,9 @@ import (
 type User struct {
 	ID gid.ID
 	// Login is normalised (see NormalizeLogin) and belongs to one account.
-	Login     string
+	Login string
+	// OwnEmail is the address of an account whose login is none; see Email.
+	OwnEmail  *string
 	Name      string
 	Roles     []RoleName
 	Blocked   bool

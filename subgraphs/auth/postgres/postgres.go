@@ -72,7 +72,7 @@ func lock(ctx context.Context, tx pgx.Tx, key int64) error {
 
 // userColumns come with what the roles may do and the state of all rights at
 // which that was read, of one snapshot.
-const userColumns = `a.id, a.login, a.name, a.roles, a.blocked, a.demo, a.created_at, a.last_seen_at,
+const userColumns = `a.id, a.login, a.name, a.roles, a.blocked, a.demo, a.created_at, a.last_seen_at, a.email,
 	ARRAY(SELECT DISTINCT p FROM role r, unnest(r.permissions) AS p WHERE r.name = ANY (a.roles)),
 	(SELECT coalesce(max(number), 0) FROM rights_change)`
 
@@ -80,7 +80,7 @@ const userColumns = `a.id, a.login, a.name, a.roles, a.blocked, a.demo, a.create
 func userDest(u *auth.User) ([]any, func()) {
 	var roles []string
 	u.ID.Kind = gid.User
-	return []any{&u.ID.UUID, &u.Login, &u.Name, &roles, &u.Blocked, &u.Demo, &u.CreatedAt, &u.LastSeenAt, &u.Allowed, &u.Rights}, func() {
+	return []any{&u.ID.UUID, &u.Login, &u.Name, &roles, &u.Blocked, &u.Demo, &u.CreatedAt, &u.LastSeenAt, &u.OwnEmail, &u.Allowed, &u.Rights}, func() {
 		u.Roles = make([]auth.RoleName, len(roles))
 		for i, r := range roles {
 			u.Roles[i] = auth.RoleName(r)
@@ -135,11 +135,8 @@ func insertAccount(ctx context.Context, tx pgx.Tx, u auth.User, hash string, fir
 		INSERT INTO account (id, login, name, roles, password_hash, blocked, demo, created_at)
 		VALUES ($1, $2, $3, $4, nullif($5, ''), $6, $7, $8)`,
 		u.ID.UUID, u.Login, u.Name, roleNames(u.Roles), hash, u.Blocked, u.Demo, u.CreatedAt)
-	if name, ok := pg.IsUnique(err); ok && name == "account_login_taken" {
-		return auth.ErrLoginTaken
-	}
 	if err != nil {
-		return err
+		return loginTaken(err)
 	}
 	return insertProfile(ctx, tx, first)
 }
@@ -178,7 +175,7 @@ func (s *Store) Password(ctx context.Context, login string) (auth.User, string, 
 	var u auth.User
 	var hash string
 	dest, finish := userDest(&u)
-	err := s.pool.QueryRow(ctx, `SELECT `+userColumns+`, coalesce(a.password_hash, '') FROM account a WHERE login = $1`, login).
+	err := s.pool.QueryRow(ctx, `SELECT `+userColumns+`, coalesce(a.password_hash, '') FROM account a WHERE `+known(login)+` = $1`, login).
 		Scan(append(dest, &hash)...)
 	if errors.Is(err, pgx.ErrNoRows) {
 		return auth.User{}, "", auth.ErrNotFound

@@ -112,6 +112,18 @@ func TestNoWholeTableIsRead(t *testing.T) {
 				return auth.FactorChange{DropPasskey: uuid.New(), Recovery: [][]byte{{1}}}, nil
 			})
 		},
+		"Reachable": func() error {
+			_, err := s.Reachable(ctx, "nobody@example.org")
+			require.ErrorIs(t, err, auth.ErrNotFound)
+			_, err = s.Reachable(ctx, "user77")
+			return err
+		},
+		"Link": func() error {
+			_, err := s.Link(ctx, []byte("none"), now)
+			require.ErrorIs(t, err, auth.ErrNotFound)
+			return s.PutLink(ctx, auth.Link{Hash: []byte("1"), Purpose: auth.LinkPassword, UserID: user, MadeAt: now, ExpiresAt: now})
+		},
+		"PruneLinks":   func() error { _, err := s.PruneLinks(ctx, now, 1000); return err },
 		"PruneTickets": func() error { _, err := s.PruneTickets(ctx, now, 1000); return err },
 		"PIN tried": func() error {
 			_, err := s.TryPIN(ctx, user, profile, func(_, _ *auth.PINTries) error { return nil })

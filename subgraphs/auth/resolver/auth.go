@@ -31,6 +31,10 @@ func (r *auditEntryResolver) Person(ctx context.Context, obj *auth1.AuditEntry) 
 	return person(ctx, id)
 }
 
+func (r *invitationResolver) By(ctx context.Context, obj *auth1.Invitation) (*auth.AuditPerson, error) {
+	return person(ctx, gid.Of(gid.User, obj.MadeBy))
+}
+
 func (r *mutationResolver) SignUp(ctx context.Context, input auth.SignUpInput) (*auth.SessionPayload, error) {
 	signUp := r.accounts.SignUp
 	if deref(value(input.Demo)) {
@@ -396,6 +400,110 @@ func (r *mutationResolver) RevokeAPIKey(ctx context.Context, input auth.RevokeAP
 	return &auth.RevokeAPIKeyPayload{RevokedID: input.ID, User: u}, err
 }
 
+func (r *mutationResolver) RequestPasswordReset(ctx context.Context, input auth.RequestPasswordResetInput) (*auth.RequestPasswordResetPayload, error) {
+	if err := r.accounts.RequestPasswordReset(ctx, input.Login, value(input.Locale), client(ctx)); err != nil {
+		return nil, retryAfter(ctx, err)
+	}
+	return &auth.RequestPasswordResetPayload{Taken: true}, nil
+}
+
+func (r *mutationResolver) CheckPasswordLink(ctx context.Context, input auth.LinkInput) (*auth.PasswordLinkPayload, error) {
+	u, until, err := r.accounts.CheckPasswordLink(ctx, input.Token, client(ctx))
+	if err != nil {
+		return nil, retryAfter(ctx, err)
+	}
+	return &auth.PasswordLinkPayload{Login: u.Login, ExpiresAt: until}, nil
+}
+
+func (r *mutationResolver) ResetPassword(ctx context.Context, input auth.ResetPasswordInput) (*auth.ResetPasswordPayload, error) {
+	u, err := r.accounts.ResetByLink(ctx, input.Token, input.Password, client(ctx))
+	if err != nil {
+		return nil, retryAfter(ctx, err)
+	}
+	return &auth.ResetPasswordPayload{Login: u.Login}, nil
+}
+
+func (r *mutationResolver) MakePasswordLink(ctx context.Context, input auth.MakePasswordLinkInput) (*auth.LinkPayload, error) {
+	by, err := r.freshActor(ctx)
+	if err != nil {
+		return nil, err
+	}
+	url, until, err := r.accounts.MakePasswordLink(ctx, by, input.UserID)
+	return &auth.LinkPayload{URL: url, ExpiresAt: until}, err
+}
+
+func (r *mutationResolver) ChangeEmail(ctx context.Context, input auth.ChangeEmailInput) (*auth.ChangeEmailPayload, error) {
+	c, err := authn.Require(ctx)
+	if err != nil {
+		return nil, err
+	}
+	to, until, err := r.accounts.ChangeEmail(ctx, c, input.Email, value(input.Locale))
+	if err != nil {
+		return nil, retryAfter(ctx, err)
+	}
+	return &auth.ChangeEmailPayload{SentTo: to, ExpiresAt: until}, nil
+}
+
+func (r *mutationResolver) ConfirmEmail(ctx context.Context, input auth.LinkInput) (*auth.EmailPayload, error) {
+	u, err := r.accounts.ConfirmEmail(ctx, input.Token, client(ctx))
+	if err != nil {
+		return nil, retryAfter(ctx, err)
+	}
+	return &auth.EmailPayload{Email: deref(u.Email())}, nil
+}
+
+func (r *mutationResolver) UndoEmail(ctx context.Context, input auth.LinkInput) (*auth.UndoEmailPayload, error) {
+	u, reset, err := r.accounts.UndoEmail(ctx, input.Token, client(ctx))
+	if err != nil {
+		return nil, retryAfter(ctx, err)
+	}
+	return &auth.UndoEmailPayload{Email: deref(u.Email()), ResetToken: reset}, nil
+}
+
+func (r *mutationResolver) SetEmail(ctx context.Context, input auth.SetEmailInput) (*auth.UserPayload, error) {
+	by, err := r.freshActor(ctx)
+	if err != nil {
+		return nil, err
+	}
+	u, err := r.accounts.SetEmail(ctx, by, input.UserID, value(input.Email))
+	if err != nil {
+		return nil, err
+	}
+	return &auth.UserPayload{User: u}, nil
+}
+
+func (r *mutationResolver) CreateInvitation(ctx context.Context, input auth.CreateInvitationInput) (*auth.InvitationPayload, error) {
+	by, err := r.freshActor(ctx)
+	if err != nil {
+		return nil, err
+	}
+	in, url, sent, err := r.accounts.Invite(ctx, by, auth1.NewInvitation{
+		Roles: input.Roles, Email: value(input.Email), Days: deref(value(input.Days)), Note: deref(value(input.Note)), Locale: value(input.Locale),
+	})
+	return &auth.InvitationPayload{Invitation: in, URL: url, Sent: sent}, err
+}
+
+func (r *mutationResolver) WithdrawInvitation(ctx context.Context, input auth.WithdrawInvitationInput) (*auth.WithdrawInvitationPayload, error) {
+	by, err := actor(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return &auth.WithdrawInvitationPayload{WithdrawnID: input.ID}, r.accounts.WithdrawInvitation(ctx, by, input.ID)
+}
+
+func (r *mutationResolver) CheckInvitation(ctx context.Context, input auth.LinkInput) (*auth.CheckInvitationPayload, error) {
+	in, err := r.accounts.CheckInvitation(ctx, input.Token, client(ctx))
+	if err != nil {
+		return nil, retryAfter(ctx, err)
+	}
+	return &auth.CheckInvitationPayload{Email: in.Email, ExpiresAt: in.ExpiresAt}, nil
+}
+
+func (r *mutationResolver) AcceptInvitation(ctx context.Context, input auth.AcceptInvitationInput) (*auth.SessionPayload, error) {
+	s, err := r.accounts.AcceptInvitation(ctx, input.Token, deref(value(input.Login)), input.Password, deref(value(input.Name)), value(input.Locale), client(ctx))
+	return payload(ctx, s, err)
+}
+
 func (r *queryResolver) Me(ctx context.Context) (*auth1.User, error) {
 	c, err := authn.Require(ctx)
 	if err != nil {
@@ -496,6 +604,20 @@ func (r *queryResolver) SignInProviders(ctx context.Context) ([]*auth1.SignInPro
 	return out, nil
 }
 
+func (r *queryResolver) WaysIn(ctx context.Context) (*auth1.WaysIn, error) {
+	ways := r.accounts.WaysIn()
+	return &ways, nil
+}
+
+func (r *queryResolver) Invitations(ctx context.Context) ([]*auth1.Invitation, error) {
+	list, err := r.accounts.Invitations(ctx)
+	out := make([]*auth1.Invitation, len(list))
+	for i := range list {
+		out[i] = &list[i]
+	}
+	return out, err
+}
+
 func (r *roleResolver) Holders(ctx context.Context, obj *auth1.Role) (int, error) {
 	by, err := loadersOf(ctx).holders()
 	return by[obj.Name], err
@@ -548,6 +670,8 @@ func (r *userResolver) APIKeys(ctx context.Context, obj *auth1.User) (*auth1.API
 
 func (r *Resolver) AuditEntry() auth.AuditEntryResolver { return &auditEntryResolver{r} }
 
+func (r *Resolver) Invitation() auth.InvitationResolver { return &invitationResolver{r} }
+
 func (r *Resolver) Mutation() auth.MutationResolver { return &mutationResolver{r} }
 
 func (r *Resolver) Query() auth.QueryResolver { return &queryResolver{r} }
@@ -558,6 +682,7 @@ func (r *Resolver) User() auth.UserResolver { return &userResolver{r} }
 
 type (
 	auditEntryResolver struct{ *Resolver }
+	invitationResolver struct{ *Resolver }
 	mutationResolver   struct{ *Resolver }
 	queryResolver      struct{ *Resolver }
 	roleResolver       struct{ *Resolver }

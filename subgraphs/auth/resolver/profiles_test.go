@@ -106,6 +106,7 @@ func TestWhatIsOpenToAChild(t *testing.T) {
 	require.ElementsMatch(t, []string{
 		"signIn", "finishSignIn", "beginPasskeySignIn", "signInWithPasskey", "signUp", "refreshSession", "signOut", "switchProfile",
 		"beginProvider", "finishProvider",
+		"requestPasswordReset", "checkPasswordLink", "resetPassword", "confirmEmail", "undoEmail", "checkInvitation", "acceptInvitation",
 	}, open)
 }
 
@@ -141,6 +142,11 @@ func TestAChildManagesNothing(t *testing.T) {
 		`mutation { confirmSignIn(input: {password: "` + good + `"}) { expiresAt } }`,
 		`mutation { beginTotp(input: {}) { key } }`,
 		`mutation { makeRecoveryCodes { recoveryCodes } }`,
+		`mutation { changeEmail(input: {email: "kid@example.org"}) { sentTo } }`,
+		`mutation { setEmail(input: {userId: "` + id + `", email: "kid@example.org"}) { user { id } } }`,
+		`mutation { makePasswordLink(input: {userId: "` + id + `"}) { url } }`,
+		`mutation { createInvitation(input: {roles: [ADMIN]}) { url } }`,
+		`{ invitations { id } }`,
 		`{ me { factors { recoveryCodes } } }`,
 		`{ me { sessions { id } } }`, `{ me { signIns { edges { cursor } } } }`,
 		`{ _entities(representations: [{__typename: "User", id: "` + id + `"}]) { ... on User { sessions { id } } } }`,

@@ -2,7 +2,7 @@ import { createRouter } from '@tanstack/react-router';
 import { NotFound } from '~/features/shell/not-found';
 import { RouteError } from '~/features/shell/route-error';
 import { adminPages, adminRoute } from '~/routes/admin';
-import { signInRoute, signUpRoute } from '~/routes/auth';
+import { signInRoute, signUpRoute, wayRoute } from '~/routes/auth';
 import { accountRoute, homeRoute, listRoute, personRoute, profilesRoute, searchRoute, titleRoute, watchRoute } from '~/routes/pages';
 import { rootRoute } from '~/routes/root';
 import { shellRoute } from '~/routes/shell';
@@ -11,6 +11,7 @@ import { signedInRoute } from '~/routes/signed-in';
 const routeTree = rootRoute.addChildren([
   signInRoute,
   signUpRoute,
+  wayRoute,
   signedInRoute.addChildren([
     shellRoute.addChildren([homeRoute, searchRoute, listRoute, titleRoute, personRoute, accountRoute]),
     watchRoute,

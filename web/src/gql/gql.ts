@@ -35,6 +35,9 @@ type Documents = {
     "\n  mutation CreateGenreHere($input: CreateGenreInput!) {\n    createGenre(input: $input) { record { id version slug titleCount updatedAt translations { locale name } } }\n  }\n": typeof types.CreateGenreHereDocument,
     "\n  mutation UpdateGenre($input: UpdateGenreInput!) {\n    updateGenre(input: $input) { record { id version slug titleCount updatedAt translations { locale name } } }\n  }\n": typeof types.UpdateGenreDocument,
     "\n  mutation DeleteGenre($input: DeleteGenreInput!) { deleteGenre(input: $input) { deletedId titlesChanged } }\n": typeof types.DeleteGenreDocument,
+    "\n  query AdminInvitations {\n    waysIn { signUp mail }\n    invitations { id roles email note createdAt expiresAt by { id name } }\n    roles { name title permissions }\n  }\n": typeof types.AdminInvitationsDocument,
+    "\n  mutation CreateInvitation($input: CreateInvitationInput!) { createInvitation(input: $input) { url sent invitation { id email } } }\n": typeof types.CreateInvitationDocument,
+    "\n  mutation WithdrawInvitation($input: WithdrawInvitationInput!) { withdrawInvitation(input: $input) { withdrawnId } }\n": typeof types.WithdrawInvitationDocument,
     "\n  query AdminJobs($states: [MediaJobState!], $first: Int!, $after: String) {\n    mediaJobs(states: $states, first: $first, after: $after) {\n      pageInfo { hasNextPage endCursor }\n      edges { cursor node { ...AdminJob } }\n    }\n  }\n": typeof types.AdminJobsDocument,
     "\n  subscription AdminJobNews { mediaJobChanged { ...AdminJob } }\n": typeof types.AdminJobNewsDocument,
     "\n  mutation CancelMediaJob($input: MediaJobInput!) { cancelMediaJob(input: $input) { job { ...AdminJob } } }\n": typeof types.CancelMediaJobDocument,
@@ -77,7 +80,9 @@ type Documents = {
     "\n  mutation CancelUpload($input: CancelUploadInput!) { cancelUpload(input: $input) { asset { ...AdminAsset } } }\n": typeof types.CancelUploadDocument,
     "\n  query AdminUserKeys($id: ID!) {\n    user(id: $id) { id apiKeys { keys { id name hint scopes expiresAt usedAt } } }\n  }\n": typeof types.AdminUserKeysDocument,
     "\n  mutation RevokeUserKey($input: RevokeApiKeyInput!) { revokeApiKey(input: $input) { revokedId } }\n": typeof types.RevokeUserKeyDocument,
-    "\n  query AdminUser($id: ID!) {\n    user(id: $id) {\n      id login name roles permissions blocked createdAt lastSeenAt\n      profiles { id name colour }\n      sessions { id current createdAt usedAt client { kind browser system address network } }\n    }\n    roles { name title description permissions builtIn }\n  }\n": typeof types.AdminUserDocument,
+    "\n  mutation MakePasswordLink($input: MakePasswordLinkInput!) { makePasswordLink(input: $input) { url } }\n": typeof types.MakePasswordLinkDocument,
+    "\n  mutation SetEmail($input: SetEmailInput!) { setEmail(input: $input) { user { id login email } } }\n": typeof types.SetEmailDocument,
+    "\n  query AdminUser($id: ID!) {\n    user(id: $id) {\n      id login email name roles permissions blocked createdAt lastSeenAt\n      profiles { id name colour }\n      sessions { id current createdAt usedAt client { kind browser system address network } }\n    }\n    roles { name title description permissions builtIn }\n  }\n": typeof types.AdminUserDocument,
     "\n  query AdminUserSignIns($id: ID!, $first: Int!, $after: String) {\n    user(id: $id) {\n      id\n      signIns(first: $first, after: $after) {\n        pageInfo { hasNextPage endCursor }\n        edges { cursor node { at method outcome client { kind browser system address network } } }\n      }\n    }\n  }\n": typeof types.AdminUserSignInsDocument,
     "\n  mutation UpdateUser($input: UpdateUserInput!) {\n    updateUser(input: $input) { user { id roles permissions blocked sessions { id current createdAt usedAt client { kind browser system address network } } } }\n  }\n": typeof types.UpdateUserDocument,
     "\n  mutation DeleteUser($input: DeleteUserInput!) { deleteUser(input: $input) { deletedId } }\n": typeof types.DeleteUserDocument,
@@ -88,6 +93,8 @@ type Documents = {
     "\n  query ApiKeys {\n    me { id apiKeys { most grantable keys { id name hint scopes createdAt expiresAt usedAt } } }\n  }\n": typeof types.ApiKeysDocument,
     "\n  mutation CreateApiKey($input: CreateApiKeyInput!) { createApiKey(input: $input) { key apiKey { id } } }\n": typeof types.CreateApiKeyDocument,
     "\n  mutation RevokeApiKey($input: RevokeApiKeyInput!) { revokeApiKey(input: $input) { revokedId } }\n": typeof types.RevokeApiKeyDocument,
+    "\n  query OwnEmail { me { id email } }\n": typeof types.OwnEmailDocument,
+    "\n  mutation ChangeEmail($input: ChangeEmailInput!) { changeEmail(input: $input) { sentTo } }\n": typeof types.ChangeEmailDocument,
     "\n  mutation BeginTotp($input: SetUpInput!) { beginTotp(input: $input) { setUp key url qrCode } }\n": typeof types.BeginTotpDocument,
     "\n  mutation AddTotp($input: AddTotpInput!) { addTotp(input: $input) { recoveryCodes session { ...SessionFields } } }\n": typeof types.AddTotpDocument,
     "\n  mutation DeleteTotp { deleteTotp { factors { recoveryCodes } } }\n": typeof types.DeleteTotpDocument,
@@ -97,6 +104,14 @@ type Documents = {
     "\n  mutation DeletePasskey($input: DeletePasskeyInput!) { deletePasskey(input: $input) { factors { recoveryCodes } } }\n": typeof types.DeletePasskeyDocument,
     "\n  mutation MakeRecoveryCodes { makeRecoveryCodes { recoveryCodes } }\n": typeof types.MakeRecoveryCodesDocument,
     "\n  query Factors {\n    me { id factors { totp recoveryCodes required passkeys { id name createdAt usedAt synced here } } }\n  }\n": typeof types.FactorsDocument,
+    "\n  query WaysIn { waysIn { signUp mail } }\n": typeof types.WaysInDocument,
+    "\n  mutation RequestPasswordReset($input: RequestPasswordResetInput!) { requestPasswordReset(input: $input) { taken } }\n": typeof types.RequestPasswordResetDocument,
+    "\n  mutation CheckPasswordLink($input: LinkInput!) { checkPasswordLink(input: $input) { login } }\n": typeof types.CheckPasswordLinkDocument,
+    "\n  mutation ResetPassword($input: ResetPasswordInput!) { resetPassword(input: $input) { login } }\n": typeof types.ResetPasswordDocument,
+    "\n  mutation ConfirmEmail($input: LinkInput!) { confirmEmail(input: $input) { email } }\n": typeof types.ConfirmEmailDocument,
+    "\n  mutation UndoEmail($input: LinkInput!) { undoEmail(input: $input) { email resetToken } }\n": typeof types.UndoEmailDocument,
+    "\n  mutation CheckInvitation($input: LinkInput!) { checkInvitation(input: $input) { email } }\n": typeof types.CheckInvitationDocument,
+    "\n  mutation AcceptInvitation($input: AcceptInvitationInput!) { acceptInvitation(input: $input) { ...SessionFields } }\n": typeof types.AcceptInvitationDocument,
     "\n  mutation ChangePassword($input: ChangePasswordInput!) { changePassword(input: $input) { ended user { id sessions { id } } } }\n": typeof types.ChangePasswordDocument,
     "\n  query SignInProviders { signInProviders { id name } }\n": typeof types.SignInProvidersDocument,
     "\n  mutation BeginProvider($input: BeginProviderInput!) { beginProvider(input: $input) { url } }\n": typeof types.BeginProviderDocument,
@@ -163,6 +178,9 @@ const documents: Documents = {
     "\n  mutation CreateGenreHere($input: CreateGenreInput!) {\n    createGenre(input: $input) { record { id version slug titleCount updatedAt translations { locale name } } }\n  }\n": types.CreateGenreHereDocument,
     "\n  mutation UpdateGenre($input: UpdateGenreInput!) {\n    updateGenre(input: $input) { record { id version slug titleCount updatedAt translations { locale name } } }\n  }\n": types.UpdateGenreDocument,
     "\n  mutation DeleteGenre($input: DeleteGenreInput!) { deleteGenre(input: $input) { deletedId titlesChanged } }\n": types.DeleteGenreDocument,
+    "\n  query AdminInvitations {\n    waysIn { signUp mail }\n    invitations { id roles email note createdAt expiresAt by { id name } }\n    roles { name title permissions }\n  }\n": types.AdminInvitationsDocument,
+    "\n  mutation CreateInvitation($input: CreateInvitationInput!) { createInvitation(input: $input) { url sent invitation { id email } } }\n": types.CreateInvitationDocument,
+    "\n  mutation WithdrawInvitation($input: WithdrawInvitationInput!) { withdrawInvitation(input: $input) { withdrawnId } }\n": types.WithdrawInvitationDocument,
     "\n  query AdminJobs($states: [MediaJobState!], $first: Int!, $after: String) {\n    mediaJobs(states: $states, first: $first, after: $after) {\n      pageInfo { hasNextPage endCursor }\n      edges { cursor node { ...AdminJob } }\n    }\n  }\n": types.AdminJobsDocument,
     "\n  subscription AdminJobNews { mediaJobChanged { ...AdminJob } }\n": types.AdminJobNewsDocument,
     "\n  mutation CancelMediaJob($input: MediaJobInput!) { cancelMediaJob(input: $input) { job { ...AdminJob } } }\n": types.CancelMediaJobDocument,
@@ -205,7 +223,9 @@ const documents: Documents = {
     "\n  mutation CancelUpload($input: CancelUploadInput!) { cancelUpload(input: $input) { asset { ...AdminAsset } } }\n": types.CancelUploadDocument,
     "\n  query AdminUserKeys($id: ID!) {\n    user(id: $id) { id apiKeys { keys { id name hint scopes expiresAt usedAt } } }\n  }\n": types.AdminUserKeysDocument,
     "\n  mutation RevokeUserKey($input: RevokeApiKeyInput!) { revokeApiKey(input: $input) { revokedId } }\n": types.RevokeUserKeyDocument,
-    "\n  query AdminUser($id: ID!) {\n    user(id: $id) {\n      id login name roles permissions blocked createdAt lastSeenAt\n      profiles { id name colour }\n      sessions { id current createdAt usedAt client { kind browser system address network } }\n    }\n    roles { name title description permissions builtIn }\n  }\n": types.AdminUserDocument,
+    "\n  mutation MakePasswordLink($input: MakePasswordLinkInput!) { makePasswordLink(input: $input) { url } }\n": types.MakePasswordLinkDocument,
+    "\n  mutation SetEmail($input: SetEmailInput!) { setEmail(input: $input) { user { id login email } } }\n": types.SetEmailDocument,
+    "\n  query AdminUser($id: ID!) {\n    user(id: $id) {\n      id login email name roles permissions blocked createdAt lastSeenAt\n      profiles { id name colour }\n      sessions { id current createdAt usedAt client { kind browser system address network } }\n    }\n    roles { name title description permissions builtIn }\n  }\n": types.AdminUserDocument,
     "\n  query AdminUserSignIns($id: ID!, $first: Int!, $after: String) {\n    user(id: $id) {\n      id\n      signIns(first: $first, after: $after) {\n        pageInfo { hasNextPage endCursor }\n        edges { cursor node { at method outcome client { kind browser system address network } } }\n      }\n    }\n  }\n": types.AdminUserSignInsDocument,
     "\n  mutation UpdateUser($input: UpdateUserInput!) {\n    updateUser(input: $input) { user { id roles permissions blocked sessions { id current createdAt usedAt client { kind browser system address network } } } }\n  }\n": types.UpdateUserDocument,
     "\n  mutation DeleteUser($input: DeleteUserInput!) { deleteUser(input: $input) { deletedId } }\n": types.DeleteUserDocument,
@@ -216,6 +236,8 @@ const documents: Documents = {
     "\n  query ApiKeys {\n    me { id apiKeys { most grantable keys { id name hint scopes createdAt expiresAt usedAt } } }\n  }\n": types.ApiKeysDocument,
     "\n  mutation CreateApiKey($input: CreateApiKeyInput!) { createApiKey(input: $input) { key apiKey { id } } }\n": types.CreateApiKeyDocument,
     "\n  mutation RevokeApiKey($input: RevokeApiKeyInput!) { revokeApiKey(input: $input) { revokedId } }\n": types.RevokeApiKeyDocument,
+    "\n  query OwnEmail { me { id email } }\n": types.OwnEmailDocument,
+    "\n  mutation ChangeEmail($input: ChangeEmailInput!) { changeEmail(input: $input) { sentTo } }\n": types.ChangeEmailDocument,
     "\n  mutation BeginTotp($input: SetUpInput!) { beginTotp(input: $input) { setUp key url qrCode } }\n": types.BeginTotpDocument,
     "\n  mutation AddTotp($input: AddTotpInput!) { addTotp(input: $input) { recoveryCodes session { ...SessionFields } } }\n": types.AddTotpDocument,
     "\n  mutation DeleteTotp { deleteTotp { factors { recoveryCodes } } }\n": types.DeleteTotpDocument,
@@ -225,6 +247,14 @@ const documents: Documents = {
     "\n  mutation DeletePasskey($input: DeletePasskeyInput!) { deletePasskey(input: $input) { factors { recoveryCodes } } }\n": types.DeletePasskeyDocument,
     "\n  mutation MakeRecoveryCodes { makeRecoveryCodes { recoveryCodes } }\n": types.MakeRecoveryCodesDocument,
     "\n  query Factors {\n    me { id factors { totp recoveryCodes required passkeys { id name createdAt usedAt synced here } } }\n  }\n": types.FactorsDocument,
+    "\n  query WaysIn { waysIn { signUp mail } }\n": types.WaysInDocument,
+    "\n  mutation RequestPasswordReset($input: RequestPasswordResetInput!) { requestPasswordReset(input: $input) { taken } }\n": types.RequestPasswordResetDocument,
+    "\n  mutation CheckPasswordLink($input: LinkInput!) { checkPasswordLink(input: $input) { login } }\n": types.CheckPasswordLinkDocument,
+    "\n  mutation ResetPassword($input: ResetPasswordInput!) { resetPassword(input: $input) { login } }\n": types.ResetPasswordDocument,
+    "\n  mutation ConfirmEmail($input: LinkInput!) { confirmEmail(input: $input) { email } }\n": types.ConfirmEmailDocument,
+    "\n  mutation UndoEmail($input: LinkInput!) { undoEmail(input: $input) { email resetToken } }\n": types.UndoEmailDocument,
+    "\n  mutation CheckInvitation($input: LinkInput!) { checkInvitation(input: $input) { email } }\n": types.CheckInvitationDocument,
+    "\n  mutation AcceptInvitation($input: AcceptInvitationInput!) { acceptInvitation(input: $input) { ...SessionFields } }\n": types.AcceptInvitationDocument,
     "\n  mutation ChangePassword($input: ChangePasswordInput!) { changePassword(input: $input) { ended user { id sessions { id } } } }\n": types.ChangePasswordDocument,
     "\n  query SignInProviders { signInProviders { id name } }\n": types.SignInProvidersDocument,
     "\n  mutation BeginProvider($input: BeginProviderInput!) { beginProvider(input: $input) { url } }\n": types.BeginProviderDocument,
@@ -365,6 +395,18 @@ export function graphql(source: "\n  mutation UpdateGenre($input: UpdateGenreInp
  * The graphql function is used to parse GraphQL queries into a document that can be used by GraphQL clients.
  */
 export function graphql(source: "\n  mutation DeleteGenre($input: DeleteGenreInput!) { deleteGenre(input: $input) { deletedId titlesChanged } }\n"): (typeof documents)["\n  mutation DeleteGenre($input: DeleteGenreInput!) { deleteGenre(input: $input) { deletedId titlesChanged } }\n"];
+/**
+ * The graphql function is used to parse GraphQL queries into a document that can be used by GraphQL clients.
+ */
+export function graphql(source: "\n  query AdminInvitations {\n    waysIn { signUp mail }\n    invitations { id roles email note createdAt expiresAt by { id name } }\n    roles { name title permissions }\n  }\n"): (typeof documents)["\n  query AdminInvitations {\n    waysIn { signUp mail }\n    invitations { id roles email note createdAt expiresAt by { id name } }\n    roles { name title permissions }\n  }\n"];
+/**
+ * The graphql function is used to parse GraphQL queries into a document that can be used by GraphQL clients.
+ */
+export function graphql(source: "\n  mutation CreateInvitation($input: CreateInvitationInput!) { createInvitation(input: $input) { url sent invitation { id email } } }\n"): (typeof documents)["\n  mutation CreateInvitation($input: CreateInvitationInput!) { createInvitation(input: $input) { url sent invitation { id email } } }\n"];
+/**
+ * The graphql function is used to parse GraphQL queries into a document that can be used by GraphQL clients.
+ */
+export function graphql(source: "\n  mutation WithdrawInvitation($input: WithdrawInvitationInput!) { withdrawInvitation(input: $input) { withdrawnId } }\n"): (typeof documents)["\n  mutation WithdrawInvitation($input: WithdrawInvitationInput!) { withdrawInvitation(input: $input) { withdrawnId } }\n"];
 /**
  * The graphql function is used to parse GraphQL queries into a document that can be used by GraphQL clients.
  */
@@ -536,7 +578,15 @@ export function graphql(source: "\n  mutation RevokeUserKey($input: RevokeApiKey
 /**
  * The graphql function is used to parse GraphQL queries into a document that can be used by GraphQL clients.
  */
-export function graphql(source: "\n  query AdminUser($id: ID!) {\n    user(id: $id) {\n      id login name roles permissions blocked createdAt lastSeenAt\n      profiles { id name colour }\n      sessions { id current createdAt usedAt client { kind browser system address network } }\n    }\n    roles { name title description permissions builtIn }\n  }\n"): (typeof documents)["\n  query AdminUser($id: ID!) {\n    user(id: $id) {\n      id login name roles permissions blocked createdAt lastSeenAt\n      profiles { id name colour }\n      sessions { id current createdAt usedAt client { kind browser system address network } }\n    }\n    roles { name title description permissions builtIn }\n  }\n"];
+export function graphql(source: "\n  mutation MakePasswordLink($input: MakePasswordLinkInput!) { makePasswordLink(input: $input) { url } }\n"): (typeof documents)["\n  mutation MakePasswordLink($input: MakePasswordLinkInput!) { makePasswordLink(input: $input) { url } }\n"];
+/**
+ * The graphql function is used to parse GraphQL queries into a document that can be used by GraphQL clients.
+ */
+export function graphql(source: "\n  mutation SetEmail($input: SetEmailInput!) { setEmail(input: $input) { user { id login email } } }\n"): (typeof documents)["\n  mutation SetEmail($input: SetEmailInput!) { setEmail(input: $input) { user { id login email } } }\n"];
+/**
+ * The graphql function is used to parse GraphQL queries into a document that can be used by GraphQL clients.
+ */
+export function graphql(source: "\n  query AdminUser($id: ID!) {\n    user(id: $id) {\n      id login email name roles permissions blocked createdAt lastSeenAt\n      profiles { id name colour }\n      sessions { id current createdAt usedAt client { kind browser system address network } }\n    }\n    roles { name title description permissions builtIn }\n  }\n"): (typeof documents)["\n  query AdminUser($id: ID!) {\n    user(id: $id) {\n      id login email name roles permissions blocked createdAt lastSeenAt\n      profiles { id name colour }\n      sessions { id current createdAt usedAt client { kind browser system address network } }\n    }\n    roles { name title description permissions builtIn }\n  }\n"];
 /**
  * The graphql function is used to parse GraphQL queries into a document that can be used by GraphQL clients.
  */
@@ -580,6 +630,14 @@ export function graphql(source: "\n  mutation RevokeApiKey($input: RevokeApiKeyI
 /**
  * The graphql function is used to parse GraphQL queries into a document that can be used by GraphQL clients.
  */
+export function graphql(source: "\n  query OwnEmail { me { id email } }\n"): (typeof documents)["\n  query OwnEmail { me { id email } }\n"];
+/**
+ * The graphql function is used to parse GraphQL queries into a document that can be used by GraphQL clients.
+ */
+export function graphql(source: "\n  mutation ChangeEmail($input: ChangeEmailInput!) { changeEmail(input: $input) { sentTo } }\n"): (typeof documents)["\n  mutation ChangeEmail($input: ChangeEmailInput!) { changeEmail(input: $input) { sentTo } }\n"];
+/**
+ * The graphql function is used to parse GraphQL queries into a document that can be used by GraphQL clients.
+ */
 export function graphql(source: "\n  mutation BeginTotp($input: SetUpInput!) { beginTotp(input: $input) { setUp key url qrCode } }\n"): (typeof documents)["\n  mutation BeginTotp($input: SetUpInput!) { beginTotp(input: $input) { setUp key url qrCode } }\n"];
 /**
  * The graphql function is used to parse GraphQL queries into a document that can be used by GraphQL clients.
@@ -613,6 +671,38 @@ export function graphql(source: "\n  mutation MakeRecoveryCodes { makeRecoveryCo
  * The graphql function is used to parse GraphQL queries into a document that can be used by GraphQL clients.
  */
 export function graphql(source: "\n  query Factors {\n    me { id factors { totp recoveryCodes required passkeys { id name createdAt usedAt synced here } } }\n  }\n"): (typeof documents)["\n  query Factors {\n    me { id factors { totp recoveryCodes required passkeys { id name createdAt usedAt synced here } } }\n  }\n"];
+/**
+ * The graphql function is used to parse GraphQL queries into a document that can be used by GraphQL clients.
+ */
+export function graphql(source: "\n  query WaysIn { waysIn { signUp mail } }\n"): (typeof documents)["\n  query WaysIn { waysIn { signUp mail } }\n"];
+/**
+ * The graphql function is used to parse GraphQL queries into a document that can be used by GraphQL clients.
+ */
+export function graphql(source: "\n  mutation RequestPasswordReset($input: RequestPasswordResetInput!) { requestPasswordReset(input: $input) { taken } }\n"): (typeof documents)["\n  mutation RequestPasswordReset($input: RequestPasswordResetInput!) { requestPasswordReset(input: $input) { taken } }\n"];
+/**
+ * The graphql function is used to parse GraphQL queries into a document that can be used by GraphQL clients.
+ */
+export function graphql(source: "\n  mutation CheckPasswordLink($input: LinkInput!) { checkPasswordLink(input: $input) { login } }\n"): (typeof documents)["\n  mutation CheckPasswordLink($input: LinkInput!) { checkPasswordLink(input: $input) { login } }\n"];
+/**
+ * The graphql function is used to parse GraphQL queries into a document that can be used by GraphQL clients.
+ */
+export function graphql(source: "\n  mutation ResetPassword($input: ResetPasswordInput!) { resetPassword(input: $input) { login } }\n"): (typeof documents)["\n  mutation ResetPassword($input: ResetPasswordInput!) { resetPassword(input: $input) { login } }\n"];
+/**
+ * The graphql function is used to parse GraphQL queries into a document that can be used by GraphQL clients.
+ */
+export function graphql(source: "\n  mutation ConfirmEmail($input: LinkInput!) { confirmEmail(input: $input) { email } }\n"): (typeof documents)["\n  mutation ConfirmEmail($input: LinkInput!) { confirmEmail(input: $input) { email } }\n"];
+/**
+ * The graphql function is used to parse GraphQL queries into a document that can be used by GraphQL clients.
+ */
+export function graphql(source: "\n  mutation UndoEmail($input: LinkInput!) { undoEmail(input: $input) { email resetToken } }\n"): (typeof documents)["\n  mutation UndoEmail($input: LinkInput!) { undoEmail(input: $input) { email resetToken } }\n"];
+/**
+ * The graphql function is used to parse GraphQL queries into a document that can be used by GraphQL clients.
+ */
+export function graphql(source: "\n  mutation CheckInvitation($input: LinkInput!) { checkInvitation(input: $input) { email } }\n"): (typeof documents)["\n  mutation CheckInvitation($input: LinkInput!) { checkInvitation(input: $input) { email } }\n"];
+/**
+ * The graphql function is used to parse GraphQL queries into a document that can be used by GraphQL clients.
+ */
+export function graphql(source: "\n  mutation AcceptInvitation($input: AcceptInvitationInput!) { acceptInvitation(input: $input) { ...SessionFields } }\n"): (typeof documents)["\n  mutation AcceptInvitation($input: AcceptInvitationInput!) { acceptInvitation(input: $input) { ...SessionFields } }\n"];
 /**
  * The graphql function is used to parse GraphQL queries into a document that can be used by GraphQL clients.
  */

@@ -26,3 +26,8 @@ export const signUpRoute = createRoute({
   validateSearch,
   beforeLoad: onwards,
 }).lazy(() => withWords('viewer', import('./auth.lazy').then((m) => m.SignUpRoute)));
+
+/** Where links of letters lead, and “Forgot the password?”; all in one route, which the first chunk hardly feels. */
+export const wayRoute = createRoute({ getParentRoute: () => rootRoute, path: '$way' }).lazy(() =>
+  withWords('viewer', import('./auth.lazy').then((m) => m.WayRoute)),
+);

@@ -139,6 +139,7 @@ describe('signing in', () => {
   it('shows a taken login at its field', async () => {
     server.use(
       graphql.mutation('RefreshSession', () => refuse('UNAUTHENTICATED')),
+      graphql.query('WaysIn', () => HttpResponse.json({ data: { waysIn: { signUp: 'OPEN', mail: true } } })),
       graphql.mutation('SignUp', () => refuse('CONFLICT', { field: 'input.login', reason: 'LOGIN_TAKEN' })),
     );
     open('/signup');

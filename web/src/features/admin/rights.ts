@@ -61,6 +61,18 @@ export function useRightsFault(): (error: unknown) => string {
         return t`There is a role of this name. Choose another one.`;
       case 'ROLE_IN_USE':
         return t`Accounts hold this role. Say what they get instead.`;
+      case 'EMAIL_INVALID':
+        return t`Enter an e-mail address.`;
+      case 'EMAIL_TAKEN':
+        return t`Another account has this address.`;
+      case 'EMAIL_IS_LOGIN':
+        return t`The address is the login of this account: give it another instead.`;
+      case 'DEMO_ACCOUNT':
+        return t`This is a synthetic viewer: nobody signs in to it.`;
+      case 'INVITATIONS_FULL':
+        return t`Too many invitations are open. Withdraw some first.`;
+      case 'SIGN_UP_CLOSED':
+        return t`This cinema takes no new accounts.`;
       default:
         return words(error);
     }

@@ -26,6 +26,8 @@ export interface UsersSearch {
   /** Whether they are blocked. */
   blocked?: 'yes' | 'no';
   sort?: 'LAST_SEEN';
+  /** Invitations in place of accounts. */
+  view?: 'invitations';
 }
 
 export interface AuditSearch {
@@ -81,14 +83,15 @@ const roleName = (value: unknown) => (typeof value === 'string' && /^[A-Z][A-Z0-
 
 export const readUsersSearch = (raw: object): UsersSearch => {
   const s = raw as Raw;
-  return bare({ q: text(s.q), role: roleName(s.role), blocked: one(s.blocked, ['yes', 'no']), sort: one(s.sort, ['LAST_SEEN']) });
+  return bare({ q: text(s.q), role: roleName(s.role), blocked: one(s.blocked, ['yes', 'no']), sort: one(s.sort, ['LAST_SEEN']), view: one(s.view, ['invitations']) });
 };
 
 const day = (value: unknown) => (typeof value === 'string' && /^\d{4}-\d\d-\d\d$/.test(value) && !Number.isNaN(Date.parse(value)) ? value : undefined);
 
 export const auditActions = [
   'user.', 'user.roles', 'user.block', 'user.unblock', 'user.sign_out', 'user.reset_password', 'user.reset_second_factor', 'user.delete',
-  'user.delete_demo',
+  'user.delete_demo', 'user.password_link', 'user.email',
+  'invitation.', 'invitation.create', 'invitation.withdraw', 'invitation.accept',
   'role.', 'role.create', 'role.update', 'role.delete',
   'key.', 'key.create', 'key.revoke',
 ] as const;

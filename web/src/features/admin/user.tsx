@@ -18,11 +18,12 @@ import { toast } from '~/ui/toast';
 import { LoadError, Page, RowsSkeleton } from './page';
 import { useDevice, useMoment, useRightsFault, useRoleText, useRoleTitle } from './rights';
 import { UserKeys } from './user-keys';
+import { UserWays } from './user-ways';
 
 const UserDocument = graphql(/* GraphQL */ `
   query AdminUser($id: ID!) {
     user(id: $id) {
-      id login name roles permissions blocked createdAt lastSeenAt
+      id login email name roles permissions blocked createdAt lastSeenAt
       profiles { id name colour }
       sessions { id current createdAt usedAt client { kind browser system address network } }
     }
@@ -136,6 +137,7 @@ function Account({ user, roles, again }: { user: User; roles: readonly Role[]; a
         <UserKeys id={user.id} writes={writes} />
       </Section>
       <SignIns id={user.id} />
+      {writes && !me && <UserWays user={user} />}
       {writes && !me && (
         <Section id="end" title={<Trans>Block or delete</Trans>}>
           <div className="flex flex-wrap gap-3">

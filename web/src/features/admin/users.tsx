@@ -6,7 +6,7 @@ import type { AdminUsersQuery } from '~/gql/graphql';
 import { useUser } from '~/lib/session';
 import { usePages } from '~/lib/use-pages';
 import { Avatar } from '~/ui/avatar';
-import { Button } from '~/ui/button';
+import { Button, ButtonLink } from '~/ui/button';
 import { Chip } from '~/ui/chip';
 import { Select } from '~/ui/field';
 import { EmptyState } from '~/ui/states';
@@ -48,7 +48,15 @@ export function Users({ search }: { search: UsersSearch }) {
   const set = (change: Partial<UsersSearch>) => void navigate({ search: (now: UsersSearch) => ({ ...now, ...change }), replace: true, resetScroll: false });
   const filtered = !!(search.q ?? search.role ?? search.blocked);
   return (
-    <Page title={t`Users`} note={total !== undefined && <Plural value={total} one="# account" other="# accounts" />}>
+    <Page
+      title={t`Users`}
+      note={total !== undefined && <Plural value={total} one="# account" other="# accounts" />}
+      actions={
+        <ButtonLink to="/admin/users" search={{ view: 'invitations' }} icon="plus">
+          <Trans>Invitations</Trans>
+        </ButtonLink>
+      }
+    >
       <div className="mb-3 flex flex-wrap gap-2">
         <SearchBox label={t`Search by login or name`} value={search.q ?? ''} onChange={(q) => set({ q: q || undefined })} />
         <Select aria-label={t`Role`} className="max-w-44" value={search.role ?? ''} onChange={(e) => set({ role: e.target.value || undefined })}>

@@ -13,6 +13,7 @@ import { icons } from '~/ui/more-icons';
 import { Skeleton } from '~/ui/skeleton';
 import { toast } from '~/ui/toast';
 import { ConfirmHost } from './confirm-host';
+import { Email } from './email';
 import { Factors } from './factors';
 import { Linked } from './linked';
 import { PasswordDialog } from './password-dialog';
@@ -60,6 +61,7 @@ export function Security() {
       <Button icon={icons.pencil} onClick={() => setChanging(true)}>
         {has ? <Trans>Change the password</Trans> : <Trans>Set a password</Trans>}
       </Button>
+      <Email />
       <Factors />
       <Linked />
       <Devices />

@@ -128,6 +128,13 @@ function FirstStep({ why, to, onStep, onDone }: { why?: string; to?: string; onS
         <Field label={t`Password`} error={errors.password}>
           {(control) => <PasswordInput {...control} name="password" autoComplete="current-password webauthn" />}
         </Field>
+        <Link
+          to="/$way"
+          params={{ way: 'forgot' }}
+          className="-my-2 inline-flex min-h-11 items-center self-start text-sm text-accent-text underline-offset-4 hover:underline"
+        >
+          <Trans>Forgot the password?</Trans>
+        </Link>
         <div role="alert" className="text-sm text-danger empty:hidden">
           {errors.all}
         </div>

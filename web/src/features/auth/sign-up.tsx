@@ -1,6 +1,7 @@
 import { Trans, useLingui } from '@lingui/react/macro';
 import { Link, useNavigate } from '@tanstack/react-router';
-import { useRef, useState, type FormEvent } from 'react';
+import { useEffect, useRef, useState, type FormEvent } from 'react';
+import type { SignUpMode } from '~/gql/graphql';
 import { toFault } from '~/lib/faults';
 import { localeStore } from '~/lib/i18n';
 import { usePageTitle } from '~/lib/page';
@@ -9,20 +10,29 @@ import { signUp } from '~/lib/sign-in';
 import { Button } from '~/ui/button';
 import { Field, Input } from '~/ui/field';
 import { AuthFrame } from './auth-frame';
+import { waysIn } from './link-api';
+import { useLinkWords } from './link-words';
 import { PasswordInput } from './password-input';
-import { usePasswordWords } from './password-words';
 import { ProviderButtons } from './providers';
 
 type Errors = Partial<Record<'name' | 'login' | 'password' | 'all', string>>;
 
 export function SignUp({ next }: { next?: string }) {
   const { t } = useLingui();
-  const words = usePasswordWords();
+  const words = useLinkWords();
   const navigate = useNavigate();
   const form = useRef<HTMLFormElement>(null);
   const [busy, setBusy] = useState(false);
   const [errors, setErrors] = useState<Errors>({});
+  // Who may make an account; the form while it is not known, which says it too when it is sent.
+  const [mode, setMode] = useState<SignUpMode>();
   usePageTitle(t`Make an account`);
+  useEffect(() => {
+    waysIn().then(
+      (ways) => setMode(ways.signUp),
+      () => undefined,
+    );
+  }, []);
 
   const refuse = (found: Errors) => {
     setErrors(found);
@@ -68,6 +78,15 @@ export function SignUp({ next }: { next?: string }) {
         </Trans>
       }
     >
+      {mode === 'INVITATION' || mode === 'CLOSED' ? (
+        <p role="status" className="text-text-2">
+          {mode === 'CLOSED' ? (
+            <Trans>This cinema takes no new accounts.</Trans>
+          ) : (
+            <Trans>New accounts are by invitation here. Ask an administrator for one; its link leads to the form.</Trans>
+          )}
+        </p>
+      ) : (
       <form ref={form} noValidate onSubmit={(event) => void submit(event)} className="flex flex-col gap-5">
         <Field label={t`Your name`} hint={t`Shown on your profile. You can leave it empty.`} error={errors.name}>
           {(control) => <Input {...control} name="name" autoComplete="name" maxLength={40} autoFocus />}
@@ -85,7 +104,8 @@ export function SignUp({ next }: { next?: string }) {
           {busy ? <Trans>Making the account…</Trans> : <Trans>Make an account</Trans>}
         </Button>
       </form>
-      <ProviderButtons to={next} />
+      )}
+      {mode !== 'INVITATION' && mode !== 'CLOSED' && <ProviderButtons to={next} />}
     </AuthFrame>
   );
 }
