@@ -88,6 +88,12 @@ func TestSecretsFromFiles(t *testing.T) {
 		if strings.HasPrefix(s.env, "CINEMA_S3_") {
 			more = []string{"CINEMA_S3_URL", "http://minio:9000", "CINEMA_S3_ACCESS_KEY", "cinema"}
 		}
+		if provider, ok := strings.CutSuffix(s.env, "_CLIENT_SECRET"); ok {
+			more = []string{provider + "_CLIENT_ID", "cinema"}
+		}
+		if s.env == "CINEMA_SMTP_PASSWORD" {
+			more = []string{"CINEMA_SMTP_ADDR", "mail.example:587", "CINEMA_SMTP_USER", "cinema", "CINEMA_SMTP_FROM", "cinema@example.org", "CINEMA_PUBLIC_URL", "https://cinema.example"}
+		}
 		for _, end := range []string{"", "\n", "\r\n"} {
 			require.NoError(t, os.WriteFile(path, []byte(want+end), 0o600))
 			c, err := Load(nil, env(append(more, s.env+"_FILE", path)...))

@@ -123,6 +123,10 @@ func (k *APIKeys) Exchange(ctx context.Context, bearer, address string) (string,
 	asked := k.asking.DoChan(string(hash[:]), func() (any, error) {
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), fetchTimeout)
 		defer cancel()
+		// One that looked before the question and got here after its answer.
+		if token, ok, err := k.known(ctx, hash); ok || err != nil {
+			return token, err
+		}
 		token, err := k.ask(ctx, bearer, address)
 		switch {
 		case err == nil:
