@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/google/uuid"
@@ -28,16 +29,17 @@ const Name = "cinema_etl"
 
 const (
 	// window is how long changes are collected before they are applied: a
-	// save of a form is several, and the index likes batches.
+	// save of a form is several, and the index likes batches. While others are
+	// being applied they are collected too, however long that takes.
 	window = 50 * time.Millisecond
 	// windowSize applies them sooner.
 	windowSize = 500
-	// chunk bounds the documents that are made and applied at once.
-	chunk = 200
-	// fillChunk is chunk for a new index, whose documents nobody waits for one
-	// by one, and fillers how many chunks of it are indexed at once.
-	fillChunk = 500
-	fillers   = 2
+	// maxPending is how many wait at the most; further ones stay in the log.
+	maxPending = 10_000
+	// chunk bounds the documents that are made and applied at once, and fillers
+	// is how many chunks of a new index are indexed at once.
+	chunk   = 500
+	fillers = 2
 	// statusEvery is how often Postgres hears from us; it gives up on one who
 	// is silent for wal_sender_timeout (60 s).
 	statusEvery = 5 * time.Second
@@ -473,7 +475,7 @@ func (e *ETL) fill(ctx context.Context, next search.Rebuild, snapshot string, wi
 			for _, table := range []string{"genre", "person", "title"} {
 				last := uuid.Nil
 				for {
-					ids, err := r.ids(ctx, table, `SELECT id FROM `+table+` WHERE id > $1 ORDER BY id LIMIT $2`, last, fillChunk)
+					ids, err := r.ids(ctx, table, `SELECT id FROM `+table+` WHERE id > $1 ORDER BY id LIMIT $2`, last, chunk)
 					if err != nil {
 						return err
 					}
@@ -553,26 +555,42 @@ func (e *ETL) apply(ctx context.Context, to applier, b search.Batch) error {
 	return to.Apply(ctx, search.Batch{DeleteTitles: b.DeleteTitles, DeletePeople: b.DeletePeople, DeleteGenres: b.DeleteGenres})
 }
 
-// follower reads the log on one connection.
+// follower reads the log on one connection. What has come is applied beside
+// the reading, by one flush at a time, so that the next one finds all that came
+// meanwhile: the later the index is, the larger the batches, and the fewer.
 type follower struct {
 	e     *ETL
 	conn  *pgconn.PgConn
 	media bool
 	decoder
 
-	durable position      // applied, and noted in the index
-	seen    pglogrepl.LSN // every transaction that ended before it was received whole
-	inTx    bool
-	current *changes // of the transaction that is being received
-	pending *changes // of complete transactions
-	dueAt   time.Time
-	told    time.Time // when Postgres heard of durable
-	moved   time.Time // when durable moved on
+	durable  position      // applied, and noted in the index
+	seen     pglogrepl.LSN // every transaction that ended before it was received whole
+	inTx     bool
+	current  *changes // of the transaction that is being received
+	pending  *changes // of complete transactions
+	flushing *flush   // nil while nothing is being applied
+	dueAt    time.Time
+	told     time.Time // when Postgres heard of durable
+	moved    time.Time // when durable moved on
+}
+
+// flush is changes on their way into the index.
+type flush struct {
+	changes *changes
+	from    position // durable before
+	to      position // and when the changes are applied
+
+	stop chan struct{}                      // closed when no further chunk is wanted
+	done chan struct{}                      // closed at the end; err is read behind it
+	wake atomic.Pointer[context.CancelFunc] // called then
+	err  error
 }
 
 var errTruncated = errors.New("a table was truncated: the index is rebuilt")
 
 func (f *follower) run(ctx context.Context) error {
+	defer f.halt()
 	f.moved = time.Now()
 	if err := f.tell(ctx); err != nil {
 		return err
@@ -581,18 +599,18 @@ func (f *follower) run(ctx context.Context) error {
 		if err := f.receive(ctx); err != nil {
 			return err
 		}
+		if err := f.finish(ctx); err != nil {
+			return err
+		}
 		now := time.Now()
-		if f.pending.empty() && !f.inTx {
-			f.e.set(func(s *Status) { s.Fresh = now })
-		}
-		if !f.pending.empty() && (!now.Before(f.dueAt) || f.pending.size() >= windowSize) {
-			if err := f.flush(ctx); err != nil {
-				return err
+		if f.flushing == nil {
+			idle := f.pending.empty() && !f.inTx
+			if idle {
+				f.e.set(func(s *Status) { s.Fresh = now })
 			}
-		}
-		if f.pending.empty() && !f.inTx && f.seen > f.durable.lsn && now.Sub(f.moved) >= idleEvery {
-			if err := f.confirm(ctx); err != nil {
-				return err
+			due := !f.pending.empty() && (!now.Before(f.dueAt) || f.pending.size() >= windowSize)
+			if due || idle && f.seen > f.durable.lsn && now.Sub(f.moved) >= idleEvery {
+				f.flush(ctx)
 			}
 		}
 		if now.Sub(f.told) >= statusEvery {
@@ -603,20 +621,30 @@ func (f *follower) run(ctx context.Context) error {
 	}
 }
 
-// receive takes the next message, or none if something is due before.
+// receive takes the next message, or none if something is due or done before.
 func (f *follower) receive(ctx context.Context) error {
 	until := f.told.Add(statusEvery)
-	if !f.pending.empty() && f.dueAt.Before(until) {
+	if f.flushing == nil && !f.pending.empty() && f.dueAt.Before(until) {
 		until = f.dueAt
 	}
 	wait, cancel := context.WithDeadline(ctx, until)
+	defer cancel()
+	if f.flushing != nil {
+		f.flushing.wake.Store(&cancel)
+		if f.flushing.over() {
+			return nil
+		}
+		if f.pending.size() >= maxPending {
+			<-wait.Done()
+			return ctx.Err()
+		}
+	}
 	raw, err := f.conn.ReceiveMessage(wait)
-	cancel()
 	if err != nil {
 		if ctx.Err() != nil {
 			return ctx.Err()
 		}
-		if pgconn.Timeout(err) {
+		if pgconn.Timeout(err) || errors.Is(err, context.Canceled) {
 			return nil
 		}
 		return fmt.Errorf("read the log: %w", err)
@@ -663,16 +691,23 @@ func (f *follower) message(ctx context.Context, data []byte) error {
 		case *pglogrepl.CommitMessage:
 			if f.current.all {
 				// The position is given up, so the next session rebuilds.
+				f.halt()
 				if err := f.e.index.SetPosition(ctx, "truncated"); err != nil {
 					return err
 				}
 				return errTruncated
 			}
-			if f.pending.empty() && !f.current.empty() {
-				f.dueAt = time.Now().Add(window)
-				f.e.set(func(s *Status) { s.Behind = m.CommitTime })
+			if !f.current.empty() {
+				if f.pending.empty() {
+					f.dueAt = time.Now().Add(window)
+				}
+				f.pending.merge(f.current, m.CommitTime)
+				f.e.set(func(s *Status) {
+					if s.Behind.IsZero() {
+						s.Behind = m.CommitTime
+					}
+				})
 			}
-			f.pending.merge(f.current, m.CommitTime)
 			f.inTx, f.current = false, nil
 			f.seen = max(f.seen, m.TransactionEndLSN)
 		default:
@@ -685,17 +720,76 @@ func (f *follower) message(ctx context.Context, data []byte) error {
 	return nil
 }
 
-// flush brings the index up to date with the pending changes, then confirms.
-func (f *follower) flush(ctx context.Context) error {
+// flush begins to bring the index up to date with the pending changes, which
+// may be none, and to note in it that all that was seen is applied.
+func (f *follower) flush(ctx context.Context) {
+	w := &flush{changes: f.pending, from: f.durable, to: f.durable, stop: make(chan struct{}), done: make(chan struct{})}
+	w.to.lsn = max(f.seen, f.durable.lsn)
+	f.pending, f.flushing = newChanges(), w
+	go func() {
+		w.err = f.carry(ctx, w)
+		close(w.done)
+		if wake := w.wake.Load(); wake != nil {
+			(*wake)()
+		}
+	}()
+}
+
+func (w *flush) over() bool {
+	select {
+	case <-w.done:
+		return true
+	default:
+		return false
+	}
+}
+
+// halt has the flush leave out what it has not begun, and waits for its end:
+// what an index was asked for and still does must not come behind what the next
+// session asks for.
+func (f *follower) halt() {
+	if f.flushing != nil {
+		close(f.flushing.stop)
+		<-f.flushing.done
+		f.flushing = nil
+	}
+}
+
+// finish tells Postgres of a flush that has ended.
+func (f *follower) finish(ctx context.Context) error {
+	w := f.flushing
+	if w == nil || !w.over() {
+		return nil
+	}
+	f.flushing = nil
+	if w.err != nil {
+		return w.err
+	}
+	f.durable, f.moved = w.to, time.Now()
+	f.e.set(func(s *Status) { s.Position, s.Behind = w.to.lsn.String(), f.pending.oldest })
+	return f.tell(ctx)
+}
+
+var errHalted = errors.New("the session ends")
+
+// carry runs beside the rest of the follower, of which it uses what stays.
+func (f *follower) carry(ctx context.Context, w *flush) error {
 	var titles, people, genres []uuid.UUID
-	if err := f.read(ctx, func(r reader) (err error) {
-		titles, people, genres, err = r.affected(ctx, f.pending)
-		return err
-	}); err != nil {
-		return err
+	if !w.changes.empty() {
+		if err := f.read(ctx, func(r reader) (err error) {
+			titles, people, genres, err = r.affected(ctx, w.changes)
+			return err
+		}); err != nil {
+			return err
+		}
 	}
 	nt, np, ng := len(titles), len(people), len(genres)
 	for len(titles)+len(people)+len(genres) > 0 {
+		select {
+		case <-w.stop:
+			return errHalted
+		default:
+		}
 		var b search.Batch
 		t, p, g := take(&titles), take(&people), take(&genres)
 		if err := f.read(ctx, func(r reader) (err error) {
@@ -707,15 +801,12 @@ func (f *follower) flush(ctx context.Context) error {
 		if err := f.e.apply(ctx, f.e.index, b); err != nil {
 			return fmt.Errorf("apply: %w", err)
 		}
-		if time.Since(f.told) >= statusEvery {
-			if err := f.tell(ctx); err != nil { // many chunks: we are still there
-				return err
-			}
-		}
 	}
-	f.pending = newChanges()
-	if err := f.confirm(ctx); err != nil {
-		return err
+	// Only now, and only then does Postgres hear that it may forget them.
+	if w.to.lsn > w.from.lsn {
+		if err := f.e.index.SetPosition(ctx, w.to.String()); err != nil {
+			return fmt.Errorf("set position: %w", err)
+		}
 	}
 	f.e.set(func(s *Status) {
 		s.Titles += int64(nt)
@@ -738,22 +829,6 @@ func (f *follower) read(ctx context.Context, g func(reader) error) error {
 	return pgx.BeginTxFunc(ctx, f.e.pool, pgx.TxOptions{IsoLevel: pgx.RepeatableRead, AccessMode: pgx.ReadOnly}, func(tx pgx.Tx) error {
 		return g(reader{tx, f.media})
 	})
-}
-
-// confirm notes in the index that all that was seen is applied, and only then
-// lets Postgres forget it. Nothing may be pending.
-func (f *follower) confirm(ctx context.Context) error {
-	next := f.durable
-	next.lsn = f.seen
-	if next.lsn > f.durable.lsn {
-		if err := f.e.index.SetPosition(ctx, next.String()); err != nil {
-			return fmt.Errorf("set position: %w", err)
-		}
-		f.durable = next
-		f.e.set(func(s *Status) { s.Position, s.Behind = next.lsn.String(), time.Time{} })
-	}
-	f.moved = time.Now()
-	return f.tell(ctx)
 }
 
 // tell sends Postgres the durable position.

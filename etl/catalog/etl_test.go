@@ -431,6 +431,52 @@ func TestNothingIsMissedUnderAKill(t *testing.T) {
 	}
 }
 
+// While the index is slow the log is read on, so that all that came meanwhile
+// is carried at once, and Postgres hears from a reader that is alive.
+func TestTheLogIsReadWhileTheIndexIsWritten(t *testing.T) {
+	h := newHouse(t, false)
+	x := h.index
+	h.start(t)
+	film := h.film(t, "film", true)
+	exec(t, h, `INSERT INTO title_translation (title_id, locale, name) SELECT id, 'en', 'film' FROM title`)
+	x.await(t, "the film", func() bool { return x.titles[film.ID.UUID] != nil && x.titles[film.ID.UUID].Name["en"] == "film" })
+
+	writes, held, goOn := 0, make(chan struct{}), make(chan struct{})
+	x.mu.Lock()
+	x.applyHook = func(search.Batch) error {
+		if writes++; writes == 1 {
+			close(held)
+			<-goOn
+		}
+		return nil
+	}
+	x.mu.Unlock()
+	release := sync.OnceFunc(func() { close(goOn) })
+	defer release() // or the ETL could not be stopped
+	exec(t, h, `UPDATE title_translation SET name = 'held'`)
+	<-held
+	// More than fits into what lies between the server and a reader that does not read.
+	const changes = 20
+	exec(t, h, `ALTER TABLE title_translation DROP CONSTRAINT title_translation_description_check`)
+	for i := range changes {
+		exec(t, h, fmt.Sprintf(`UPDATE title_translation SET name = 'name %d', description = repeat('%02d', 500000)`, i, i))
+	}
+	await(t, func() bool {
+		var sent bool
+		ok(t, h.pool.QueryRow(t.Context(), `SELECT coalesce((SELECT r.sent_lsn >= pg_current_wal_lsn() FROM pg_stat_replication r
+			JOIN pg_replication_slots s ON s.active_pid = r.pid WHERE s.slot_name = $1), false)`, h.slot).Scan(&sent))
+		return sent
+	})
+	release()
+	last := fmt.Sprint("name ", changes-1)
+	x.await(t, "the last change", func() bool { return x.titles[film.ID.UUID].Name["en"] == last })
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	if writes > 4 {
+		t.Errorf("%d changes of one film came in %d writes", changes, writes-1)
+	}
+}
+
 func TestRebuilds(t *testing.T) {
 	for name, harm := range map[string]func(t *testing.T, h *house){
 		"lost slot": func(t *testing.T, h *house) { dropSlot(t, h) },
