@@ -25,6 +25,10 @@ const (
 	// it is shown, so an old word does no harm, and a new one is only suggested
 	// later: it is found at once.
 	wordsAge = 30 * time.Second
+	// wordsRest is how old they may be in times of what their reading took. In an
+	// index that is being written Elasticsearch numbers the words anew for each
+	// page of them: there a reading may take seconds of what searches want.
+	wordsRest = 20
 	// wordsTimeout bounds the reading of all.
 	wordsTimeout = time.Minute
 )
@@ -152,6 +156,7 @@ type lexicon struct {
 	mu    sync.Mutex
 	words []word
 	at    time.Time     // when they were read
+	took  time.Duration // by the last reading
 	busy  chan struct{} // closed when the reading that is under way ends
 	err   error         // of the last reading
 }
@@ -165,7 +170,7 @@ func newLexicon(read func(context.Context) ([]word, error), fail func(error)) *l
 // list returns the words. Only the first waits for them.
 func (l *lexicon) list(ctx context.Context) ([]word, error) {
 	l.mu.Lock()
-	if l.busy == nil && l.life.Err() == nil && l.now().Sub(l.at) > wordsAge {
+	if l.busy == nil && l.life.Err() == nil && l.now().Sub(l.at) > max(wordsAge, wordsRest*l.took) {
 		l.busy = make(chan struct{})
 		l.work.Go(l.renew)
 	}
@@ -195,11 +200,12 @@ func (l *lexicon) list(ctx context.Context) ([]word, error) {
 func (l *lexicon) renew() {
 	ctx, cancel := context.WithTimeout(l.life, wordsTimeout)
 	defer cancel()
+	began := l.now()
 	words, err := l.read(ctx)
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	close(l.busy)
-	l.busy, l.err = nil, err
+	l.busy, l.err, l.took = nil, err, l.now().Sub(began)
 	switch {
 	case err == nil:
 		l.words, l.at = words, l.now()

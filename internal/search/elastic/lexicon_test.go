@@ -70,9 +70,16 @@ func TestLexicon(t *testing.T) {
 	assert.Equal(t, old, (<-ask()).words)
 	<-asked
 	fresh := []word{{"fresh", 1}}
+	clock = clock.Add(4 * time.Second) // which the reading takes
 	answers <- answer{words: fresh}
 	l.work.Wait()
 	assert.Equal(t, fresh, (<-ask()).words)
+	// What takes long to read may be older.
+	clock = clock.Add(wordsRest * 4 * time.Second)
+	assert.Equal(t, fresh, (<-ask()).words)
+	l.mu.Lock()
+	assert.Nil(t, l.busy, "it is read again too soon")
+	l.mu.Unlock()
 	// Close ends a reading that is under way, and there is none after it.
 	clock = clock.Add(2 * wordsAge)
 	assert.Equal(t, fresh, (<-ask()).words)
