@@ -410,10 +410,15 @@ func Load(flags map[string]string, lookup func(string) (string, bool)) (*Config,
 	fault := func(env, format string, args ...any) {
 		faults = append(faults, fmt.Errorf("  %s: %s", env, fmt.Sprintf(format, args...)))
 	}
+	of := func(name string) string {
+		if v, ok := lookup(name); ok {
+			return v
+		}
+		return ""
+	}
 	for s := range eachSetting(c) {
 		v := s.def
-		given, _ := lookup(s.env)
-		path, _ := lookup(s.env + "_FILE")
+		given, path := of(s.env), of(s.env+"_FILE")
 		switch {
 		case given != "" && path != "":
 			fault(s.env+"_FILE", "%s is set too: set one of them", s.env)
