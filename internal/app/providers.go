@@ -2,6 +2,7 @@ package app
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"iter"
 	"net"
@@ -131,11 +132,11 @@ func (a *AuthConfig) checkProviders(add func(env, format string, args ...any)) {
 func checkIssuer(issuer string) error {
 	u, err := url.Parse(issuer)
 	if err != nil || u.Host == "" || u.User != nil || u.RawQuery != "" || u.Fragment != "" || u.Scheme != "https" && u.Scheme != "http" {
-		return fmt.Errorf("want https://host without user or query")
+		return errors.New("want https://host without user or query")
 	}
 	ip := net.ParseIP(u.Hostname())
 	if u.Scheme == "http" && u.Hostname() != "localhost" && (ip == nil || !ip.IsLoopback()) {
-		return fmt.Errorf("want https: over http anyone on the way could sign in as anyone")
+		return errors.New("want https: over http anyone on the way could sign in as anyone")
 	}
 	return nil
 }
