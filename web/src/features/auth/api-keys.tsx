@@ -206,10 +206,10 @@ function MakeDialog({ grantable, onMade, onClose }: MakeProps) {
           <legend className="mb-1.5 text-sm font-medium text-text-2">
             <Trans>What it may</Trans>
           </legend>
-          <div className="divide-y divide-line rounded-md border border-line">
-            <Checkbox className="flex px-4 py-2 has-disabled:opacity-60" checked disabled readOnly label={t`Browse and watch`} />
+          <div className="flex flex-col divide-y divide-line rounded-md border border-line">
+            <Checkbox className="px-4 py-2 has-disabled:opacity-60" checked disabled readOnly label={t`Browse and watch`} />
             {grantable.map((scope) => (
-              <Checkbox key={scope} className="flex px-4 py-2" name="scope" value={scope} label={may(scope)} />
+              <Checkbox key={scope} className="px-4 py-2" name="scope" value={scope} label={may(scope)} />
             ))}
           </div>
         </fieldset>
@@ -255,7 +255,7 @@ function Made({ apiKey, onClose }: { apiKey: string; onClose: () => void }) {
           </Button>
         )}
         <p className="text-sm text-text-2">
-          <Trans>A program shows it with each request:</Trans> <code className="font-mono break-all">Authorization: Bearer {apiKey.slice(0, 11)}…</code>
+          <Trans>A program shows it with each request:</Trans> <code className="mt-1 block font-mono break-words">Authorization: Bearer {apiKey.slice(0, 11)}…</code>
         </p>
       </div>
     </Dialog>
