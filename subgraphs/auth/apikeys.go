@@ -110,7 +110,7 @@ func allowAPIKey(c *authn.Claims, object, field string) error {
 	if object == "Mutation" && !apiKeyMay[field] {
 		return errByAPIKey
 	}
-	if readers, ok := apiKeyNotSees[field]; ok && object == "User" && !(readers && c.Has(UserRead)) {
+	if readers, ok := apiKeyNotSees[field]; ok && object == "User" && (!readers || !c.Has(UserRead)) {
 		return errByAPIKey
 	}
 	return nil
