@@ -246,9 +246,9 @@ function Made({ apiKey, onClose }: { apiKey: string; onClose: () => void }) {
       }
     >
       <div className="flex flex-col items-start gap-4">
-        <code aria-label={t`API key`} role="textbox" aria-readonly tabIndex={0} className="block w-full rounded-md border border-line bg-surface-0 p-4 font-mono text-sm break-all select-all">
+        <div aria-label={t`API key`} role="textbox" aria-readonly tabIndex={0} className="block w-full rounded-md border border-line bg-surface-0 p-4 font-mono text-sm break-all select-all">
           {apiKey}
-        </code>
+        </div>
         {navigator.clipboard && (
           <Button size="sm" onClick={() => void copy()}>
             <Trans>Copy the key</Trans>
