@@ -21,8 +21,14 @@
 //
 // What one account does to others or to roles goes through administer: one at a
 // time, judged by what whoever asks may do at that moment, with its line of the
-// audit log in the same transaction. Whatever else administers (invitations,
-// resets of a second factor, keys for programs) belongs there as well.
+// audit log in the same transaction. Whatever else administers (resets of a second
+// factor, keys for programs) belongs there as well.
+//
+// # Links
+//
+// What is done without a sign-in by whoever holds a link (a new password, another
+// address, an invitation) begins in links.go. Whatever makes an account for a
+// person asks maySignUp first. Letters are composed in letters.go.
 //
 // # Profiles
 //
