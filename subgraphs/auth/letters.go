@@ -86,7 +86,7 @@ func passwordLetter(tag string, u *User, link string) letter {
 		russian: {
 			"Новый пароль", []string{
 				"Кто-то — надеемся, вы — попросил новый пароль.",
-				fmt.Sprintf("Логин вашей учётной записи: %s.", u.Login),
+				fmt.Sprintf("Логин вашего аккаунта: %s.", u.Login),
 				"Откройте эту ссылку в течение 30 минут, чтобы выбрать пароль. Она действует один раз; работает только самая новая.",
 			}, "Выбрать новый пароль",
 			[]string{"Если это были не вы, делать ничего не нужно: ничего не изменилось."},
@@ -101,7 +101,7 @@ func passwordChangedLetter(tag, to string) letter {
 			[]string{"If it was not you, ask an administrator of your cinema at once."},
 		},
 		russian: {
-			"Пароль изменён", []string{"Пароль вашей учётной записи изменён по ссылке, и на всех устройствах выполнен выход."}, "",
+			"Пароль изменён", []string{"Пароль вашего аккаунта изменён по ссылке, и на всех устройствах выполнен выход."}, "",
 			[]string{"Если это были не вы, сразу обратитесь к администратору вашего кинотеатра."},
 		},
 	})
@@ -114,7 +114,7 @@ func emailLetter(tag, to, link string) letter {
 			"Confirm the address", []string{"If you know nothing of it, there is nothing to do: without the link nothing happens."},
 		},
 		russian: {
-			"Подтвердите адрес почты", []string{"Этот адрес указали для учётной записи домашнего кинотеатра. Откройте ссылку в течение 30 минут, чтобы подтвердить, что он ваш."},
+			"Подтвердите адрес почты", []string{"Этот адрес указали для аккаунта домашнего кинотеатра. Откройте ссылку в течение 30 минут, чтобы подтвердить, что он ваш."},
 			"Подтвердить адрес", []string{"Если вы об этом ничего не знаете, делать ничего не нужно: без перехода по ссылке ничего не произойдёт."},
 		},
 	})
@@ -130,7 +130,7 @@ func emailChangedLetter(tag, to, next, link string) letter {
 		},
 		russian: {
 			"Адрес почты изменён", []string{
-				fmt.Sprintf("Теперь адрес вашей учётной записи — %s. Сюда писем больше не будет.", next),
+				fmt.Sprintf("Теперь адрес вашего аккаунта — %s. Сюда писем больше не будет.", next),
 				"Если это были не вы, верните адрес в течение 7 дней: на всех устройствах будет выполнен выход, и вы выберете новый пароль.",
 			}, "Это был не я", nil,
 		},
@@ -141,7 +141,7 @@ func emailSetLetter(tag, to string) letter {
 	return compose("notice of an address set by an administrator", tag, to, "", map[string]letterText{
 		english: {"Your e-mail address was changed", []string{"An administrator of your cinema gave your account another address. No more is sent here."}, "",
 			[]string{"If you did not ask for it, ask an administrator."}},
-		russian: {"Адрес почты изменён", []string{"Администратор вашего кинотеатра указал для вашей учётной записи другой адрес. Сюда писем больше не будет."}, "",
+		russian: {"Адрес почты изменён", []string{"Администратор вашего кинотеатра указал для вашего аккаунта другой адрес. Сюда писем больше не будет."}, "",
 			[]string{"Если вы об этом не просили, обратитесь к администратору."}},
 	})
 }
@@ -153,9 +153,9 @@ func invitationLetter(tag, to, link string, days int) letter {
 			fmt.Sprintf("Days that it is good for: %d. It works once.", days),
 		}, "Make an account", []string{"If you expect no invitation, there is nothing to do."}},
 		russian: {"Приглашение в домашний кинотеатр", []string{
-			"Вас приглашают в домашний кинотеатр. Откройте ссылку, чтобы создать учётную запись.",
+			"Вас приглашают в домашний кинотеатр. Откройте ссылку, чтобы создать аккаунт.",
 			fmt.Sprintf("Срок действия в днях: %d. Ссылка действует один раз.", days),
-		}, "Создать учётную запись", []string{"Если вы не ждёте приглашения, делать ничего не нужно."}},
+		}, "Создать аккаунт", []string{"Если вы не ждёте приглашения, делать ничего не нужно."}},
 	})
 }
 
