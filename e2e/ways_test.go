@@ -44,7 +44,7 @@ func newMailbox(t *testing.T) (mailbox, string) {
 	box := mailbox(make(chan string, 100))
 	server := smtp.NewServer(box)
 	server.ErrorLog = log.New(io.Discard, "", 0)
-	l, err := net.Listen("tcp", "127.0.0.1:0") //nolint:noctx // ends with the test
+	l, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
 	done := make(chan struct{})
 	go func() { defer close(done); _ = server.Serve(l) }()
