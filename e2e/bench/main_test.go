@@ -206,8 +206,8 @@ func cpuSeconds(pid int) float64 {
 	return (user + system) / 100
 }
 
-func seeded(t *testing.T) (*cinema.Instance, *cinema.Client, *cinema.Client) {
-	i := cinema.Start(t, cinema.Options{Demo: true})
+func seeded(t *testing.T, env ...string) (*cinema.Instance, *cinema.Client, *cinema.Client) {
+	i := cinema.Start(t, cinema.Options{Demo: true, Env: env})
 	admin := i.Admin(t)
 	began := time.Now()
 	cinema.Eventually(t, 10*time.Minute, func() error {

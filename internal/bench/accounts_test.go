@@ -106,6 +106,11 @@ func verifyTokens(t *testing.T) {
 	require.NoError(t, signer.SetKeys([]authn.SigningKey{{ID: "k1", Private: private, ActiveFrom: time.Now().Add(-time.Hour)}}))
 	revoked, err := authn.NewRevocations(busmemory.New(), func(context.Context) ([]authn.Revocation, error) { return nil, nil }, time.Now, quiet)
 	require.NoError(t, err)
+	listening, stop := context.WithCancel(ctx)
+	done := make(chan struct{})
+	go func() { defer close(done); _ = revoked.Run(listening) }()
+	t.Cleanup(func() { stop(); <-done })
+	require.Eventually(t, func() bool { return !revoked.Unsure() }, time.Minute, time.Millisecond)
 	const many = 4000
 	tokens := make([]string, many)
 	for i := range tokens {

@@ -219,6 +219,34 @@ func TestRejectedOperations(t *testing.T) {
 	assert.Equal(t, 2, r.Total)
 }
 
+// A disk that fills up has Elasticsearch close its indexes to writing. What is
+// read goes on, what is written fails as something that passes, and both are as
+// before when there is room again.
+func TestFullDisk(t *testing.T) {
+	address := realtest.Address(t, realtest.Elasticsearch)
+	name := prefix(t)
+	x := open(t, name)
+	defer func() { assert.NoError(t, x.Close()) }()
+	b := search.Batch{PutTitles: searchtest.Demo(t).PutTitles[:2]}
+	require.NoError(t, x.Apply(t.Context(), search.Batch{PutTitles: b.PutTitles[:1]}))
+	block := func(on string) {
+		for _, index := range indexes(t, address, name) {
+			call(t, http.MethodPut, address+"/"+index+"/_settings", `{"index.blocks.read_only_allow_delete":`+on+`}`)
+		}
+	}
+	block("true")
+	err := x.Apply(t.Context(), b)
+	require.Equal(t, fault.Unavailable, fault.KindOf(err), "%v", err)
+	r, err := x.Search(t.Context(), search.Query{First: 2})
+	require.NoError(t, err)
+	require.Equal(t, 1, r.Total)
+	block("null")
+	require.NoError(t, x.Apply(t.Context(), b))
+	r, err = x.Search(t.Context(), search.Query{First: 2})
+	require.NoError(t, err)
+	require.Equal(t, 2, r.Total)
+}
+
 // Who does not wait any longer is let go at once.
 func TestDeadline(t *testing.T) {
 	f := newFront(t)
