@@ -101,7 +101,7 @@ test('an admin makes a role, gives it, takes a right from it, and deletes an acc
   await test.step('all of it is in the log', async () => {
     await page.getByRole('link', { name: 'Audit log' }).click();
     const rows = page.getByRole('region', { name: 'Audit log' }).getByRole('row');
-    await expect(rows).toHaveCount(6);
+    await expect(rows.filter({ hasNotText: 'API key' })).toHaveCount(6); // other stories make keys
     await expect(rows.nth(1)).toContainText('Account deleted');
     await expect(rows.nth(1)).toContainText('a deleted account');
     await page.getByLabel('What was done').selectOption('role.update');

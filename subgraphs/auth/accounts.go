@@ -163,13 +163,7 @@ func (s *Accounts) EnsureUser(ctx context.Context, login, password, name string,
 	} else if !errors.Is(err, ErrNotFound) {
 		return nil, false, fmt.Errorf("auth: ensure user: %w", err)
 	}
-	if password, err = normalizePassword(password); err != nil {
-		return nil, false, err
-	}
-	if err := checkNewPassword(password, user.Login); err != nil {
-		return nil, false, err
-	}
-	hash, err := s.hasher.hash(ctx, password)
+	hash, err := s.newHash(ctx, password, user.Login)
 	if err != nil {
 		return nil, false, err
 	}

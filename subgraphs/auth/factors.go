@@ -340,11 +340,9 @@ func (s *Accounts) drop(ctx context.Context, c *authn.Claims, change func(f *Sto
 	if err := s.RequireFresh(c); err != nil {
 		return nil, err
 	}
-	u, _, err := s.store.Account(ctx, c.UserID)
-	if errors.Is(err, ErrNotFound) {
-		return nil, authn.ErrUnauthenticated
-	} else if err != nil {
-		return nil, fmt.Errorf("auth: factors: %w", err)
+	u, _, err := s.ownAccount(ctx, c)
+	if err != nil {
+		return nil, err
 	}
 	out := &FactorsChanged{User: &u}
 	return out, s.changeFactors(ctx, c.UserID, out, func(f *StoredFactors) (FactorChange, error) {
@@ -379,11 +377,9 @@ func (s *Accounts) MakeRecoveryCodes(ctx context.Context, c *authn.Claims) (*Fac
 	if err := s.RequireFresh(c); err != nil {
 		return nil, err
 	}
-	u, _, err := s.store.Account(ctx, c.UserID)
-	if errors.Is(err, ErrNotFound) {
-		return nil, authn.ErrUnauthenticated
-	} else if err != nil {
-		return nil, fmt.Errorf("auth: factors: %w", err)
+	u, _, err := s.ownAccount(ctx, c)
+	if err != nil {
+		return nil, err
 	}
 	out := &FactorsChanged{User: &u}
 	return out, s.changeFactors(ctx, c.UserID, out, func(f *StoredFactors) (todo FactorChange, err error) {

@@ -82,15 +82,24 @@ func (s *Accounts) confirmed(ctx context.Context, c *authn.Claims) (*SignedInSes
 
 var errWrongPassword = fault.New(fault.Invalid, "The present password is wrong.").At("input.password").WithReason("WRONG_PASSWORD")
 
+// ownAccount is the account of the claims, with the hash of its password.
+func (s *Accounts) ownAccount(ctx context.Context, c *authn.Claims) (User, string, error) {
+	u, hash, err := s.store.Account(ctx, c.UserID)
+	if errors.Is(err, ErrNotFound) {
+		return User{}, "", authn.ErrUnauthenticated
+	} else if err != nil {
+		return User{}, "", fmt.Errorf("auth: find the account: %w", err)
+	}
+	return u, hash, nil
+}
+
 // provePassword compares a password with that of the account of the claims,
 // and returns the account and the hash. It counts as a sign-in: whoever
 // borrowed a session guesses no faster here.
 func (s *Accounts) provePassword(ctx context.Context, c *authn.Claims, password string, from Client) (*User, string, error) {
-	u, hash, err := s.store.Account(ctx, c.UserID)
-	if errors.Is(err, ErrNotFound) {
-		return nil, "", authn.ErrUnauthenticated
-	} else if err != nil {
-		return nil, "", fmt.Errorf("auth: prove a password: %w", err)
+	u, hash, err := s.ownAccount(ctx, c)
+	if err != nil {
+		return nil, "", err
 	}
 	if err := s.spendSignIn(ctx, u.Login, c.UserID, from); err != nil {
 		return nil, "", err
@@ -112,13 +121,11 @@ func (s *Accounts) provePassword(ctx context.Context, c *authn.Claims, password 
 // proveOwner is provePassword where the account has one. Else there is nothing
 // to compare with, and the sign-in must be fresh.
 func (s *Accounts) proveOwner(ctx context.Context, c *authn.Claims, password string, from Client) (*User, string, error) {
-	u, hash, err := s.store.Account(ctx, c.UserID)
-	switch {
-	case errors.Is(err, ErrNotFound):
-		return nil, "", authn.ErrUnauthenticated
-	case err != nil:
-		return nil, "", fmt.Errorf("auth: prove the owner: %w", err)
-	case hash == "" && password == "":
+	u, hash, err := s.ownAccount(ctx, c)
+	if err != nil {
+		return nil, "", err
+	}
+	if hash == "" && password == "" {
 		return &u, "", s.RequireFresh(c)
 	}
 	return s.provePassword(ctx, c, password, from)

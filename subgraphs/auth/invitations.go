@@ -193,13 +193,7 @@ func (s *Accounts) AcceptInvitation(ctx context.Context, secret, login, password
 	if in.Email != nil && u.Login != *in.Email {
 		return nil, errInvitedEmail
 	}
-	if password, err = normalizePassword(password); err != nil {
-		return nil, err
-	}
-	if err := checkNewPassword(password, u.Login); err != nil {
-		return nil, err
-	}
-	fresh, err := s.hasher.hash(ctx, password)
+	fresh, err := s.newHash(ctx, password, u.Login)
 	if err != nil {
 		return nil, err
 	}

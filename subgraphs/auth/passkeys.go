@@ -250,11 +250,9 @@ func (s *Accounts) RenamePasskey(ctx context.Context, c *authn.Claims, id gid.ID
 	if err != nil {
 		return nil, err
 	}
-	u, _, err := s.store.Account(ctx, c.UserID)
-	if errors.Is(err, ErrNotFound) {
-		return nil, authn.ErrUnauthenticated
-	} else if err != nil {
-		return nil, fmt.Errorf("auth: passkey: %w", err)
+	u, _, err := s.ownAccount(ctx, c)
+	if err != nil {
+		return nil, err
 	}
 	out := &FactorsChanged{User: &u}
 	return out, s.changeFactors(ctx, c.UserID, out, func(f *StoredFactors) (FactorChange, error) {

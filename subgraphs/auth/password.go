@@ -80,6 +80,18 @@ func checkNewPassword(password, login string) error {
 	return nil
 }
 
+// newHash is what is kept of a password that an account may have.
+func (s *Accounts) newHash(ctx context.Context, password, login string) (string, error) {
+	password, err := normalizePassword(password)
+	if err != nil {
+		return "", err
+	}
+	if err := checkNewPassword(password, login); err != nil {
+		return "", err
+	}
+	return s.hasher.hash(ctx, password)
+}
+
 // hasher makes and compares argon2id hashes, a bounded number at once.
 type hasher struct {
 	random  io.Reader

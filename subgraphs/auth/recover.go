@@ -182,13 +182,7 @@ func (s *Accounts) ResetByLink(ctx context.Context, secret, password string, fro
 		return nil, err
 	}
 	// A password that will not do does not use the link up.
-	if password, err = normalizePassword(password); err != nil {
-		return nil, err
-	}
-	if err := checkNewPassword(password, u.Login); err != nil {
-		return nil, err
-	}
-	fresh, err := s.hasher.hash(ctx, password)
+	fresh, err := s.newHash(ctx, password, u.Login)
 	if err != nil {
 		return nil, err
 	}

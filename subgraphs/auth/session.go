@@ -71,15 +71,8 @@ func (s *Accounts) signUp(ctx context.Context, login, password, name string, loc
 		return nil, err
 	}
 	u.Demo = demo
-	password, err = normalizePassword(password)
-	if err != nil {
-		return nil, err
-	}
-	if err := checkNewPassword(password, u.Login); err != nil {
-		return nil, err
-	}
 	// Hashed before the login is looked at: a taken one takes the same time.
-	hash, err := s.hasher.hash(ctx, password)
+	hash, err := s.newHash(ctx, password, u.Login)
 	if err != nil {
 		return nil, err
 	}
