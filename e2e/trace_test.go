@@ -175,7 +175,12 @@ func tree(spans []span) string {
 // chain is the way from a span up to its root.
 func chain(spans []span, from span) (names []string) {
 	for {
-		names = append(names, from.String())
+		name := from.String()
+		// A batch of one topic is named after it, one of several is not.
+		if strings.HasPrefix(name, "cinema-collectors: process") {
+			name = "cinema-collectors: process"
+		}
+		names = append(names, name)
 		i := slices.IndexFunc(spans, func(s span) bool { return s.id == from.parent })
 		if i < 0 {
 			return names
@@ -231,7 +236,7 @@ func TestOneTraceFromTheRouterToClickHouse(t *testing.T) {
 	}
 	wanted := [][]string{{
 		"cinema-collectors: INSERT activity_event",
-		"cinema-collectors: process activity.playback.v1",
+		"cinema-collectors: process",
 		"cinema-telemetry: send activity.playback.v1",
 		"cinema-telemetry: mutation",
 		"cinema-router: POST telemetry",

@@ -40,7 +40,7 @@ const (
 	writeWait = 3 * time.Second
 	// healthEvery is after how long a silence serve asks for an answer; after
 	// as long again without one the connection is given up.
-	healthEvery = time.Second
+	healthEvery = 2 * time.Second
 	// The wait before a new connection doubles from the one to the other.
 	minBackoff = 100 * time.Millisecond
 	maxBackoff = 5 * time.Second
