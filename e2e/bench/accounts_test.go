@@ -197,6 +197,9 @@ func ends(t *testing.T, i *cinema.Instance, viewer *cinema.Client) {
 					s.closed <- time.Now()
 					return
 				}
+				if bytes.Contains(m, []byte(`"ping"`)) {
+					_ = wsjson.Write(context.Background(), conn, map[string]any{"type": "pong"})
+				}
 			}
 		}()
 		all = append(all, s)
