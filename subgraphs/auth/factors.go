@@ -335,17 +335,23 @@ func (s *Accounts) changeFactors(ctx context.Context, account uuid.UUID, out *Fa
 	return err
 }
 
-// drop takes factors away from the account of the claims.
-func (s *Accounts) drop(ctx context.Context, c *authn.Claims, change func(f *StoredFactors) (FactorChange, error)) (*FactorsChanged, error) {
-	if err := s.RequireFresh(c); err != nil {
-		return nil, err
-	}
+// changeOwn is changeFactors for the account of the claims; change may add to what
+// its owner is told.
+func (s *Accounts) changeOwn(ctx context.Context, c *authn.Claims, change func(f *StoredFactors, out *FactorsChanged) (FactorChange, error)) (*FactorsChanged, error) {
 	u, _, err := s.ownAccount(ctx, c)
 	if err != nil {
 		return nil, err
 	}
 	out := &FactorsChanged{User: &u}
-	return out, s.changeFactors(ctx, c.UserID, out, func(f *StoredFactors) (FactorChange, error) {
+	return out, s.changeFactors(ctx, c.UserID, out, func(f *StoredFactors) (FactorChange, error) { return change(f, out) })
+}
+
+// drop takes factors away from the account of the claims.
+func (s *Accounts) drop(ctx context.Context, c *authn.Claims, change func(f *StoredFactors) (FactorChange, error)) (*FactorsChanged, error) {
+	if err := s.RequireFresh(c); err != nil {
+		return nil, err
+	}
+	return s.changeOwn(ctx, c, func(f *StoredFactors, _ *FactorsChanged) (FactorChange, error) {
 		todo, err := change(f)
 		if err != nil {
 			return todo, err
@@ -377,12 +383,7 @@ func (s *Accounts) MakeRecoveryCodes(ctx context.Context, c *authn.Claims) (*Fac
 	if err := s.RequireFresh(c); err != nil {
 		return nil, err
 	}
-	u, _, err := s.ownAccount(ctx, c)
-	if err != nil {
-		return nil, err
-	}
-	out := &FactorsChanged{User: &u}
-	return out, s.changeFactors(ctx, c.UserID, out, func(f *StoredFactors) (todo FactorChange, err error) {
+	return s.changeOwn(ctx, c, func(f *StoredFactors, out *FactorsChanged) (todo FactorChange, err error) {
 		if !f.any() {
 			return todo, errNoFactor
 		}

@@ -250,12 +250,7 @@ func (s *Accounts) RenamePasskey(ctx context.Context, c *authn.Claims, id gid.ID
 	if err != nil {
 		return nil, err
 	}
-	u, _, err := s.ownAccount(ctx, c)
-	if err != nil {
-		return nil, err
-	}
-	out := &FactorsChanged{User: &u}
-	return out, s.changeFactors(ctx, c.UserID, out, func(f *StoredFactors) (FactorChange, error) {
+	return s.changeOwn(ctx, c, func(f *StoredFactors, _ *FactorsChanged) (FactorChange, error) {
 		if !f.hasPasskey(id) {
 			return FactorChange{}, errNoPasskey
 		}

@@ -14,19 +14,7 @@ import (
 
 // Account implements auth.FactorStore.
 func (s *Store) Account(ctx context.Context, id uuid.UUID) (auth.User, string, error) {
-	var u auth.User
-	var hash string
-	dest, finish := userDest(&u)
-	err := s.pool.QueryRow(ctx, `SELECT `+userColumns+`, coalesce(a.password_hash, '') FROM account a WHERE id = $1`, id).
-		Scan(append(dest, &hash)...)
-	if errors.Is(err, pgx.ErrNoRows) {
-		return auth.User{}, "", auth.ErrNotFound
-	}
-	if err != nil {
-		return auth.User{}, "", err
-	}
-	finish()
-	return u, hash, nil
+	return s.accountBy(ctx, `a.id`, id)
 }
 
 // Factors implements auth.FactorStore.

@@ -172,10 +172,16 @@ func (s *Store) CreateFirstAdmin(ctx context.Context, u auth.User, hash string, 
 
 // Password implements auth.Store.
 func (s *Store) Password(ctx context.Context, login string) (auth.User, string, error) {
+	return s.accountBy(ctx, known(login), login)
+}
+
+// accountBy finds the account whose column, an SQL expression over account a, has
+// a value, with the hash of its password.
+func (s *Store) accountBy(ctx context.Context, column string, value any) (auth.User, string, error) {
 	var u auth.User
 	var hash string
 	dest, finish := userDest(&u)
-	err := s.pool.QueryRow(ctx, `SELECT `+userColumns+`, coalesce(a.password_hash, '') FROM account a WHERE `+known(login)+` = $1`, login).
+	err := s.pool.QueryRow(ctx, `SELECT `+userColumns+`, coalesce(a.password_hash, '') FROM account a WHERE `+column+` = $1`, value).
 		Scan(append(dest, &hash)...)
 	if errors.Is(err, pgx.ErrNoRows) {
 		return auth.User{}, "", auth.ErrNotFound
