@@ -5,6 +5,7 @@ import { filter, map, merge, mergeMap, fromValue, pipe, share } from 'wonka';
 import { freshToken, renew, sessionStore } from '~/lib/session';
 import { standingExchange } from '~/lib/standing';
 import { makeCache } from './cache';
+import { newest } from './newest';
 import { clientHeaders, endpoint, hashOf, traceparent, unknownOperation } from './transport';
 
 /** Fills `$locale` where an operation declares it and the caller left it out. */
@@ -96,6 +97,7 @@ export interface Api {
 export function makeApi(locale: string): Api {
   // The first subscription brings its code and opens the connection; most pages need neither.
   let socket: Promise<Socket> | undefined;
+  const { exchange: newestExchange, watch } = newest();
   const client = new Client({
     url: endpoint,
     preferGetMethod: false,
@@ -104,6 +106,7 @@ export function makeApi(locale: string): Api {
       localeExchange(locale),
       makeCache(),
       standingExchange,
+      newestExchange,
       authExchange(async (utils) => ({
         addAuthToOperation(operation) {
           const now = sessionStore.get();
@@ -150,6 +153,7 @@ export function makeApi(locale: string): Api {
       }),
     ],
   });
+  watch(client);
   return {
     client,
     close() {

@@ -1,6 +1,7 @@
 import type { TypedDocumentNode } from '@graphql-typed-document-node/core';
 import { stringifyDocument } from '@urql/core';
 import { hexOf } from '~/lib/uuid7';
+import { changed } from './newest';
 
 /** The closed list of what can go wrong, as the server names it, and NETWORK for no answer at all. */
 export type FaultCode =
@@ -111,6 +112,8 @@ export async function execute<Data, Variables>(
     if (hash && unknownOperation(answer.errors)) answer = await send(true);
   } catch (error) {
     throw new Fault('NETWORK', error instanceof Error ? error.message : String(error));
+  } finally {
+    if (document.definitions.some((d) => d.kind === 'OperationDefinition' && d.operation === 'mutation')) changed();
   }
   if (answer.errors?.[0]) throw faultOf(answer.errors[0]);
   if (!answer.data) throw new Fault('INTERNAL', 'empty answer');
