@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"log/slog"
+	"math/rand/v2"
 	"net/http"
 	"strconv"
 	"strings"
@@ -17,6 +18,7 @@ import (
 	"github.com/wundergraph/graphql-go-tools/v2/pkg/engine/resolve"
 	"go.opentelemetry.io/otel/trace"
 
+	"github.com/netflixathome/cinema/internal/fault"
 	"github.com/netflixathome/cinema/internal/tracing"
 )
 
@@ -59,8 +61,19 @@ type ready struct {
 }
 
 // prepare takes a request to where it can be executed: persisted document,
-// limits, validation, variables, plan, authorisation.
+// limits, validation, variables, plan, authorisation. Callers who are not signed
+// in take turns.
 func (rt *Router) prepare(ctx context.Context, r *request) (*ready, *requestError) {
+	if r.caller.principal == nil {
+		if rejected := take(ctx, rt.strangers, rt.limits.QueueTimeout); rejected != nil {
+			return nil, rejected
+		}
+		defer func() { <-rt.strangers }()
+	}
+	return rt.prepareNow(ctx, r)
+}
+
+func (rt *Router) prepareNow(ctx context.Context, r *request) (*ready, *requestError) {
 	text, persisted, rejected := rt.document(r)
 	if rejected != nil {
 		return nil, rejected
@@ -142,7 +155,7 @@ func (rt *Router) resolveContext(ctx context.Context, r *request, p *ready) (*re
 	if rc.Variables, err = astjson.ParseBytes(vars); err != nil {
 		return nil, nil, err
 	}
-	rc.Request = resolve.Request{ID: p.id, Header: http.Header{}}
+	rc.Request = resolve.Request{ID: memoryOf(p), Header: http.Header{}}
 	rc.SubgraphHeadersBuilder = newHeaders(r.header, r.caller, rt.cookies, r.cookies)
 	// Both deduplications let a follower fail with its leader, and a client that
 	// leaves is no reason to fail another.
@@ -150,6 +163,17 @@ func (rt *Router) resolveContext(ctx context.Context, r *request, p *ready) (*re
 	rc.ExecutionOptions.DisableInboundRequestDeduplication = true
 	rc.SetPreFetchFieldAuthorizer(p.authorizer)
 	return rc, ex, nil
+}
+
+// memoryOf groups operations by the memory that they take. The engine learns it
+// from the last ones with this number, sets a megabyte aside for a number that it
+// has not seen, and forgets none: so there must be few. Mutations, which are
+// often the first of their kind, share one.
+func memoryOf(p *ready) uint64 {
+	if p.kind == gqlast.Mutation {
+		return 0
+	}
+	return 1 + p.id%255
 }
 
 // keptLength is the longest answer whose length is a hint for the next.
@@ -200,26 +224,35 @@ func (rt *Router) execute(ctx context.Context, r *request, p *ready) (result, *r
 
 // enter waits for a place among the operations in work.
 func (rt *Router) enter(ctx context.Context) *requestError {
-	select {
-	case rt.slots <- struct{}{}:
-	default:
-		t := time.NewTimer(rt.limits.QueueTimeout)
-		defer t.Stop()
-		select {
-		case rt.slots <- struct{}{}:
-		case <-t.C:
-			e := refuse(http.StatusServiceUnavailable, codeUnavailable, msgBusy)
-			e.retryAfter = time.Second
-			return e
-		case <-ctx.Done():
-			return refuse(http.StatusServiceUnavailable, codeUnavailable, msgTimeout)
-		}
+	if rejected := take(ctx, rt.slots, rt.limits.QueueTimeout); rejected != nil {
+		return rejected
 	}
 	if !rt.begin() {
 		<-rt.slots
 		return refuse(http.StatusServiceUnavailable, codeUnavailable, msgShutdown)
 	}
 	return nil
+}
+
+// take waits for a place, which the caller gives back by receiving from places.
+func take(ctx context.Context, places chan struct{}, wait time.Duration) *requestError {
+	select {
+	case places <- struct{}{}:
+		return nil
+	default:
+	}
+	t := time.NewTimer(wait)
+	defer t.Stop()
+	select {
+	case places <- struct{}{}:
+		return nil
+	case <-t.C:
+		e := refuse(http.StatusServiceUnavailable, codeUnavailable, msgBusy)
+		e.retryAfter = time.Second
+		return e
+	case <-ctx.Done():
+		return refuse(http.StatusServiceUnavailable, codeUnavailable, msgTimeout)
+	}
 }
 
 func (rt *Router) leave() {
@@ -398,4 +431,27 @@ func subjectOf(c *caller) string {
 
 func seconds(d time.Duration) string {
 	return strconv.Itoa(int((d + time.Second - 1) / time.Second))
+}
+
+// maxHeld answers are kept back at once, of some 30 kB each.
+const maxHeld = 2048
+
+// hold keeps back for a while what tells a stranger that too many sign in at
+// once. A person loses nothing; a flood, whose clients try again as soon as they
+// are answered, comes less often, and not in step.
+func (rt *Router) hold(ctx context.Context, r *request, res result) {
+	if r.caller.principal != nil || len(res.errors) == 0 || res.errors[0].Extensions.Reason != fault.Busy {
+		return
+	}
+	defer rt.held.Add(-1)
+	if rt.held.Add(1) > maxHeld {
+		return
+	}
+	t := time.NewTimer(rt.limits.Hold/2 + rand.N(rt.limits.Hold))
+	defer t.Stop()
+	select {
+	case <-t.C:
+	case <-ctx.Done():
+	case <-rt.leaving:
+	}
 }

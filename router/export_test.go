@@ -1,21 +1,5 @@
 package router
 
-import "strings"
-
-// PlansOf counts the kept plans of operations by name.
-func PlansOf(rt *Router, name string) int {
-	c := rt.ops.plans
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	n := 0
-	for e := c.order.Front(); e != nil; e = e.Next() {
-		if p, ok := e.Value.(*entry[*prepared]); ok && strings.EqualFold(p.value.name, name) {
-			n++
-		}
-	}
-	return n
-}
-
 // KeptPlans counts all kept plans.
 func KeptPlans(rt *Router) int { return rt.Plans() }
 
@@ -33,4 +17,11 @@ func CheckDocument(text string) error {
 		return rejected
 	}
 	return nil
+}
+
+// FillStrangers takes all places of callers who are not signed in.
+func FillStrangers(rt *Router) {
+	for range cap(rt.strangers) {
+		rt.strangers <- struct{}{}
+	}
 }

@@ -68,6 +68,12 @@ func (m *metrics) SubscriptionsChanged(d int) { m.mu.Lock(); m.subscriptions += 
 func (m *metrics) ConnectionsChanged(d int)   { m.mu.Lock(); m.connections += d; m.mu.Unlock() }
 
 // last is the newest finished operation; the answer may arrive before it is told.
+func (m *metrics) count() int {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return len(m.ops)
+}
+
 func (m *metrics) last() router.Operation {
 	deadline := time.Now().Add(5 * time.Second)
 	for {

@@ -78,8 +78,9 @@ func (rt *Router) serveGraphQL(w http.ResponseWriter, r *http.Request) {
 		rt.done(r.Context(), req, p, start, rejected.errors)
 		return
 	}
-	writeResult(w, media, res)
 	rt.done(r.Context(), req, p, start, res.errors)
+	rt.hold(r.Context(), req, res)
+	writeResult(w, media, res)
 }
 
 // admit reads a request and lets it in, or says why not.

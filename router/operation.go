@@ -4,11 +4,11 @@ import (
 	"bytes"
 	"context"
 	"crypto/sha256"
+	"encoding/binary"
 	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"hash/fnv"
 	"runtime/debug"
 	"strconv"
 	"strings"
@@ -28,8 +28,10 @@ import (
 // operation is a document's operation, checked and ready to be planned. It is
 // shared by all requests that name it and never changed.
 type operation struct {
+	// key is the hash of text: documents that differ in literals and layout
+	// alone have one plan.
 	key       string
-	id        uint64
+	id        uint64 // the key's first bytes
 	name      string
 	kind      gqlast.Operation
 	persisted bool
@@ -65,6 +67,11 @@ type literal struct {
 // prepared is an operation with its plan.
 type prepared struct {
 	*operation
+	*planned
+}
+
+// planned is what operations of one text share.
+type planned struct {
 	plan plan.Plan
 	// needs are the fields with a rule that the operation asks for.
 	needs []coordinate
@@ -83,7 +90,7 @@ type operations struct {
 	noSchema  bool
 
 	docs  *cache[*operation]
-	plans *cache[*prepared]
+	plans *cache[*planned]
 	// planning bounds how many plans are made at once.
 	planning chan struct{}
 }
@@ -92,7 +99,7 @@ func newOperations(g *supergraph, o *Options, l Limits) (*operations, error) {
 	const making = 256 // new documents in the making: more are turned away
 	ops := &operations{
 		graph: g, limits: l, persisted: o.Persisted, noSchema: o.NoIntrospection,
-		docs: newCache[*operation](l.Plans, making), plans: newCache[*prepared](l.Plans, making),
+		docs: newCache[*operation](l.Plans, making), plans: newCache[*planned](l.Plans, making),
 		planning: make(chan struct{}, planners()),
 	}
 	for hash, text := range o.Persisted {
@@ -121,10 +128,6 @@ func (ops *operations) find(ctx context.Context, text, name string, persisted bo
 		if rejected != nil {
 			return nil, rejected
 		}
-		op.key = key
-		h := fnv.New64a()
-		_, _ = h.Write([]byte(key))
-		op.id = h.Sum64()
 		return op, nil
 	})
 	return op, asRequestError(err)
@@ -186,6 +189,8 @@ func (ops *operations) check(text, name string, persisted bool) (*operation, *re
 		return nil, x.rejected
 	}
 	op.text = x.document()
+	sum := sha256.Sum256([]byte(op.text))
+	op.key, op.id = hex.EncodeToString(sum[:]), binary.BigEndian.Uint64(sum[:])
 	return op, nil
 }
 
@@ -422,11 +427,11 @@ func (ops *operations) plan(ctx context.Context, op *operation, values map[strin
 		shape[name] = b
 		key += "/" + strconv.FormatBool(b)
 	}
-	p, hit, err := ops.plans.get(ctx, key, func() (*prepared, error) { return ops.makePlan(op, shape) })
-	return p, hit, asRequestError(err)
+	p, hit, err := ops.plans.get(ctx, key, func() (*planned, error) { return ops.makePlan(op, shape) })
+	return &prepared{operation: op, planned: p}, hit, asRequestError(err)
 }
 
-func (ops *operations) makePlan(op *operation, shape map[string]any) (p *prepared, err error) {
+func (ops *operations) makePlan(op *operation, shape map[string]any) (p *planned, err error) {
 	ops.planning <- struct{}{}
 	defer func() {
 		<-ops.planning
@@ -467,8 +472,8 @@ func (ops *operations) makePlan(op *operation, shape map[string]any) (p *prepare
 		restoreNames(data)
 	}
 	ops.nameEntityFields(responseOf(made).Fetches)
-	p = &prepared{operation: op, plan: made}
-	ops.readRules(p)
+	p = &planned{plan: made}
+	ops.readRules(op, p)
 	return p, nil
 }
 
@@ -503,7 +508,7 @@ func (ops *operations) nameEntityFields(node *resolve.FetchTreeNode) {
 }
 
 // readRules notes which rules an operation meets.
-func (ops *operations) readRules(p *prepared) {
+func (ops *operations) readRules(op *operation, p *planned) {
 	seen := map[coordinate]bool{}
 	note := func(at coordinate) {
 		if _, ruled := ops.graph.rules[at]; ruled && !seen[at] {
@@ -511,9 +516,9 @@ func (ops *operations) readRules(p *prepared) {
 			p.needs = append(p.needs, at)
 		}
 	}
-	root := ops.graph.rootNames[p.kind]
-	p.publicRoot = p.kind == gqlast.Mutation
-	for _, r := range p.roots {
+	root := ops.graph.rootNames[op.kind]
+	p.publicRoot = op.kind == gqlast.Mutation
+	for _, r := range op.roots {
 		at := coordinate{root, r.field}
 		note(at)
 		if _, ruled := ops.graph.rules[at]; ruled {

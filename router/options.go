@@ -99,6 +99,9 @@ type Limits struct {
 	Concurrency int
 	// QueueTimeout bounds the wait for a place: default 2 s.
 	QueueTimeout time.Duration
+	// Hold is for how long a stranger's answer is kept back that says that too
+	// many sign in at once, give or take a half: default 2 s.
+	Hold time.Duration
 	// SubgraphBytes bounds one answer of a subgraph: default 16 MiB.
 	SubgraphBytes int64
 	// Connections bounds open WebSocket connections and SSE streams together:
@@ -212,6 +215,7 @@ func (l Limits) withDefaults() Limits {
 	dur(&l.RequestTimeout, 30*time.Second)
 	def(&l.Concurrency, 512)
 	dur(&l.QueueTimeout, 2*time.Second)
+	dur(&l.Hold, 2*time.Second)
 	def64(&l.SubgraphBytes, 16<<20)
 	def(&l.Connections, 20_000)
 	def(&l.ConnectionsPerClient, 256)

@@ -8,7 +8,9 @@ import (
 	"log/slog"
 	"net/http"
 	"net/url"
+	"runtime"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/wundergraph/graphql-go-tools/v2/pkg/engine/plan"
@@ -28,13 +30,19 @@ type Router struct {
 	handler  http.Handler
 
 	// slots bound the queries and mutations in work.
-	slots   chan struct{}
+	slots chan struct{}
+	// strangers bound the preparation of operations from callers who are not
+	// signed in: however many come at once, who is signed in has time left.
+	strangers chan struct{}
+	// held counts the answers that are kept back.
+	held    atomic.Int32
 	streams *streams
 	// stop ends the engine with all its subscriptions.
 	stop context.CancelFunc
 	// gate keeps work from beginning once Shutdown waits for it to end.
 	gate     sync.RWMutex
 	draining bool
+	leaving  chan struct{} // closed once draining
 	working  sync.WaitGroup
 }
 
@@ -44,7 +52,8 @@ func New(o Options) (*Router, error) {
 	if err := o.validate(); err != nil {
 		return nil, err
 	}
-	rt := &Router{options: o, limits: o.Limits.withDefaults(), log: o.Logger, metrics: o.Metrics, cookies: map[string]bool{}}
+	rt := &Router{options: o, limits: o.Limits.withDefaults(), log: o.Logger, metrics: o.Metrics, cookies: map[string]bool{},
+		leaving: make(chan struct{})}
 	if rt.metrics == nil {
 		rt.metrics = noMetrics{}
 	}
@@ -84,6 +93,7 @@ func New(o Options) (*Router, error) {
 		return nil, err
 	}
 	rt.slots = make(chan struct{}, rt.limits.Concurrency)
+	rt.strangers = make(chan struct{}, runtime.GOMAXPROCS(0))
 	rt.streams = newStreams(rt.limits.Connections, rt.limits.ConnectionsPerClient)
 	rt.resolver = resolve.New(ctx, resolve.ResolverOptions{
 		// The engine's own limit waits without end and knows no context; ours
@@ -166,6 +176,9 @@ func (rt *Router) EndStreams() { rt.streams.closeAll(endShutdown) }
 // waits for what is in work until ctx ends.
 func (rt *Router) Shutdown(ctx context.Context) error {
 	rt.gate.Lock()
+	if !rt.draining {
+		close(rt.leaving)
+	}
 	rt.draining = true
 	rt.gate.Unlock()
 	rt.EndStreams()

@@ -38,6 +38,9 @@ var codes = [...]string{
 	Unavailable:     "UNAVAILABLE",
 }
 
+// Busy is the Reason of an Unavailable that passes when fewer ask for the same.
+const Busy = "BUSY"
+
 // Code is the kind's name in extensions.code.
 func (k Kind) Code() string {
 	if int(k) < len(codes) {
