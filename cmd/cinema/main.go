@@ -12,6 +12,7 @@ import (
 	"syscall"
 
 	"github.com/netflixathome/cinema/internal/app"
+	"github.com/netflixathome/cinema/internal/hashing"
 )
 
 // version is set by the build.
@@ -36,6 +37,14 @@ Flags, each over its variable:
 `
 
 func main() {
+	if len(os.Args) == 2 && os.Args[1] == hashing.Command {
+		// Before anything is read or made: it starts while somebody signs in.
+		if err := hashing.Serve(os.Stdin, os.Stdout); err != nil {
+			fmt.Fprintln(os.Stderr, "cinema:", err)
+			os.Exit(1)
+		}
+		return
+	}
 	flags := map[string]string{}
 	fs := flag.NewFlagSet("cinema", flag.ContinueOnError)
 	for name, s := range map[string][2]string{

@@ -32,9 +32,9 @@ func TestAccounts(t *testing.T) {
 	for k := range people {
 		people[k] = person(t, i, k)
 	}
-	newTokens(t, i, people)
-	flood(t, i, people[:10])
-	ends(t, i, viewer)
+	t.Run("tokens", func(t *testing.T) { newTokens(t, i, people) })
+	t.Run("flood", func(t *testing.T) { flood(t, i, people[:10]) })
+	t.Run("ends", func(t *testing.T) { ends(t, i, viewer) })
 }
 
 // newTokens has the router check a token for the first time with each request.

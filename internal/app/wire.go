@@ -78,8 +78,13 @@ func (a *app) wireAuth(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	hashes, err := a.wireHashing()
+	if err != nil {
+		return err
+	}
 	a.auth, err = auth.New(auth.Deps{
-		Store: store, Bus: a.bus, Limiter: a.limiter, Activity: a.activity, Logger: log, Secret: key,
+		Argon2: hashes.IDKey,
+		Store:  store, Bus: a.bus, Limiter: a.limiter, Activity: a.activity, Logger: log, Secret: key,
 		KeepSignIns: time.Duration(a.cfg.Auth.KeepSignIns) * 24 * time.Hour,
 		KeyAge:      time.Duration(a.cfg.Auth.KeyDays) * 24 * time.Hour,
 		PublicURL:   a.cfg.PublicURL(), AdminFactor: a.cfg.Auth.AdminFactor, Providers: a.cfg.signInProviders(),

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"runtime"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -36,12 +37,18 @@ var current = params{memory: 19 << 10, time: 2, threads: 1}
 const (
 	saltLen = 16
 	hashLen = 32
-	// atOnce hashes may run at once, of 19 MiB each, and maxWaiting may wait
-	// for their turn: about a second's worth on two cores.
-	atOnce     = 2
+	// maxWaiting hashes may wait for their turn, up to maxWait: some two
+	// seconds' worth on two cores.
 	maxWaiting = 64
 	maxWait    = 5 * time.Second
 )
+
+// atOnce hashes may run at once, of 19 MiB each: the other cores are for those
+// who are signed in.
+func atOnce() int { return max(1, runtime.GOMAXPROCS(0)/2) }
+
+// KeyFunc is argon2.IDKey, or the same computed elsewhere.
+type KeyFunc func(password, salt []byte, time, memory uint32, threads uint8, length uint32) []byte
 
 var (
 	errShort  = fault.New(fault.Invalid, "A password is %d characters or more.", minPassword).At("input.password").WithReason("PASSWORD_SHORT")
@@ -49,7 +56,7 @@ var (
 	errText   = fault.New(fault.Invalid, "The password is not text.").At("input.password").WithReason("PASSWORD_INVALID")
 	errCommon = fault.New(fault.Invalid, "This password is among the first that anyone would try. Choose another, such as a few unrelated words.").At("input.password").WithReason("PASSWORD_COMMON")
 	errSame   = fault.New(fault.Invalid, "The password must not be the login.").At("input.password").WithReason("PASSWORD_IS_LOGIN")
-	errBusy   = fault.New(fault.Unavailable, "Too many people are signing in at the moment. Try again in a few seconds.").WithReason("BUSY")
+	errBusy   = fault.New(fault.Unavailable, "Too many people are signing in at the moment. Try again in a few seconds.").WithReason(fault.Busy).Because(&Throttled{RetryAfter: 3 * time.Second})
 )
 
 // normalizePassword returns the form that is hashed: NFC, so that one
@@ -95,14 +102,15 @@ func (s *Accounts) newHash(ctx context.Context, password, login string) (string,
 // hasher makes and compares argon2id hashes, a bounded number at once.
 type hasher struct {
 	random  io.Reader
+	key     KeyFunc
 	turns   chan struct{}
 	waiting atomic.Int32
 	// dummy is compared with when there is no account, to take the same time.
 	dummy string
 }
 
-func newHasher(random io.Reader) (*hasher, error) {
-	h := &hasher{random: random, turns: make(chan struct{}, atOnce)}
+func newHasher(random io.Reader, key KeyFunc) (*hasher, error) {
+	h := &hasher{random: random, key: key, turns: make(chan struct{}, atOnce())}
 	salt := make([]byte, saltLen)
 	sum := make([]byte, hashLen)
 	for _, b := range [][]byte{salt, sum} {
@@ -150,7 +158,7 @@ func (h *hasher) hash(ctx context.Context, password string) (string, error) {
 		return "", err
 	}
 	defer h.leave()
-	return encode(current, salt, argon2.IDKey([]byte(password), salt, current.time, current.memory, current.threads, hashLen)), nil
+	return encode(current, salt, h.key([]byte(password), salt, current.time, current.memory, current.threads, hashLen)), nil
 }
 
 // verify compares a normalised password with a PHC string. An empty one
@@ -169,7 +177,7 @@ func (h *hasher) verify(ctx context.Context, password, phc string) (ok, stale bo
 		return false, false, err
 	}
 	defer h.leave()
-	got := argon2.IDKey([]byte(password), salt, p.time, p.memory, p.threads, uint32(len(want)))
+	got := h.key([]byte(password), salt, p.time, p.memory, p.threads, uint32(len(want)))
 	ok = subtle.ConstantTimeCompare(got, want) == 1 && !none
 	return ok, p != current, nil
 }

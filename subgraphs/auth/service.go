@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/google/uuid"
+	"golang.org/x/crypto/argon2"
 
 	"github.com/netflixathome/cinema/internal/authn"
 	"github.com/netflixathome/cinema/internal/bus"
@@ -264,6 +265,8 @@ type Deps struct {
 	KeepSignIns time.Duration
 	// KeyAge is after how long a signing key gets a successor; 30 days if zero.
 	KeyAge time.Duration
+	// Argon2 computes hashes; argon2.IDKey if nil.
+	Argon2 KeyFunc
 	// Now and Random; the system's if nil.
 	Now    func() time.Time
 	Random io.Reader
@@ -324,6 +327,9 @@ func New(d Deps) (*Accounts, error) {
 	if d.Now == nil {
 		d.Now = time.Now
 	}
+	if d.Argon2 == nil {
+		d.Argon2 = argon2.IDKey
+	}
 	if d.Random == nil {
 		d.Random = rand.Reader
 	}
@@ -349,7 +355,7 @@ func New(d Deps) (*Accounts, error) {
 	if s.providers, err = newProviders(d.Providers); err != nil {
 		return nil, err
 	}
-	if s.hasher, err = newHasher(d.Random); err != nil {
+	if s.hasher, err = newHasher(d.Random, d.Argon2); err != nil {
 		return nil, err
 	}
 	if s.signer, err = authn.NewSigner(s.now); err != nil {

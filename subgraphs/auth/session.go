@@ -34,7 +34,7 @@ type SignedInSession struct {
 	Profile *Profile
 }
 
-// Throttled is the cause of a fault of kind RateLimited.
+// Throttled is the cause of a fault that passes: RateLimited, or too many at once.
 type Throttled struct{ RetryAfter time.Duration }
 
 func (t *Throttled) Error() string { return "retry after " + t.RetryAfter.String() }

@@ -124,7 +124,7 @@ func byCookie(ctx context.Context) (*exchange, error) {
 	return e, nil
 }
 
-// retryAfter adds the header of that name for a fault of kind RateLimited.
+// retryAfter adds the header of that name for a fault that says when to come back.
 func retryAfter(ctx context.Context, err error) error {
 	var t *auth.Throttled
 	if e := exchangeOf(ctx); e != nil && errors.As(err, &t) {
