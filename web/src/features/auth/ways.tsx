@@ -1,6 +1,6 @@
 import { Trans, useLingui } from '@lingui/react/macro';
 import { Link, useNavigate } from '@tanstack/react-router';
-import { useEffect, useRef, useState, type FormEvent, type ReactNode } from 'react';
+import { Fragment, useEffect, useRef, useState, type FormEvent, type ReactNode } from 'react';
 import { toFault } from '~/lib/faults';
 import { usePageTitle } from '~/lib/page';
 import { Button } from '~/ui/button';
@@ -29,6 +29,17 @@ const Alert = ({ children }: { children?: ReactNode }) => (
 
 /** The pages by their addresses, which the server's letters hold too (subgraphs/auth/links.go). */
 export function Way({ name, otherwise }: { name: string; otherwise: ReactNode }) {
+  // Another link opened in the same tab changes the fragment alone: the page begins anew with it.
+  const [link, setLink] = useState(0);
+  useEffect(() => {
+    const followed = () => location.hash.length > 1 && setLink((n) => n + 1);
+    window.addEventListener('hashchange', followed);
+    return () => window.removeEventListener('hashchange', followed);
+  }, []);
+  return <Fragment key={link}>{page(name, otherwise)}</Fragment>;
+}
+
+function page(name: string, otherwise: ReactNode) {
   switch (name) {
     case 'forgot':
       return <Forgot />;
