@@ -54,7 +54,7 @@ export function Email() {
         <Trans>E-mail</Trans>
       </h3>
       {data ? (
-        <p className="text-sm break-all text-text-2">{data.me.email ?? <Trans>None. Without it, only an administrator can help when the password is forgotten.</Trans>}</p>
+        <p className="text-sm break-words text-text-2">{data.me.email ?? <Trans>None. Without it, only an administrator can help when the password is forgotten.</Trans>}</p>
       ) : (
         <Skeleton className="h-5 w-60" />
       )}
