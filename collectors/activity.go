@@ -1,6 +1,7 @@
 package collectors
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -9,6 +10,8 @@ import (
 	"sync"
 	"time"
 
+	"github.com/ClickHouse/ch-go/proto"
+	"github.com/ClickHouse/clickhouse-go/v2/lib/column"
 	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
 	"github.com/google/uuid"
 
@@ -251,7 +254,7 @@ const columns = `INSERT INTO activity_event (
 // of appending row by row.
 func (a *Activity) insert(ctx context.Context, rows []row) error {
 	err := a.db.Insert(ctx, columns, func(b driver.Batch) error {
-		f := filler{b: b, rows: rows}
+		f := filler{b: b, columns: b.Columns(), rows: rows}
 		fill(&f, func(e *events.Event) uuid.UUID { return e.ID })
 		fill(&f, func(e *events.Event) uuid.UUID { return e.SessionID })
 		fill(&f, func(e *events.Event) uuid.UUID { return e.UserID })
@@ -263,19 +266,19 @@ func (a *Activity) insert(ctx context.Context, rows []row) error {
 		fill(&f, func(e *events.Event) time.Time { return e.At })
 		fill(&f, func(e *events.Event) time.Time { return e.ClientAt })
 		fill(&f, func(e *events.Event) time.Time { return e.ReceivedAt })
-		fill(&f, func(e *events.Event) string { return string(e.Name) })
-		fill(&f, func(e *events.Event) string { return kindText(e.Playable) })
-		fill(&f, func(e *events.Event) string { return kindText(e.Title) })
-		fill(&f, func(e *events.Event) string { return e.Device.Kind })
-		fill(&f, func(e *events.Event) string { return e.Device.System })
-		fill(&f, func(e *events.Event) string { return e.Device.Browser })
-		fill(&f, func(e *events.Event) string { return e.Locale })
-		fill(&f, func(e *events.Event) string { return e.Rendition })
-		fill(&f, func(e *events.Event) string { return e.Subtitle })
-		fill(&f, func(e *events.Event) string { return e.Reason })
-		fill(&f, func(e *events.Event) string { return e.Code })
+		words(&f, func(e *events.Event) string { return string(e.Name) })
+		words(&f, func(e *events.Event) string { return kindText(e.Playable) })
+		words(&f, func(e *events.Event) string { return kindText(e.Title) })
+		words(&f, func(e *events.Event) string { return e.Device.Kind })
+		words(&f, func(e *events.Event) string { return e.Device.System })
+		words(&f, func(e *events.Event) string { return e.Device.Browser })
+		words(&f, func(e *events.Event) string { return e.Locale })
+		words(&f, func(e *events.Event) string { return e.Rendition })
+		words(&f, func(e *events.Event) string { return e.Subtitle })
+		words(&f, func(e *events.Event) string { return e.Reason })
+		words(&f, func(e *events.Event) string { return e.Code })
 		fill(&f, func(e *events.Event) string { return e.Page })
-		fill(&f, func(e *events.Event) string { return e.Origin })
+		words(&f, func(e *events.Event) string { return e.Origin })
 		fill(&f, func(e *events.Event) string { return e.Query })
 		fill(&f, func(e *events.Event) string { return e.Filters })
 		fill(&f, func(e *events.Event) bool { return e.Demo })
@@ -312,10 +315,17 @@ func kindText(id gid.ID) string { return string(id.Kind) }
 
 // filler appends columns in turn; the first error stays.
 type filler struct {
-	b    driver.Batch
-	rows []row
-	n    int
-	err  error
+	b       driver.Batch
+	columns []column.Interface
+	rows    []row
+	n       int
+	err     error
+
+	// What words uses again for each column.
+	numbers []uint32
+	buffer  []byte
+	source  bytes.Reader
+	reader  *proto.Reader
 }
 
 func fill[T any](f *filler, get func(*events.Event) T) {

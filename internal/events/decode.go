@@ -29,18 +29,28 @@ func (d *decoder) str() ([]byte, bool) {
 	if !d.take('"') {
 		return nil, false
 	}
-	for j := d.i; j < len(d.b); j++ {
-		switch c := d.b[j]; {
-		case c == '"':
-			s := d.b[d.i:j]
-			d.i = j + 1
-			return s, true
-		case c == '\\', c < 0x20, c >= 0x80:
+	rest := d.b[d.i:]
+	for j, c := range rest {
+		if plain[c] {
+			continue
+		}
+		if c != '"' {
 			return nil, false
 		}
+		d.i += j + 1
+		return rest[:j], true
 	}
 	return nil, false
 }
+
+// plain are the bytes that stand in a text for themselves: ASCII without quotes,
+// escapes and control characters.
+var plain = func() (p [256]bool) {
+	for c := 0x20; c < 0x80; c++ {
+		p[c] = c != '"' && c != '\\'
+	}
+	return p
+}()
 
 func (d *decoder) number() ([]byte, bool) {
 	j := d.i
@@ -98,6 +108,27 @@ func (d *decoder) text(p *string) bool {
 	}
 	return ok
 }
+
+// word reads a text that is mostly one of a few, which then takes no memory.
+func (d *decoder) word(p *string, of map[string]string) bool {
+	s, ok := d.str()
+	if !ok {
+		return false
+	}
+	known := false
+	if *p, known = of[string(s)]; !known {
+		*p = string(s)
+	}
+	return true
+}
+
+var names = func() map[string]string {
+	m := map[string]string{}
+	for _, n := range Names() {
+		m[string(n)] = string(n)
+	}
+	return m
+}()
 
 func (d *decoder) uuid(p *uuid.UUID) bool {
 	s, ok := d.str()
@@ -176,7 +207,7 @@ func (d *decoder) field(e *Event, name []byte) (uint, bool) {
 	case "id":
 		return 1, d.uuid(&e.ID)
 	case "name":
-		return 2, d.text((*string)(&e.Name))
+		return 2, d.word((*string)(&e.Name), names)
 	case "at":
 		return 3, d.time(&e.At)
 	case "clientAt":

@@ -40,11 +40,16 @@ const (
 	Invitation     Kind = "invitation"
 )
 
-var kinds = map[Kind]bool{
-	User: true, Profile: true, Session: true, Passkey: true, Identity: true, Film: true, Series: true, Season: true,
-	Episode: true, Person: true, Genre: true, Asset: true, MediaJob: true, ViewingSession: true, Audit: true, APIKey: true,
-	Invitation: true,
-}
+var kinds = func() map[string]Kind {
+	m := map[string]Kind{}
+	for _, k := range []Kind{
+		User, Profile, Session, Passkey, Identity, Film, Series, Season, Episode, Person, Genre, Asset, MediaJob,
+		ViewingSession, Audit, APIKey, Invitation,
+	} {
+		m[string(k)] = k
+	}
+	return m
+}()
 
 // ID is a global identifier. It is comparable; the zero ID names nothing.
 type ID struct {
@@ -108,8 +113,9 @@ func (id ID) String() string {
 
 // Parse reads a TypeID of a known kind; any other text is ErrMalformed.
 func Parse(s string) (ID, error) {
-	kind, suffix, ok := strings.Cut(s, "_")
-	if !ok || !kinds[Kind(kind)] || len(suffix) != 26 || suffix[0] > '7' {
+	prefix, suffix, ok := strings.Cut(s, "_")
+	kind, known := kinds[prefix] // not the prefix itself, which would keep s in memory
+	if !ok || !known || len(suffix) != 26 || suffix[0] > '7' {
 		return ID{}, ErrMalformed
 	}
 	hi, lo := uint64(0), uint64(0)
@@ -126,7 +132,7 @@ func Parse(s string) (ID, error) {
 		u[i] = byte(hi >> (56 - 8*i))
 		u[8+i] = byte(lo >> (56 - 8*i))
 	}
-	return ID{Kind: Kind(kind), UUID: u}, nil
+	return ID{Kind: kind, UUID: u}, nil
 }
 
 // MarshalGQL implements graphql.Marshaler.
