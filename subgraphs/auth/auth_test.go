@@ -5,7 +5,6 @@ import (
 	"context"
 	"crypto/rand"
 	"errors"
-	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -123,26 +122,29 @@ func TestHash(t *testing.T) {
 	}
 }
 
-// A login that nobody has costs what a wrong password costs.
+// A login that nobody has costs what a wrong password costs: one hash more, of
+// the same size, is waited for and made.
 func TestUnknownLoginTakesAsLong(t *testing.T) {
 	h, ctx := newTestHasher(t), t.Context()
 	phc, err := h.hash(ctx, "secret words")
 	require.NoError(t, err)
-	median := func(phc string) time.Duration {
-		var all []time.Duration
-		for range 9 {
-			start := time.Now()
-			_, _, err := h.verify(ctx, "another", phc)
-			require.NoError(t, err)
-			all = append(all, time.Since(start))
-		}
-		slices.Sort(all)
-		return all[4]
+	cost, salt, sum, err := decode(phc)
+	require.NoError(t, err)
+	dummyCost, dummySalt, dummySum, err := decode(h.dummy)
+	require.NoError(t, err)
+	require.Equal(t, cost, dummyCost)
+	require.Len(t, dummySalt, len(salt))
+	require.Len(t, dummySum, len(sum))
+
+	for range atOnce() {
+		require.NoError(t, h.enter(ctx))
 	}
-	known, unknown := median(phc), median("")
-	// The same work: only a missing hash, a hundred times quicker, must show.
-	require.Greater(t, unknown, known/4)
-	require.Greater(t, known, unknown/4)
+	gone, cancel := context.WithCancel(ctx)
+	cancel()
+	for name, kept := range map[string]string{"known": phc, "unknown": ""} {
+		_, _, err := h.verify(gone, "another", kept)
+		require.ErrorIs(t, err, context.Canceled, "%s: without a turn nothing is said", name)
+	}
 }
 
 func TestHashesAtOnceAreBounded(t *testing.T) {

@@ -19,6 +19,7 @@ import (
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/stretchr/testify/require"
+	"golang.org/x/crypto/argon2"
 
 	"github.com/netflixathome/cinema/engines/enginestest"
 	"github.com/netflixathome/cinema/internal/authn"
@@ -95,15 +96,20 @@ type world struct {
 
 var secret = bytes.Repeat([]byte("s"), 32)
 
+// cheap is argon2id of 64 KiB: what these tests are about is around hashes, and under
+// the race detector one of the real cost takes a tenth of a second.
+func cheap(password, salt []byte, _, _ uint32, threads uint8, length uint32) []byte {
+	return argon2.IDKey(password, salt, 1, 64, threads, length)
+}
+
 func newWorld(t *testing.T, change ...func(*auth.Deps)) *world {
 	t.Helper()
 	ctx := t.Context()
 	w := &world{t: t, clock: &clock{t: time.Now()}, bus: busmemory.New(), activity: &recorder{}, log: &logged{}}
 	var err error
-	w.pool, err = pg.Open(ctx, enginestest.Postgres(t), 10)
+	w.pool, err = pg.Open(ctx, enginestest.PostgresWith(t, "auth", postgres.Migrate), 10)
 	require.NoError(t, err)
 	t.Cleanup(w.pool.Close)
-	require.NoError(t, postgres.Migrate(ctx, w.pool))
 	store, err := postgres.New(w.pool)
 	require.NoError(t, err)
 	w.store = &counting{Store: store}
@@ -112,6 +118,7 @@ func newWorld(t *testing.T, change ...func(*auth.Deps)) *world {
 	log := slog.New(slog.NewTextHandler(w.log, nil))
 	deps := auth.Deps{
 		Store: w.store, Bus: w.bus, Limiter: limiter, Activity: w.activity, Logger: log, Secret: secret, Now: w.clock.now,
+		Argon2: cheap,
 	}
 	for _, f := range change {
 		f(&deps)
