@@ -7,6 +7,7 @@ import (
 	"errors"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 	"unicode/utf8"
@@ -41,11 +42,20 @@ func TestCommonPasswords(t *testing.T) {
 }
 
 func TestCommonIsQuick(t *testing.T) {
-	start := time.Now()
+	began := processor(t)
 	for _, p := range []string{strings.Repeat("a", maxPassword), strings.Repeat("ab", maxPassword/2), strings.Repeat("password", maxPassword/8), strings.Repeat("4", maxPassword)} {
 		isCommon(p)
 	}
-	require.Less(t, time.Since(start), time.Second)
+	require.Less(t, processor(t)-began, time.Second)
+}
+
+// processor is the time for which this process has had one: unlike the clock's
+// it stands still while others are at work.
+func processor(t *testing.T) time.Duration {
+	t.Helper()
+	var use syscall.Rusage
+	require.NoError(t, syscall.Getrusage(syscall.RUSAGE_SELF, &use))
+	return time.Duration(use.Utime.Nano() + use.Stime.Nano())
 }
 
 func TestNormalizeLogin(t *testing.T) {

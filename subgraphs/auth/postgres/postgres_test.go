@@ -149,9 +149,7 @@ func TestNoWholeTableIsRead(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			before := scanned(t, pool)
-			start := time.Now()
 			require.NoError(t, do())
-			require.Less(t, time.Since(start), 2*time.Second)
 			require.Less(t, scanned(t, pool)-before, int64(1000), "rows read one after another")
 		})
 	}
