@@ -10,10 +10,10 @@ export interface Cinema {
   adminPassword: string;
 }
 
-/** A port that nobody listens on, below those that the system gives to outgoing connections: it stays free until it is bound. */
+/** A port that nobody listens on, below those that the system gives to outgoing connections and above those of the stories in Go: it stays free until it is bound. */
 async function freePort(): Promise<number> {
   for (let tries = 0; tries < 100; tries++) {
-    const port = 20_000 + Math.floor(Math.random() * 12_000);
+    const port = 28_000 + Math.floor(Math.random() * 4_000);
     const free = await new Promise<boolean>((done) => {
       const server = createServer();
       server.once('error', () => done(false));

@@ -11,8 +11,9 @@ import (
 
 // The ports lie below the range from which the system takes ports for outgoing
 // connections: a server that binds its port only seconds later, or again after
-// a restart, finds it still free.
-const low, high = 20000, 32000
+// a restart, finds it still free. Those from 28000 are for e2e/browser, which may
+// run beside this.
+const low, high = 20000, 28000
 
 var (
 	mu    sync.Mutex

@@ -33,6 +33,7 @@ import (
 	ch "github.com/ClickHouse/clickhouse-go/v2"
 	"github.com/IBM/sarama"
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/twmb/franz-go/pkg/kfake"
 
 	"github.com/netflixathome/cinema/engines/clickhouse"
@@ -170,9 +171,53 @@ var sharedPostgres = sync.OnceValues(func() (*postgres.Server, error) {
 // dropped when the test ends. Its user is a superuser and may replicate.
 func Postgres(t testing.TB) string {
 	t.Helper()
-	dsn := postgresServer(t)
+	return createDatabase(t, "template1")
+}
+
+// PostgresWith is Postgres with the tables that migrate makes. That is done once
+// per test binary and name, in a database that the others are copies of.
+func PostgresWith(t testing.TB, name string, migrate func(context.Context, *pgxpool.Pool) error) string {
+	t.Helper()
+	made, _ := templates.LoadOrStore(name, &template{})
+	m, dsn := made.(*template), postgresServer(t)
+	m.once.Do(func() { m.database, m.err = makeTemplate(dsn, migrate) })
+	if m.err != nil {
+		t.Fatalf("Postgres for tests, with the tables of %s: %v", name, m.err)
+	}
+	return createDatabase(t, m.database)
+}
+
+// templates are the databases that PostgresWith copies. They stay until the
+// server ends.
+var templates sync.Map // of *template by name
+
+type template struct {
+	once     sync.Once
+	database string
+	err      error
+}
+
+func makeTemplate(dsn func(database string) string, migrate func(context.Context, *pgxpool.Pool) error) (string, error) {
+	ctx, cancel := context.WithTimeout(context.Background(), startTimeout)
+	defer cancel()
 	name := database()
 	if err := execute(dsn, "CREATE DATABASE "+name); err != nil {
+		return "", err
+	}
+	pool, err := pgxpool.New(ctx, dsn(name))
+	if err != nil {
+		return "", err
+	}
+	defer pool.Close() // a database that someone is connected to is not copied
+	return name, migrate(ctx, pool)
+}
+
+// createDatabase makes a database for the test, as a copy of another.
+func createDatabase(t testing.TB, of string) string {
+	t.Helper()
+	dsn := postgresServer(t)
+	name := database()
+	if err := execute(dsn, "CREATE DATABASE "+name+" TEMPLATE "+of); err != nil {
 		t.Fatalf("Postgres for tests: %v", err)
 	}
 	t.Cleanup(func() {

@@ -177,14 +177,13 @@ CREATE TABLE rendition (asset_id uuid, name text, width int NOT NULL, height int
 func newHouse(t testing.TB, withMedia bool) *house {
 	t.Helper()
 	ctx := t.Context()
-	pool, err := pg.Open(ctx, enginestest.Postgres(t), 8)
+	pool, err := pg.Open(ctx, enginestest.PostgresWith(t, "catalog", func(ctx context.Context, pool *pgxpool.Pool) error {
+		return pg.Migrate(ctx, pool, migrations.FS, migrations.Table)
+	}), 8)
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(pool.Close)
-	if err := pg.Migrate(ctx, pool, migrations.FS, migrations.Table); err != nil {
-		t.Fatal(err)
-	}
 	if withMedia {
 		if _, err := pool.Exec(ctx, mediaTables); err != nil {
 			t.Fatal(err)

@@ -228,7 +228,7 @@ func TestTheSameContentManyTimes(t *testing.T) {
 	for n := range 20 {
 		put(t, from.Objects, fmt.Sprintf("posters/%d.jpg", n), []byte("a poster"))
 	}
-	target, err := backup.Open(t.Context(), folder(t, t.TempDir()), "there", "correct horse battery", true)
+	target, err := backup.OpenCheaply(t.Context(), folder(t, t.TempDir()), "there", "correct horse battery", true)
 	require.NoError(t, err)
 	made, err := backup.Make(t.Context(), from, target, "test", hush)
 	require.NoError(t, err)
@@ -257,7 +257,7 @@ func roundTrip(t *testing.T, writeKey, readKey string) {
 	collect(t, from.Analytics, from.Log, 300)
 	require.NoError(t, from.Log.Append(t.Context(), messages(waiting)))
 
-	target, err := backup.Open(t.Context(), store, "there", writeKey, true)
+	target, err := backup.OpenCheaply(t.Context(), store, "there", writeKey, true)
 	require.NoError(t, err)
 	first, err := backup.Make(t.Context(), from, target, "test", hush)
 	require.NoError(t, err)
@@ -279,7 +279,7 @@ func roundTrip(t *testing.T, writeKey, readKey string) {
 	// The next one copies what is new, and nothing else.
 	before := blobs(t, dir)
 	put(t, from.Objects, "posters/new.jpg", random(2000))
-	target, err = backup.Open(t.Context(), store, "there", writeKey, true)
+	target, err = backup.OpenCheaply(t.Context(), store, "there", writeKey, true)
 	require.NoError(t, err)
 	second, err := backup.Make(t.Context(), from, target, "test", hush)
 	require.NoError(t, err)
@@ -304,7 +304,7 @@ func roundTrip(t *testing.T, writeKey, readKey string) {
 		_, err := backup.Prepare(t.Context(), target, "", hush)
 		require.ErrorContains(t, err, "AGE-SECRET-KEY-1")
 	}
-	target, err = backup.Open(t.Context(), store, "there", readKey, false)
+	target, err = backup.OpenCheaply(t.Context(), store, "there", readKey, false)
 	require.NoError(t, err)
 	plan, err := backup.Prepare(t.Context(), target, "", hush)
 	require.NoError(t, err)
@@ -357,7 +357,7 @@ func plain(t *testing.T) backup.Stores {
 
 func open(t *testing.T, store blob.Store, key string) *backup.Target {
 	t.Helper()
-	target, err := backup.Open(t.Context(), store, "there", key, true)
+	target, err := backup.OpenCheaply(t.Context(), store, "there", key, true)
 	require.NoError(t, err)
 	return target
 }
@@ -463,6 +463,16 @@ func TestKeysAreAsked(t *testing.T) {
 	require.ErrorContains(t, err, "12 characters")
 	_, err = backup.Open(t.Context(), encrypted, "there", "age1nonsense", true)
 	require.ErrorContains(t, err, "age recipient")
+	slow := folder(t, t.TempDir())
+	_, err = backup.Open(t.Context(), slow, "there", "correct horse battery", true)
+	require.NoError(t, err)
+	o, err := slow.Open(t.Context(), "key.age")
+	require.NoError(t, err)
+	defer o.Close()
+	sealed, err := io.ReadAll(o)
+	require.NoError(t, err)
+	require.Regexp(t, `^age-encryption\.org/v1\n-> scrypt \S+ 18\n`, string(sealed))
+
 	open(t, encrypted, "correct horse battery")
 	open(t, bare, "")
 	for _, wrong := range []string{"", "another passphrase", "AGE-SECRET-KEY-1QQ"} {

@@ -74,6 +74,13 @@ type description struct {
 // backup; until then there is none to be opened with create false. Without the
 // key an encrypted one can be verified and tidied, not read.
 func Open(ctx context.Context, store blob.Store, name, key string, create bool) (*Target, error) {
+	return open(ctx, store, name, key, create, workFactor)
+}
+
+// workFactor of a passphrase's scrypt, as age has it: a second, and 256 MiB.
+const workFactor = 18
+
+func open(ctx context.Context, store blob.Store, name, key string, create bool, factor int) (*Target, error) {
 	t := &Target{store: store, name: name}
 	var d description
 	err := t.getJSON(ctx, "target.json", &d)
@@ -81,7 +88,7 @@ func Open(ctx context.Context, store blob.Store, name, key string, create bool) 
 		if !create {
 			return nil, fault.New(fault.NotFound, "there is no backup in %s", name)
 		}
-		return t, t.describe(ctx, key)
+		return t, t.describe(ctx, key, factor)
 	}
 	if err != nil {
 		return nil, err
@@ -122,7 +129,7 @@ func newer(what string) error {
 }
 
 // describe makes a new target.
-func (t *Target) describe(ctx context.Context, key string) (err error) {
+func (t *Target) describe(ctx context.Context, key string, factor int) (err error) {
 	d := description{Format: Format, Encryption: "none"}
 	if key != "" {
 		d.Encryption = "key"
@@ -131,7 +138,7 @@ func (t *Target) describe(ctx context.Context, key string) (err error) {
 		}
 		if t.keys == nil {
 			d.Encryption = "passphrase"
-			if t.keys, err = t.lock(ctx, key); err != nil {
+			if t.keys, err = t.lock(ctx, key, factor); err != nil {
 				return err
 			}
 		}
@@ -168,7 +175,7 @@ func (k *keys) id() string {
 
 // lock makes a key for the target and puts it there under the passphrase. The
 // passphrase's slow derivation is thus done once, not for each blob.
-func (t *Target) lock(ctx context.Context, passphrase string) (*keys, error) {
+func (t *Target) lock(ctx context.Context, passphrase string, factor int) (*keys, error) {
 	i, err := age.GenerateX25519Identity()
 	if err != nil {
 		return nil, err
@@ -177,6 +184,7 @@ func (t *Target) lock(ctx context.Context, passphrase string) (*keys, error) {
 	if err != nil {
 		return nil, err
 	}
+	r.SetWorkFactor(factor)
 	var sealed bytes.Buffer
 	w, err := age.Encrypt(&sealed, r)
 	if err != nil {

@@ -82,7 +82,7 @@ func TestBrokenIndexStartsAnew(t *testing.T) {
 func TestKill(t *testing.T) {
 	if dir := os.Getenv("SEARCH_KILL_DIR"); dir != "" {
 		x := open(t, dir)
-		for i, d := range searchtest.Many(100_000) {
+		for i, d := range searchtest.Many(5_000) {
 			require.NoError(t, x.Apply(t.Context(), search.Batch{PutTitles: []*search.Title{d}}))
 			require.NoError(t, x.SetPosition(t.Context(), fmt.Sprint(i)))
 			fmt.Println("acknowledged", i)

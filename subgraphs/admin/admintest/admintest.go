@@ -41,18 +41,11 @@ func New(t testing.TB) *House {
 	t.Helper()
 	ctx := t.Context()
 	h := &House{Jobs: &Jobs{}, Log: slog.New(slog.NewTextHandler(io.Discard, nil)), Clock: &Clock{}}
-	plain, err := pg.Open(ctx, enginestest.Postgres(t), 2)
+	var err error
+	h.Pool, err = pg.Open(context.WithoutCancel(ctx), enginestest.PostgresWith(t, "catalog", migrate), 8, func(cfg *pgxpool.Config) {
+		cfg.ConnConfig.Tracer = counter{&h.queries}
+	})
 	if err != nil {
-		t.Fatal(err)
-	}
-	defer plain.Close()
-	if err := errors.Join(pg.Migrate(ctx, plain, media.FS, media.VersionTable), pg.Migrate(ctx, plain, migrations.FS, migrations.Table)); err != nil {
-		t.Fatal(err)
-	}
-	cfg := plain.Config()
-	cfg.MaxConns = 8
-	cfg.ConnConfig.Tracer = counter{&h.queries}
-	if h.Pool, err = pgxpool.NewWithConfig(context.WithoutCancel(ctx), cfg); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(h.Pool.Close)
@@ -60,6 +53,10 @@ func New(t testing.TB) *House {
 		t.Fatal(err)
 	}
 	return h
+}
+
+func migrate(ctx context.Context, pool *pgxpool.Pool) error {
+	return errors.Join(pg.Migrate(ctx, pool, media.FS, media.VersionTable), pg.Migrate(ctx, pool, migrations.FS, migrations.Table))
 }
 
 // Queries counts the queries that f makes.

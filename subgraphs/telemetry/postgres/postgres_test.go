@@ -1,11 +1,14 @@
 package postgres_test
 
 import (
+	"context"
+	"errors"
 	"math/rand/v2"
 	"testing"
 	"time"
 
 	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/stretchr/testify/require"
 
 	"github.com/netflixathome/cinema/engines/enginestest"
@@ -18,11 +21,11 @@ import (
 
 func open(t *testing.T) *postgres.Store {
 	t.Helper()
-	pool, err := pg.Open(t.Context(), enginestest.Postgres(t), 4)
+	pool, err := pg.Open(t.Context(), enginestest.PostgresWith(t, "telemetry", func(ctx context.Context, pool *pgxpool.Pool) error {
+		return errors.Join(postgres.Migrate(ctx, pool), postgres.Migrate(ctx, pool)) // twice is once
+	}), 4)
 	require.NoError(t, err)
 	t.Cleanup(pool.Close)
-	require.NoError(t, postgres.Migrate(t.Context(), pool))
-	require.NoError(t, postgres.Migrate(t.Context(), pool), "twice is once")
 	s, err := postgres.New(pool)
 	require.NoError(t, err)
 	return s
