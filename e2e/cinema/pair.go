@@ -7,6 +7,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"slices"
+	"sync"
 	"testing"
 	"time"
 )
@@ -42,6 +43,15 @@ func StartPair(t testing.TB, port string, settings ...string) *Pair {
 		p.Routers[n].AdminPassword = p.Auths[0].AdminPassword
 		port = ""
 	}
+	// At once, for each takes its leave of proxies for some seconds; the one that
+	// has brought the database along comes after them.
+	t.Cleanup(func() {
+		var all sync.WaitGroup
+		for _, i := range []*Instance{p.Routers[0], p.Routers[1], watching, films, p.Auths[1]} {
+			all.Go(func() { i.Stop(t) })
+		}
+		all.Wait()
+	})
 	return p
 }
 
