@@ -1,8 +1,6 @@
 package e2e
 
 import (
-	"bufio"
-	"encoding/json"
 	"fmt"
 	"io"
 	"net/http"
@@ -98,28 +96,11 @@ func TestAPIKeys(t *testing.T) {
 		}
 		c.Must(t, &list, `{ titles(first: 1, filter: {playable: true, kinds: [FILM]}) { edges { node { id } } } }`, nil)
 		film := list.Titles.Edges[0].Node.ID
-		body, err := json.Marshal(map[string]any{"query": watchSubscription, "variables": map[string]any{"i": map[string]any{
-			"sessionUuid": newID(), "playableId": film, "titleId": film, "durationMs": 1000, "device": device}}})
-		require.NoError(t, err)
-		res := c.Request(t, http.MethodPost, "/graphql", strings.NewReader(string(body)), map[string]string{"Accept": "text/event-stream", "Content-Type": "application/json"})
-		defer res.Body.Close()
-		require.Equal(t, 200, res.StatusCode)
-		lines := bufio.NewScanner(res.Body)
-		until := func(word string) bool {
-			for lines.Scan() {
-				if strings.Contains(lines.Text(), word) {
-					return true
-				}
-			}
-			return false
-		}
-		require.True(t, until("sessionId"))
+		stream := overEvents(t, c, title{ID: film, Playback: &playback{DurationMs: 1000}})
 		other, _ := member(t, i, admin, "other")
 		require.Equal(t, "NOT_FOUND", other.Do(t, dropKey, map[string]any{"id": id}).Code())
-		began := time.Now()
 		vera.Must(t, nil, dropKey, map[string]any{"id": id})
-		require.True(t, until("UNAUTHENTICATED"))
-		require.Less(t, time.Since(began), 5*time.Second)
+		haveEnded(t, 5*time.Second, stream)
 		refused(t, c, who, "UNAUTHENTICATED")
 		vera.Must(t, nil, who, nil)
 	})

@@ -52,18 +52,24 @@ func newMailbox(t *testing.T) (mailbox, string) {
 	return box, l.Addr().String()
 }
 
-var mailedLink = regexp.MustCompile(`http://cinema\.test(/[a-z-]+)#([A-Za-z0-9_-]{43})`)
+var mailedLink = regexp.MustCompile(`(http://[a-z0-9.:]+)(/[a-z-]+)#([A-Za-z0-9_-]{43})`)
 
 // link waits for the next letter, which must be for the address and lead to the page.
 func (m mailbox) link(t *testing.T, to, page string) string {
+	t.Helper()
+	return m.linkAt(t, "http://cinema.test", to, page)
+}
+
+// linkAt is link of a cinema at an address.
+func (m mailbox) linkAt(t *testing.T, at, to, page string) string {
 	t.Helper()
 	select {
 	case letter := <-m:
 		require.True(t, strings.HasPrefix(letter, "for "+to+"\n"), letter)
 		found := mailedLink.FindStringSubmatch(letter)
 		require.NotNil(t, found, letter)
-		require.Equal(t, page, found[1])
-		return found[2]
+		require.Equal(t, at+page, found[1]+found[2])
+		return found[3]
 	case <-time.After(30 * time.Second):
 		require.Fail(t, "no letter came")
 	}

@@ -59,14 +59,23 @@ func (rt *Router) identify(ctx context.Context, bearer, address string) (p *Prin
 			return nil, "", notIdentified(ctx, err)
 		}
 	}
+	if p, rejected = rt.verify(ctx, token); rejected != nil {
+		return nil, "", rejected
+	}
+	return p, token, nil
+}
+
+// verify looks whose an access token is. A stream is looked at again once those who
+// end streams see it: its session may have ended since it was let in.
+func (rt *Router) verify(ctx context.Context, token string) (*Principal, *requestError) {
 	who, err := rt.options.Authenticate(ctx, token)
 	if err != nil {
-		return nil, "", notIdentified(ctx, err)
+		return nil, notIdentified(ctx, err)
 	}
 	if rt.options.Revoked != nil && who.SessionID != "" && rt.options.Revoked(who.SessionID) {
-		return nil, "", errUnauthenticated()
+		return nil, errUnauthenticated()
 	}
-	return &who, token, nil
+	return &who, nil
 }
 
 // judge looks again at the API key by which a caller has a connection: what it may

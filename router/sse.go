@@ -38,6 +38,12 @@ func (rt *Router) serveEvents(w http.ResponseWriter, r *http.Request, req *reque
 	}
 	defer rt.streams.remove(s, req.caller.key())
 	defer s.shut()
+	if req.caller.principal != nil {
+		if _, rejected := rt.verify(ctx, req.caller.bearer); rejected != nil {
+			writeRefusal(w, mediaJSON, rejected)
+			return rejected.errors
+		}
+	}
 	if !rt.begin() {
 		e := refuse(http.StatusServiceUnavailable, codeUnavailable, msgShutdown)
 		writeRefusal(w, mediaJSON, e)

@@ -349,12 +349,7 @@ func (s *socket) signIn(token string, renew bool) bool {
 	shown := token
 	p, token, rejected := s.rt.identify(ctx, shown, s.address)
 	if rejected != nil {
-		if rejected.status == http.StatusServiceUnavailable || rejected.status == http.StatusTooManyRequests {
-			s.close(websocket.StatusTryAgainLater, "Sign-in cannot be checked")
-		} else {
-			s.close(closeUnauthorized, "Unauthorized")
-		}
-		return false
+		return s.turnAway(rejected, closeUnauthorized, "Unauthorized")
 	}
 	s.mu.Lock()
 	if renew && s.caller.principal != nil && s.caller.principal.Subject != p.Subject {
@@ -372,7 +367,20 @@ func (s *socket) signIn(token string, renew bool) bool {
 	}
 	s.mu.Unlock()
 	s.rt.streams.identify(s, *p)
+	if _, rejected := s.rt.verify(ctx, token); rejected != nil {
+		return s.turnAway(rejected, closeForbidden, "Session ended")
+	}
 	return true
+}
+
+// turnAway closes the connection of one whose token is not good, or cannot be
+// checked; it returns false.
+func (s *socket) turnAway(rejected *requestError, code websocket.StatusCode, reason string) bool {
+	if rejected.status == http.StatusServiceUnavailable || rejected.status == http.StatusTooManyRequests {
+		code, reason = websocket.StatusTryAgainLater, "Sign-in cannot be checked"
+	}
+	s.close(code, reason)
+	return false
 }
 
 // expire ends the connection with its access token, unless that came of an API

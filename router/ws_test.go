@@ -6,6 +6,7 @@ import (
 	"errors"
 	"net/http"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -280,6 +281,34 @@ func TestEndSession(t *testing.T) {
 	receive(t, "the end of the other", h.telemetry.closed)
 	other.send(`{"type":"ping"}`)
 	require.Equal(t, "pong", other.read().Type)
+}
+
+// Between the look at a token and the moment from which its stream can be ended, its
+// session may end: nobody is left watching.
+func TestASessionEndsWhileItsStreamIsOpened(t *testing.T) {
+	for _, way := range []string{"WebSocket", "SSE"} {
+		t.Run(way, func(t *testing.T) {
+			var looks atomic.Int32
+			h := newHouse(t, func(o *router.Options) {
+				authenticate := o.Authenticate
+				o.Authenticate = func(ctx context.Context, bearer string) (router.Principal, error) {
+					if looks.Add(1) > 1 {
+						return router.Principal{}, errors.New("the session has ended")
+					}
+					return authenticate(ctx, bearer)
+				}
+			})
+			if way == "SSE" {
+				r := h.request(t, "viewer", obj{"query": strings.ReplaceAll(watchQuery, `\"`, `"`)})
+				r.Header.Set("Accept", "text/event-stream")
+				require.Equal(t, "UNAUTHENTICATED", h.send(t, r).code())
+				return
+			}
+			c := h.dial(t)
+			c.send(`{"type":"connection_init","payload":{"authorization":"Bearer viewer"}}`)
+			require.Equal(t, websocket.StatusCode(4403), c.closed())
+		})
+	}
 }
 
 func TestShutdownEndsStreams(t *testing.T) {

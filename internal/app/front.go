@@ -75,22 +75,13 @@ func (a *app) front() (http.Handler, error) {
 	}
 	a.router = rt
 	a.partings = append(a.partings, rt.EndStreams)
-	a.run("sessions that end", func(ctx context.Context) error {
-		ended, err := a.bus.Subscribe(ctx, authn.TopicRevoked)
-		if err != nil {
-			return err
+	a.revoked.Tell(func(r authn.Revocation) {
+		switch {
+		case r.Rights == 0:
+			rt.EndSession(r.SessionID.String())
+		case r.Lost:
+			rt.EndStale(func(p router.Principal) bool { return covers(r, p) })
 		}
-		for text := range ended {
-			var r authn.Revocation
-			switch err := json.Unmarshal(text, &r); {
-			case err != nil: // those who verify tokens say so
-			case r.Rights == 0:
-				rt.EndSession(r.SessionID.String())
-			case r.Lost:
-				rt.EndStale(func(p router.Principal) bool { return covers(r, p) })
-			}
-		}
-		return nil
 	})
 	return returning(rt.Handler()), nil
 }

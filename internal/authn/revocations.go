@@ -87,6 +87,7 @@ type Revocations struct {
 	load func(ctx context.Context) ([]Revocation, error)
 	now  func() time.Time
 	log  *slog.Logger
+	tell func(Revocation) // may be nil
 
 	mu    sync.RWMutex
 	until map[uuid.UUID]time.Time
@@ -112,6 +113,11 @@ func NewRevocations(b bus.Bus, load func(ctx context.Context) ([]Revocation, err
 	}
 	return &Revocations{bus: b, load: load, now: now, log: log, until: map[uuid.UUID]time.Time{}, rights: map[holder]Revocation{}}, nil
 }
+
+// Tell has f called for each revocation that the set learns of, by the bus or the
+// list, once the set refuses what it is about; of rights perhaps more than once.
+// Calls may come at the same time. It is for before Run.
+func (r *Revocations) Tell(f func(Revocation)) { r.tell = f }
 
 // Revoked reports whether the seat has been left.
 func (r *Revocations) Revoked(session uuid.UUID) bool {
@@ -153,21 +159,28 @@ func (r *Revocations) Refuses(c *Claims) bool {
 
 // Add notes a revocation.
 func (r *Revocations) Add(rev Revocation) {
-	if !rev.Until.After(r.now()) {
-		return
+	if rev.Until.After(r.now()) && r.note(rev) && r.tell != nil {
+		r.tell(rev)
 	}
+}
+
+// note reports whether something may have to end by it.
+func (r *Revocations) note(rev Revocation) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if rev.Rights > 0 {
-		// The latest state covers those before it, and is remembered longest.
+		// The latest state covers those before it, and is remembered longest. An
+		// earlier one may have taken something that the latest did not.
 		if k := (holder{user: rev.UserID, role: rev.Role}); rev.Rights > r.rights[k].Rights {
 			r.rights[k] = rev
 		}
-		return
+		return true
 	}
-	if rev.Until.After(r.until[rev.SessionID]) {
+	before, known := r.until[rev.SessionID]
+	if rev.Until.After(before) {
 		r.until[rev.SessionID] = rev.Until
 	}
+	return !known
 }
 
 // Run listens until ctx ends.

@@ -107,3 +107,39 @@ func TestNobodyAdministersUnsure(t *testing.T) {
 	require.Eventually(t, func() bool { return r.Revoked(told) }, patience, time.Millisecond)
 	require.False(t, unsure())
 }
+
+// Whoever ends what is open is told of each session once it is refused, also by the
+// list alone, and of a change that took something though a later one did not.
+func TestWhatEndsIsToldWithoutTheBus(t *testing.T) {
+	b := &breakable{Bus: memory.New()}
+	w := newWorld(t)
+	until := w.clock.now().Add(time.Minute)
+	listed, heard, user := uuid.New(), uuid.New(), uuid.New()
+	var asks atomic.Int32
+	r, err := authn.NewRevocations(b, func(context.Context) ([]authn.Revocation, error) {
+		asks.Add(1)
+		return []authn.Revocation{{SessionID: listed, Until: until}, {UserID: user, Rights: 5, Lost: true, Until: until}}, nil
+	}, w.clock.now, silent)
+	require.NoError(t, err)
+	r.Add(authn.Revocation{UserID: user, Rights: 6, Until: until})
+	sessions, lost := make(chan uuid.UUID, 10), make(chan int64, 10_000)
+	r.Tell(func(rev authn.Revocation) {
+		if rev.Rights > 0 {
+			lost <- rev.Rights
+			return
+		}
+		if !r.Revoked(rev.SessionID) {
+			t.Error("it is told before it is refused")
+		}
+		sessions <- rev.SessionID
+	})
+	b.set(true)
+	run(t, r)
+	require.Equal(t, listed, <-sessions)
+	require.EqualValues(t, 5, <-lost)
+	before := asks.Load()
+	require.Eventually(t, func() bool { return asks.Load() > before }, 20*time.Second, time.Millisecond)
+	b.set(false)
+	require.Eventually(t, func() bool { return authn.Publish(t.Context(), b, until, heard) == nil }, 20*time.Second, time.Millisecond)
+	require.Equal(t, heard, <-sessions, "and each once")
+}
