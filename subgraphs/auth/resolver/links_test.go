@@ -48,7 +48,9 @@ func mailed(t *testing.T, change ...func(*auth.Deps)) (*world, *smtptest.Server)
 	sender, err := smtp.New(smtp.Config{Addr: server.Addr(), From: "cinema@example.org", TLS: smtp.Plain})
 	require.NoError(t, err)
 	log := &logged{}
-	queue, err := mail.NewQueue(sender, slog.New(slog.NewTextHandler(log, nil)))
+	queue, err := mail.NewQueue(sender, slog.New(slog.NewTextHandler(log, nil)), func(what string, _ mail.Result, _ time.Duration) {
+		require.Contains(t, auth.LetterKinds(), what)
+	})
 	require.NoError(t, err)
 	w := newWorld(t, append([]func(*auth.Deps){atHome, func(d *auth.Deps) { d.Post = queue }}, change...)...)
 	ctx, stop := context.WithCancel(t.Context())
