@@ -121,10 +121,6 @@ type Store interface {
 	// ReplaceSigningKeys, under a lock, hands all keys to change, adds the one
 	// it returns, if any, and deletes those it names.
 	ReplaceSigningKeys(ctx context.Context, change func(all []SealedKey) (add *SealedKey, remove []string, err error)) error
-
-	// CreateDemo adds demo accounts with their profiles; a login that has an
-	// account is passed over.
-	CreateDemo(ctx context.Context, users []User, profiles []Profile) error
 }
 
 // Place is where a page of a list begins, newest first: after this one.

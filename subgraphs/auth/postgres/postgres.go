@@ -521,23 +521,3 @@ func (s *Store) ReplaceSigningKeys(ctx context.Context, change func([]auth.Seale
 		return err
 	})
 }
-
-// CreateDemo implements auth.Store.
-func (s *Store) CreateDemo(ctx context.Context, users []auth.User, profiles []auth.Profile) error {
-	return pg.Tx(ctx, s.pool, func(tx pgx.Tx) error {
-		batch := &pgx.Batch{}
-		for _, u := range users {
-			batch.Queue(`
-				INSERT INTO account (id, login, name, roles, demo, created_at) VALUES ($1, $2, $3, $4, true, $5)
-				ON CONFLICT DO NOTHING`, u.ID.UUID, u.Login, u.Name, roleNames(u.Roles), u.CreatedAt)
-		}
-		for _, p := range profiles {
-			// Only for the accounts that this made, or made before.
-			batch.Queue(`
-				INSERT INTO profile (id, account_id, name, colour, avatar, locale, child, age_limit, created_at)
-				SELECT $1, a.id, $3, $4, $8, $5, $6, $9, $7 FROM account a WHERE a.id = $2 AND a.demo
-				ON CONFLICT DO NOTHING`, p.ID.UUID, p.UserID, p.Name, p.Colour, p.Language, p.IsChild, p.CreatedAt, p.Avatar, p.Limit)
-		}
-		return tx.SendBatch(ctx, batch).Close()
-	})
-}

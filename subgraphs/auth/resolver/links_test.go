@@ -190,8 +190,7 @@ func TestAskingForALinkTellsNothing(t *testing.T) {
 	_, blocked := w.member(admin, "blocked@example.org")
 	admin.must(updateUser, map[string]any{"id": blocked, "blocked": true})
 	w.signedUp("plain")
-	_, err := w.accounts.CreateDemoUsers(t.Context(), []auth.DemoUser{{Login: "demo@example.org", Name: "D", CreatedAt: w.clock.now(), Profiles: []auth.DemoProfile{{Name: "d"}}}})
-	require.NoError(t, err)
+	w.demo("demo@example.org", "D", w.clock.now())
 	w.signedUp("ann@example.org")
 
 	answers := map[string][]string{}
