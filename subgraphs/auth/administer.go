@@ -37,6 +37,8 @@ type Administration interface {
 	DeleteDemo(ctx context.Context, prefix string, at time.Time) (int, []uuid.UUID, error)
 	// SetPassword replaces the hash.
 	SetPassword(ctx context.Context, user uuid.UUID, hash string) error
+	// ReplacePassword is SetPassword where the old hash is still that, else ErrNotFound.
+	ReplacePassword(ctx context.Context, user uuid.UUID, old, hash string) error
 	// DropFactors deletes all that an account proves itself with but its password.
 	DropFactors(ctx context.Context, user uuid.UUID) error
 	APIKeyAdministration

@@ -98,6 +98,14 @@ func (a administration) SetPassword(ctx context.Context, user uuid.UUID, hash st
 	return err
 }
 
+func (a administration) ReplacePassword(ctx context.Context, user uuid.UUID, old, hash string) error {
+	tag, err := a.tx.Exec(ctx, `UPDATE account SET password_hash = $3 WHERE id = $1 AND coalesce(password_hash, '') = $2`, user, old, hash)
+	if err == nil && tag.RowsAffected() == 0 {
+		err = auth.ErrNotFound
+	}
+	return err
+}
+
 func (a administration) DropFactors(ctx context.Context, user uuid.UUID) error {
 	for _, table := range []string{"totp", "passkey", "recovery_code"} {
 		if _, err := a.tx.Exec(ctx, `DELETE FROM `+table+` WHERE account_id = $1`, user); err != nil {

@@ -392,22 +392,6 @@ func (s *Store) EndSessions(ctx context.Context, user, keep uuid.UUID, reason st
 	return endSessions(ctx, s.pool, user, keep, reason, at)
 }
 
-// ReplacePassword implements auth.Store.
-func (s *Store) ReplacePassword(ctx context.Context, user uuid.UUID, old, hash string, keep uuid.UUID, at time.Time) (ended []uuid.UUID, err error) {
-	err = pg.Tx(ctx, s.pool, func(tx pgx.Tx) error {
-		tag, err := tx.Exec(ctx, `UPDATE account SET password_hash = $3 WHERE id = $1 AND coalesce(password_hash, '') = $2`, user, old, hash)
-		if err != nil {
-			return err
-		}
-		if tag.RowsAffected() == 0 {
-			return auth.ErrNotFound
-		}
-		ended, err = endSessions(ctx, tx, user, keep, auth.EndPassword, at)
-		return err
-	})
-	return ended, err
-}
-
 type querier interface {
 	Query(ctx context.Context, sql string, args ...any) (pgx.Rows, error)
 }
