@@ -185,6 +185,24 @@ test('an authenticator app and recovery codes', async ({ page, cinema }) => {
   await expect(page.getByText('9 left')).toBeVisible();
   await expect(page.getByText('Signed in with a recovery code')).toBeVisible();
   await expect(page.getByText('Right password, wrong code')).toBeVisible();
+
+  // What cannot be undone asks for both again.
+  const again = await staleOnce(page, 'DeleteTotp');
+  await page.getByRole('button', { name: 'Remove the authenticator app' }).click();
+  await confirm.getByLabel('Password', { exact: true }).fill(password);
+  await page.keyboard.press('Enter');
+  await expect(confirm.getByText('Your account has a second factor: show that too.')).toBeVisible();
+  await axe(page);
+  await narrow(page);
+  await confirm.getByLabel('Code', { exact: true }).fill(code(key, 20));
+  await page.keyboard.press('Enter');
+  await expect(confirm.getByText(/This code is wrong/)).toBeVisible();
+  await confirm.getByRole('button', { name: 'Use a recovery code' }).click();
+  await confirm.getByLabel('Recovery code').fill(recovery[1]!);
+  await page.keyboard.press('Enter');
+  await expect(confirm).toHaveCount(0);
+  await expect(page.getByRole('button', { name: 'Set up an authenticator app' })).toBeVisible();
+  expect(again()).toBe(true);
 });
 
 test('who comes by another address is told where passkeys work', async ({ page, cinema }) => {

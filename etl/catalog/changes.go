@@ -19,7 +19,7 @@ func (s set) list() []uuid.UUID { return slices.Collect(maps.Keys(s)) }
 // Its size is bounded by the number of records, not by that of changes.
 type changes struct {
 	titles    set
-	casts     set // titles that were shown or hidden: whoever has a part in them
+	casts     set // titles that were shown, hidden or rated anew: whoever has a part in them
 	episodes  set // of which only the episode is known
 	playables set // films or episodes
 	origins   set // renditions, by whose files they are
@@ -61,7 +61,7 @@ func (c *changes) merge(o *changes, at time.Time) {
 // the table's replica identity is the key alone; new is nil for a delete.
 var tables = map[string]func(c *changes, old, new row) error{
 	"title": func(c *changes, old, new row) error {
-		if old == nil || new == nil || old["status"] != new["status"] {
+		if old == nil || new == nil || old["status"] != new["status"] || old["age_rating"] != new["age_rating"] {
 			if err := either(c.casts, "id", old, new); err != nil {
 				return err
 			}

@@ -13,7 +13,7 @@ import (
 
 // documentVersion changes with what the functions below make of the same
 // rows, so that a newer program rebuilds the index of an older one.
-const documentVersion = 1
+const documentVersion = 2
 
 // titleRows are the rows that a title's document is made of. JSON columns are
 // raw, so that one that cannot be read spoils one document and not a query.
@@ -149,6 +149,8 @@ type personRow struct {
 	Version int64
 	Name    string
 	Names   []byte
+	// AgeRating is the lowest of their published titles.
+	AgeRating *int
 }
 
 func personDocument(r *personRow) (*search.Person, error) {
@@ -156,7 +158,7 @@ func personDocument(r *personRow) (*search.Person, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &search.Person{ID: r.ID, Version: r.Version, Name: r.Name, Names: n}, nil
+	return &search.Person{ID: r.ID, Version: r.Version, Name: r.Name, Names: n, AgeRating: r.AgeRating}, nil
 }
 
 func genreDocument(r *genreRow) (*search.Genre, error) {

@@ -116,6 +116,8 @@ func TestAffectedByARow(t *testing.T) {
 	}{
 		"a saved title":             {"title", row{"id": a, "status": "draft"}, row{"id": a, "status": "draft"}, "titles"},
 		"a published title":         {"title", row{"id": a, "status": "draft"}, row{"id": a, "status": "published"}, "titles casts"},
+		"a title rated anew":        {"title", row{"id": a, "status": "published"}, row{"id": a, "status": "published", "age_rating": "12"}, "titles casts"},
+		"a title rated no more":     {"title", row{"id": a, "status": "published", "age_rating": "12"}, row{"id": a, "status": "published"}, "titles casts"},
 		"a purged title":            {"title", row{"id": a, "status": "deleted"}, nil, "titles casts"},
 		"a word":                    {"title_translation", nil, row{"title_id": a}, "titles"},
 		"a credit":                  {"credit", nil, row{"title_id": a, "person_id": b}, "titles cast"},

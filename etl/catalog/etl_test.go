@@ -280,6 +280,30 @@ func TestEveryChangeReachesTheIndex(t *testing.T) {
 		return len(n) == 1 && n[0]["en"] == "SF" && x.genres[genre.ID.UUID].Names["en"] == "SF"
 	})
 
+	// A person is rated as the lowest of their published titles.
+	rated := func(age int) func() bool {
+		return func() bool {
+			p := x.people[person.ID.UUID]
+			return p != nil && (p.AgeRating == nil && age < 0 || p.AgeRating != nil && *p.AgeRating == age)
+		}
+	}
+	x.await(t, "a person of unrated titles", rated(-1))
+	eighteen, six := 18, 6
+	_, err = h.records.UpdateTitle(ctx, admin.UpdateTitleInput{ID: before.ID, AgeRating: set(&eighteen)})
+	ok(t, err)
+	x.await(t, "a person of a rated title", rated(18))
+	second := h.film(t, "Second", true, func(in *admin.CreateTitleInput) {
+		in.AgeRating = &six
+		in.Credits = []*admin.CreditInput{{PersonID: person.ID, Kind: admin.Director}}
+	})
+	x.await(t, "a person of a title for children too", rated(6))
+	_, err = h.records.PublishTitles(ctx, []gid.ID{second.ID}, false)
+	ok(t, err)
+	x.await(t, "one without it again", rated(18))
+	_, err = h.records.UpdateTitle(ctx, admin.UpdateTitleInput{ID: before.ID, AgeRating: set[*int](nil)})
+	ok(t, err)
+	x.await(t, "one of a title that is rated no more", rated(-1))
+
 	// Media: made, grown, replaced, gone.
 	asset, origin := uuid.Must(uuid.NewV7()), uuid.Must(uuid.NewV7())
 	exec(t, h, `INSERT INTO media_asset (asset_id, origin_id, playable_id, duration_ms, master_key, ready, complete, subtitles)

@@ -164,9 +164,11 @@ func (r reader) addMedia(ctx context.Context, found []uuid.UUID, out map[uuid.UU
 func (r reader) people(ctx context.Context, ids []uuid.UUID) (map[uuid.UUID]*personRow, error) {
 	out := make(map[uuid.UUID]*personRow, len(ids))
 	var p personRow
-	err := r.each(ctx, "people", `SELECT `+personColumns+` FROM person p WHERE p.id = ANY($1)
-			AND EXISTS (SELECT FROM credit c JOIN title t ON t.id = c.title_id AND t.status = 'published' WHERE c.person_id = p.id)`, []any{ids},
-		[]any{&p.ID, &p.Version, &p.Name, &p.Names}, func() error {
+	err := r.each(ctx, "people", `SELECT `+personColumns+`, shown.age_rating FROM person p CROSS JOIN LATERAL (
+				SELECT count(*) AS titles, min(t.age_rating) AS age_rating FROM credit c JOIN title t ON t.id = c.title_id AND t.status = 'published'
+				WHERE c.person_id = p.id) shown
+			WHERE p.id = ANY($1) AND shown.titles > 0`, []any{ids},
+		[]any{&p.ID, &p.Version, &p.Name, &p.Names, &p.AgeRating}, func() error {
 			c := p
 			out[p.ID] = &c
 			p = personRow{}

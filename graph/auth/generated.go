@@ -274,6 +274,7 @@ type ComplexityRoot struct {
 	}
 
 	PasswordLinkPayload struct {
+		APIKeys   func(childComplexity int) int
 		ExpiresAt func(childComplexity int) int
 		Login     func(childComplexity int) int
 	}
@@ -511,7 +512,7 @@ type MutationResolver interface {
 	BeginPasskeySignIn(ctx context.Context, input BeginPasskeySignInInput) (*auth.PasskeyChallenge, error)
 	SignInWithPasskey(ctx context.Context, input PasskeyAnswerInput) (*SessionPayload, error)
 	BeginPasskeyConfirmation(ctx context.Context) (*auth.PasskeyChallenge, error)
-	ConfirmSignIn(ctx context.Context, input ConfirmSignInInput) (*SessionPayload, error)
+	ConfirmSignIn(ctx context.Context, input ConfirmSignInInput) (*SignInPayload, error)
 	BeginTotp(ctx context.Context, input SetUpInput) (*auth.TotpSetUp, error)
 	AddTotp(ctx context.Context, input AddTotpInput) (*FactorsPayload, error)
 	DeleteTotp(ctx context.Context) (*FactorsPayload, error)
@@ -1679,6 +1680,12 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 
 		return e.ComplexityRoot.PasskeySupport.Available(childComplexity), true
 
+	case "PasswordLinkPayload.apiKeys":
+		if e.ComplexityRoot.PasswordLinkPayload.APIKeys == nil {
+			break
+		}
+
+		return e.ComplexityRoot.PasswordLinkPayload.APIKeys(childComplexity), true
 	case "PasswordLinkPayload.expiresAt":
 		if e.ComplexityRoot.PasswordLinkPayload.ExpiresAt == nil {
 			break
@@ -3093,6 +3100,8 @@ input ChangePasswordInput {
   password: String
   "8 characters or more."
   newPassword: String!
+  "Whether the account's API keys end too."
+  revokeApiKeys: Boolean = false
 }
 
 "The session to end."
@@ -3218,9 +3227,11 @@ extend type Mutation {
   """
   Shows again who is there, by password or passkey. For ten minutes the new
   access token then does what else is refused with REAUTHENTICATION_REQUIRED.
-  A wrong password counts as an attempt to sign in.
+  A wrong password counts as an attempt to sign in. Where the account has a
+  second factor a right one leads to secondFactor, whose ticket comes back here
+  with a code or a recovery code; a passkey stands alone.
   """
-  confirmSignIn(input: ConfirmSignInInput!): SessionPayload! @authenticated
+  confirmSignIn(input: ConfirmSignInInput!): SignInPayload! @authenticated
   """
   Makes the key of an authenticator app. Needs a fresh sign-in, or the ticket of
   one that has to set up a second factor; so do the others that set one up.
@@ -3306,7 +3317,10 @@ type SignInPayload {
 
 "The second step of a sign-in."
 type SecondFactor {
-  "For finishSignIn, or with setUp for setting up a factor; good for ten minutes and one sign-in. It is no session."
+  """
+  For finishSignIn, or confirmSignIn where it came of a confirmation, or with setUp
+  for setting up a factor; good for ten minutes and one use. It is no session.
+  """
   ticket: String!
   "Whether the account has none and must set one up before it can do anything else."
   setUp: Boolean!
@@ -3376,12 +3390,18 @@ input PasskeyAnswerInput {
   credential: String!
 }
 
-"Who is there: one of them."
+"Who is there: password, or passkey, or ticket with one of code and recoveryCode."
 input ConfirmSignInInput {
   "The account's password."
   password: String
   "A passkey, asked for by beginPasskeyConfirmation."
   passkey: PasskeyAnswerInput
+  "The ticket that the password, or a provider, led to."
+  ticket: String
+  "The code that the authenticator app shows."
+  code: String
+  "A recovery code."
+  recoveryCode: String
 }
 
 "Who sets a factor up."
@@ -3729,6 +3749,8 @@ input ResetPasswordInput {
   token: String!
   "8 characters or more. One that will not do does not use the link up."
   password: String!
+  "Whether the account's API keys end too."
+  revokeApiKeys: Boolean = true
 }
 
 "Whose password may be set by a link."
@@ -3797,6 +3819,8 @@ type RequestPasswordResetPayload {
 type PasswordLinkPayload {
   "The login, for the browser's store of passwords."
   login: String!
+  "How many API keys the account has."
+  apiKeys: Int!
   "When the link ends."
   expiresAt: DateTime!
 }
@@ -4295,6 +4319,8 @@ func childFields_PasswordLinkPayload(ctx context.Context, ec *executionContext, 
 	switch field.Name {
 	case "login":
 		return fieldContext_PasswordLinkPayload_login(ctx, ec, field)
+	case "apiKeys":
+		return fieldContext_PasswordLinkPayload_apiKeys(ctx, ec, field)
 	case "expiresAt":
 		return fieldContext_PasswordLinkPayload_expiresAt(ctx, ec, field)
 	}
@@ -8600,8 +8626,8 @@ func _Mutation_confirmSignIn(ctx context.Context, ec *executionContext, field gr
 			return ec.Resolvers.Mutation().ConfirmSignIn(ctx, fc.Args["input"].(ConfirmSignInInput))
 		},
 		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v *SessionPayload) graphql.Marshaler {
-			return marshalNSessionPayload2ᚖgithubᚗcomᚋnetflixathomeᚋcinemaᚋgraphᚋauthᚐSessionPayload(ctx, ec, selections, v)
+		func(ctx context.Context, selections ast.SelectionSet, v *SignInPayload) graphql.Marshaler {
+			return marshalNSignInPayload2ᚖgithubᚗcomᚋnetflixathomeᚋcinemaᚋgraphᚋauthᚐSignInPayload(ctx, ec, selections, v)
 		},
 		true,
 		true,
@@ -8614,7 +8640,7 @@ func fieldContext_Mutation_confirmSignIn(ctx context.Context, ec *executionConte
 		IsMethod:   true,
 		IsResolver: true,
 		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-			return childFields_SessionPayload(ctx, ec, field)
+			return childFields_SignInPayload(ctx, ec, field)
 		},
 	}
 	defer func() {
@@ -10050,6 +10076,29 @@ func _PasswordLinkPayload_login(ctx context.Context, ec *executionContext, field
 }
 func fieldContext_PasswordLinkPayload_login(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	return graphql.NewScalarFieldContext("PasswordLinkPayload", field, false, false, "String")
+}
+
+func _PasswordLinkPayload_apiKeys(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *PasswordLinkPayload) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_PasswordLinkPayload_apiKeys(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.APIKeys, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v int) graphql.Marshaler {
+			return marshalNInt2int(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_PasswordLinkPayload_apiKeys(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("PasswordLinkPayload", field, false, false, "Int")
 }
 
 func _PasswordLinkPayload_expiresAt(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *PasswordLinkPayload) (ret graphql.Marshaler) {
@@ -14478,7 +14527,11 @@ func unmarshalInputChangePasswordInput(ctx context.Context, ec *executionContext
 		asMap[k] = v
 	}
 
-	fieldsInOrder := [...]string{"password", "newPassword"}
+	if _, present := asMap["revokeApiKeys"]; !present {
+		asMap["revokeApiKeys"] = false
+	}
+
+	fieldsInOrder := [...]string{"password", "newPassword", "revokeApiKeys"}
 	for _, k := range fieldsInOrder {
 		v, ok := asMap[k]
 		if !ok {
@@ -14499,6 +14552,13 @@ func unmarshalInputChangePasswordInput(ctx context.Context, ec *executionContext
 				return it, err
 			}
 			it.NewPassword = data
+		case "revokeApiKeys":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("revokeApiKeys"))
+			data, err := unmarshalOBoolean2ᚖbool(ctx, ec, v)
+			if err != nil {
+				return it, err
+			}
+			it.RevokeAPIKeys = graphql.OmittableOf(data)
 		}
 	}
 	return it, nil
@@ -14527,7 +14587,7 @@ func unmarshalInputConfirmSignInInput(ctx context.Context, ec *executionContext,
 		asMap[k] = v
 	}
 
-	fieldsInOrder := [...]string{"password", "passkey"}
+	fieldsInOrder := [...]string{"password", "passkey", "ticket", "code", "recoveryCode"}
 	for _, k := range fieldsInOrder {
 		v, ok := asMap[k]
 		if !ok {
@@ -14548,6 +14608,27 @@ func unmarshalInputConfirmSignInInput(ctx context.Context, ec *executionContext,
 				return it, err
 			}
 			it.Passkey = graphql.OmittableOf(data)
+		case "ticket":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("ticket"))
+			data, err := unmarshalOString2ᚖstring(ctx, ec, v)
+			if err != nil {
+				return it, err
+			}
+			it.Ticket = graphql.OmittableOf(data)
+		case "code":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("code"))
+			data, err := unmarshalOString2ᚖstring(ctx, ec, v)
+			if err != nil {
+				return it, err
+			}
+			it.Code = graphql.OmittableOf(data)
+		case "recoveryCode":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("recoveryCode"))
+			data, err := unmarshalOString2ᚖstring(ctx, ec, v)
+			if err != nil {
+				return it, err
+			}
+			it.RecoveryCode = graphql.OmittableOf(data)
 		}
 	}
 	return it, nil
@@ -15560,7 +15641,11 @@ func unmarshalInputResetPasswordInput(ctx context.Context, ec *executionContext,
 		asMap[k] = v
 	}
 
-	fieldsInOrder := [...]string{"token", "password"}
+	if _, present := asMap["revokeApiKeys"]; !present {
+		asMap["revokeApiKeys"] = true
+	}
+
+	fieldsInOrder := [...]string{"token", "password", "revokeApiKeys"}
 	for _, k := range fieldsInOrder {
 		v, ok := asMap[k]
 		if !ok {
@@ -15581,6 +15666,13 @@ func unmarshalInputResetPasswordInput(ctx context.Context, ec *executionContext,
 				return it, err
 			}
 			it.Password = data
+		case "revokeApiKeys":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("revokeApiKeys"))
+			data, err := unmarshalOBoolean2ᚖbool(ctx, ec, v)
+			if err != nil {
+				return it, err
+			}
+			it.RevokeAPIKeys = graphql.OmittableOf(data)
 		}
 	}
 	return it, nil
@@ -17970,6 +18062,11 @@ func _PasswordLinkPayload(ctx context.Context, ec *executionContext, sel ast.Sel
 			out.Values[i] = graphql.MarshalString("PasswordLinkPayload")
 		case "login":
 			out.Values[i] = _PasswordLinkPayload_login(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "apiKeys":
+			out.Values[i] = _PasswordLinkPayload_apiKeys(ctx, ec, field, obj)
 			if out.Values[i] == graphql.Null {
 				out.Invalids++
 			}

@@ -122,6 +122,8 @@ type ChangePasswordInput struct {
 	Password graphql.Omittable[*string] `json:"password,omitempty"`
 	// 8 characters or more.
 	NewPassword string `json:"newPassword"`
+	// Whether the account's API keys end too.
+	RevokeAPIKeys graphql.Omittable[*bool] `json:"revokeApiKeys,omitempty"`
 }
 
 // The password has been changed.
@@ -140,12 +142,18 @@ type CheckInvitationPayload struct {
 	ExpiresAt time.Time `json:"expiresAt"`
 }
 
-// Who is there: one of them.
+// Who is there: password, or passkey, or ticket with one of code and recoveryCode.
 type ConfirmSignInInput struct {
 	// The account's password.
 	Password graphql.Omittable[*string] `json:"password,omitempty"`
 	// A passkey, asked for by beginPasskeyConfirmation.
 	Passkey graphql.Omittable[*PasskeyAnswerInput] `json:"passkey,omitempty"`
+	// The ticket that the password, or a provider, led to.
+	Ticket graphql.Omittable[*string] `json:"ticket,omitempty"`
+	// The code that the authenticator app shows.
+	Code graphql.Omittable[*string] `json:"code,omitempty"`
+	// A recovery code.
+	RecoveryCode graphql.Omittable[*string] `json:"recoveryCode,omitempty"`
 }
 
 // What a new key needs.
@@ -388,6 +396,8 @@ type PasskeyAnswerInput struct {
 type PasswordLinkPayload struct {
 	// The login, for the browser's store of passwords.
 	Login string `json:"login"`
+	// How many API keys the account has.
+	APIKeys int `json:"apiKeys"`
 	// When the link ends.
 	ExpiresAt time.Time `json:"expiresAt"`
 }
@@ -446,6 +456,8 @@ type ResetPasswordInput struct {
 	Token string `json:"token"`
 	// 8 characters or more. One that will not do does not use the link up.
 	Password string `json:"password"`
+	// Whether the account's API keys end too.
+	RevokeAPIKeys graphql.Omittable[*bool] `json:"revokeApiKeys,omitempty"`
 }
 
 // The password has been set.

@@ -20,7 +20,9 @@ import (
 	"github.com/netflixathome/cinema/internal/cache"
 	"github.com/netflixathome/cinema/internal/events"
 	"github.com/netflixathome/cinema/internal/fault"
+	"github.com/netflixathome/cinema/internal/mail"
 	"github.com/netflixathome/cinema/router"
+	"github.com/netflixathome/cinema/subgraphs/auth"
 	"github.com/netflixathome/cinema/subgraphs/telemetry"
 )
 
@@ -51,6 +53,9 @@ type metrics struct {
 	firstFrame *prometheus.HistogramVec
 	stalled    prometheus.Counter
 	watched    prometheus.Counter
+
+	letters    *prometheus.CounterVec
+	lettersAge *prometheus.HistogramVec
 
 	codes, reasons, refusals words
 }
@@ -107,6 +112,9 @@ func newMetrics(version string) *metrics {
 	m.watched = prometheus.NewCounter(prometheus.CounterOpts{Name: "cinema_player_watched_seconds_total", Help: "Time that players played, to the length of a heartbeat."})
 	m.registry.MustRegister(m.stalled, m.watched)
 
+	m.letters = counter("cinema_letters_total", "E-mails by kind and result: sent, repeated (a try that failed), refused by the mail server, or lost.", "kind", "result")
+	m.lettersAge = histogram("cinema_letter_seconds", "Time from when an e-mail was posted to when the mail server had it.", ages, "kind")
+
 	build := prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "cinema_build_info", Help: "1, with the program's version."}, []string{"version", "goversion"})
 	build.WithLabelValues(version, runtime.Version()).Set(1)
 	m.registry.MustRegister(build, promcollectors.NewGoCollector(), promcollectors.NewProcessCollector(promcollectors.ProcessCollectorOpts{}))
@@ -125,6 +133,12 @@ func newMetrics(version string) *metrics {
 	}
 	for _, state := range []media.State{media.Ready, media.Failed} {
 		m.films.WithLabelValues(string(state))
+	}
+	for _, kind := range auth.LetterKinds() {
+		m.lettersAge.WithLabelValues(kind)
+		for _, r := range mail.Results() {
+			m.letters.WithLabelValues(kind, string(r))
+		}
 	}
 	return m
 }
@@ -226,6 +240,14 @@ func (m *metrics) answerKept(there bool) {
 		m.answers.WithLabelValues("hit").Inc()
 	} else {
 		m.answers.WithLabelValues("miss").Inc()
+	}
+}
+
+// letterDone notes what came of an e-mail, or of a try to send it.
+func (m *metrics) letterDone(kind string, r mail.Result, age time.Duration) {
+	m.letters.WithLabelValues(kind, string(r)).Inc()
+	if r == mail.Sent {
+		m.lettersAge.WithLabelValues(kind).Observe(age.Seconds())
 	}
 }
 

@@ -14,6 +14,7 @@ import (
 	"github.com/netflixathome/cinema/collectors"
 	"github.com/netflixathome/cinema/etl/media"
 	"github.com/netflixathome/cinema/internal/events"
+	"github.com/netflixathome/cinema/internal/mail"
 	"github.com/netflixathome/cinema/router"
 	"github.com/netflixathome/cinema/subgraphs/telemetry"
 )
@@ -91,8 +92,15 @@ func TestWhatIsToldIsExposed(t *testing.T) {
 		{Name: events.Stalled, Device: "tv", Stalled: 1500 * time.Millisecond},
 	}, []*telemetry.RejectedEvent{{Code: "TOO_OLD"}})
 
+	m.letterDone("invitation", mail.Repeated, time.Second)
+	m.letterDone("invitation", mail.Sent, 5*time.Second)
+
 	text := exposed(t, m)
 	for _, line := range []string{
+		`cinema_letters_total{kind="invitation",result="sent"} 1`,
+		`cinema_letters_total{kind="invitation",result="repeated"} 1`,
+		`cinema_letters_total{kind="password_link",result="lost"} 0`,
+		`cinema_letter_seconds_sum{kind="invitation"} 5`,
 		`cinema_build_info{goversion="`, `version="v1"} 1`,
 		`cinema_operation_errors_total{code="INTERNAL",operation="Home"} 1`,
 		`cinema_operation_errors_total{code="UNAVAILABLE",operation="Home"} 0`,

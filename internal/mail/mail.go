@@ -17,8 +17,8 @@ import (
 
 // Letter is one e-mail to one address.
 type Letter struct {
-	// What says in the log which letter it is, such as "password link"; it holds
-	// nothing of whom it is for.
+	// What says in the log and the figures which kind of letter it is, such as
+	// password_link; it is of a closed set and holds nothing of whom it is for.
 	What string
 	// To is a bare address.
 	To         string
@@ -54,35 +54,67 @@ const (
 	atTheEnd = 3 * time.Second
 )
 
+// Result is what came of a letter, or of a try to send it.
+type Result string
+
+// The results.
+const (
+	Sent Result = "sent"
+	// Repeated is a try that failed; the letter waits for the next.
+	Repeated Result = "repeated"
+	// Rejected is a letter that the server does not want: of its address, mostly.
+	Rejected Result = "refused"
+	// Lost is one that was given up: the server stayed away, there was no room, or
+	// the program ended.
+	Lost Result = "lost"
+)
+
+// Results are all of them.
+func Results() []Result { return []Result{Sent, Repeated, Rejected, Lost} }
+
+// Told hears of each result, and how long ago the letter was posted.
+type Told func(what string, r Result, age time.Duration)
+
 // Queue sends letters in the background.
 type Queue struct {
 	sender Sender
 	log    *slog.Logger
+	told   Told
 	in     chan waiting
 	held   atomic.Int64
 }
 
 type waiting struct {
 	Letter
-	tries int
-	due   time.Time
+	posted time.Time
+	tries  int
+	due    time.Time
 }
 
-// NewQueue makes a queue before a sender. Nothing is sent until Run.
-func NewQueue(sender Sender, log *slog.Logger) (*Queue, error) {
+// NewQueue makes a queue before a sender; told may be nil. Nothing is sent until Run.
+func NewQueue(sender Sender, log *slog.Logger, told Told) (*Queue, error) {
 	if sender == nil || log == nil {
 		return nil, errors.New("mail: a sender and a logger are required")
 	}
-	return &Queue{sender: sender, log: log, in: make(chan waiting, capacity)}, nil
+	if told == nil {
+		told = func(string, Result, time.Duration) {}
+	}
+	return &Queue{sender: sender, log: log, told: told, in: make(chan waiting, capacity)}, nil
 }
+
+// Waiting is how many letters are neither sent nor given up.
+func (q *Queue) Waiting() int { return int(q.held.Load()) }
+
+func (q *Queue) tell(w *waiting, r Result) { q.told(w.What, r, time.Since(w.posted)) }
 
 // Post takes a letter to be sent soon. It never waits: without room it is ErrFull.
 func (q *Queue) Post(l Letter) error {
 	if q.held.Add(1) > capacity {
 		q.held.Add(-1)
+		q.told(l.What, Lost, 0)
 		return ErrFull
 	}
-	q.in <- waiting{Letter: l} // there is room: no more than capacity are held
+	q.in <- waiting{Letter: l, posted: time.Now()} // there is room: no more than capacity are held
 	return nil
 }
 
@@ -125,11 +157,15 @@ func (q *Queue) try(ctx context.Context, w *waiting) (done bool) {
 	var refused *Refused
 	switch {
 	case err == nil:
-	case errors.As(err, &refused) || w.tries >= tries:
-		q.lost(ctx, *w, err)
+		q.tell(w, Sent)
+	case errors.As(err, &refused):
+		q.lost(ctx, *w, Rejected, err)
+	case w.tries >= tries:
+		q.lost(ctx, *w, Lost, err)
 	default:
 		w.due = time.Now().Add(firstWait << (2 * (w.tries - 1))) // 5 s, 20 s, 80 s, 5 min
 		q.log.WarnContext(ctx, "mail: a letter could not be sent and is tried again", "what", w.What, "tries", w.tries, "error", err)
+		q.tell(w, Repeated)
 		return false
 	}
 	q.held.Add(-1)
@@ -155,12 +191,15 @@ func (q *Queue) last(ctx context.Context, left []waiting) {
 			err = q.sender.Send(ctx, w.Letter)
 		}
 		if err != nil {
-			q.lost(ctx, w, fmt.Errorf("the program ends: %w", err))
+			q.lost(ctx, w, Lost, fmt.Errorf("the program ends: %w", err))
+		} else {
+			q.tell(&w, Sent)
 		}
 		q.held.Add(-1)
 	}
 }
 
-func (q *Queue) lost(ctx context.Context, w waiting, err error) {
+func (q *Queue) lost(ctx context.Context, w waiting, r Result, err error) {
+	q.tell(&w, r)
 	q.log.ErrorContext(ctx, "mail: a letter is lost", "what", w.What, "tries", w.tries, "error", err)
 }

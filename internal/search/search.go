@@ -116,6 +116,8 @@ type Person struct {
 	Version int64     `json:"version"`
 	Name    string    `json:"name"`
 	Names   Text      `json:"names"`
+	// AgeRating is the lowest of the titles that credit them; nil where none is rated.
+	AgeRating *int `json:"ageRating"`
 }
 
 // Genre is the document of a genre.
@@ -204,7 +206,8 @@ type PeopleResults struct {
 type Reader interface {
 	Search(ctx context.Context, q Query) (*Results, error)
 	// SearchPeople finds people by name in spite of typos; empty text: all by name.
-	SearchPeople(ctx context.Context, text string, first int, after string) (*PeopleResults, error)
+	// With a limit only those whose AgeRating is that or less, as for RatedOnly.
+	SearchPeople(ctx context.Context, text string, first int, after string, limit *int) (*PeopleResults, error)
 	// TitlesByID, PeopleByID, GenresByID leave out what they do not know.
 	TitlesByID(ctx context.Context, ids []uuid.UUID) (map[uuid.UUID]*Title, error)
 	// SeriesByEpisode finds the series that hold the episodes.

@@ -6,7 +6,6 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
-	"slices"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -14,7 +13,6 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/netflixathome/cinema/internal/fault"
-	"github.com/netflixathome/cinema/internal/gid"
 )
 
 // AdminLogin is the login of the account that the first start makes.
@@ -215,88 +213,6 @@ func (s *Accounts) ResetPassword(ctx context.Context, login string) (password st
 	return password, nil
 }
 
-// DemoUser is an account of the demo cinema. It has no password.
-type DemoUser struct {
-	// ID may be given, so that viewing can be made up before or after; a new
-	// one is made if it is Nil. So for the profiles.
-	ID        uuid.UUID
-	Login     string
-	Name      string
-	CreatedAt time.Time
-	Profiles  []DemoProfile
-}
-
-// DemoProfile is a profile of a DemoUser.
-type DemoProfile struct {
-	ID     uuid.UUID
-	Name   string
-	Colour string // chosen if empty
-	Locale string // none if empty
-	Child  bool   // with the usual limit
-}
-
-// CreateDemoUsers adds accounts marked as demo in one transaction and returns
-// them with the ids they got. A login that has an account already is passed
-// over, so it can be repeated; the ids in the answer are those of the store
-// only when they were given or the account was new.
-func (s *Accounts) CreateDemoUsers(ctx context.Context, demo []DemoUser) ([]DemoUser, error) {
-	out := make([]DemoUser, len(demo))
-	var users []User
-	var profiles []Profile
-	for i, d := range demo {
-		login, err := NormalizeLogin(d.Login)
-		if err != nil {
-			return nil, fmt.Errorf("auth: demo user %q: %w", d.Login, err)
-		}
-		if d.Name, err = cleanName(d.Name, ""); err != nil {
-			return nil, fmt.Errorf("auth: demo user %q: %w", d.Login, err)
-		}
-		if len(d.Profiles) < 1 || len(d.Profiles) > MaxProfiles {
-			return nil, fmt.Errorf("auth: demo user %q: want 1 to %d profiles", d.Login, MaxProfiles)
-		}
-		if d.ID == uuid.Nil {
-			if d.ID, err = s.newID(); err != nil {
-				return nil, err
-			}
-		}
-		d.CreatedAt = d.CreatedAt.UTC().Truncate(time.Microsecond)
-		d.Profiles = slices.Clone(d.Profiles)
-		users = append(users, User{
-			ID: gid.Of(gid.User, d.ID), Login: login, Name: d.Name, Roles: []RoleName{RoleViewer}, CreatedAt: d.CreatedAt, Demo: true,
-		})
-		for j := range d.Profiles {
-			p := &d.Profiles[j]
-			if p.ID == uuid.Nil {
-				if p.ID, err = s.newID(); err != nil {
-					return nil, err
-				}
-			}
-			if p.Name, err = cleanName(p.Name, ""); err != nil {
-				return nil, fmt.Errorf("auth: demo user %q: %w", d.Login, err)
-			}
-			if p.Colour == "" {
-				p.Colour = palette[(i+j)%len(palette)]
-			}
-			if p.Colour, err = cleanColour(p.Colour, ""); err != nil {
-				return nil, fmt.Errorf("auth: demo user %q: %w", d.Login, err)
-			}
-			row := Profile{
-				ID: gid.Of(gid.Profile, p.ID), UserID: d.ID, Name: p.Name, Colour: p.Colour, Avatar: AvatarLetter, IsChild: p.Child, Limit: limitOf(p.Child, nil),
-				CreatedAt: d.CreatedAt.Add(time.Duration(j) * time.Microsecond),
-			}
-			if p.Locale != "" {
-				row.Language = &p.Locale
-			}
-			profiles = append(profiles, row)
-		}
-		out[i] = d
-	}
-	if err := s.store.CreateDemo(ctx, users, profiles); err != nil {
-		return nil, fmt.Errorf("auth: demo users: %w", err)
-	}
-	return out, nil
-}
-
 // minDemoPrefix keeps a slip from deleting more than was meant.
 const minDemoPrefix = 3
 
@@ -304,19 +220,22 @@ var errDemoPrefix = fault.New(fault.Invalid, "A prefix has at least %d character
 
 // DeleteDemoUsers deletes the accounts marked as demo whose login begins with
 // the prefix, with their profiles and sessions, and says how many there were.
-// Others are never touched.
+// What they hold tokens of ends at once. Others are never touched.
 func (s *Accounts) DeleteDemoUsers(ctx context.Context, by Actor, prefix string) (n int, err error) {
 	if utf8.RuneCountInString(prefix) < minDemoPrefix {
 		return 0, errDemoPrefix
 	}
 	err = s.administer(ctx, by, UserWrite, func(ctx context.Context, c *change) error {
-		if n, err = c.DeleteDemo(ctx, strings.ToLower(prefix)); err != nil || n == 0 {
+		if n, c.ended, err = c.DeleteDemo(ctx, strings.ToLower(prefix), s.now()); err != nil || n == 0 {
 			return err
 		}
 		return c.note(ctx, ActionDemoUsersGone, "demo", map[string]any{"loginPrefix": prefix, "accounts": n}, nil)
 	})
 	if err != nil {
 		return 0, fmt.Errorf("auth: delete demo users: %w", err)
+	}
+	if n > 0 {
+		s.tellGone(ctx)
 	}
 	return n, nil
 }

@@ -32,10 +32,13 @@ type Administration interface {
 	// EndSessions ends the live sessions of an account but the one to keep (Nil:
 	// none) and returns their seats; only one of them if one is not Nil.
 	EndSessions(ctx context.Context, user, keep, one uuid.UUID, reason string, at time.Time) ([]uuid.UUID, error)
-	// DeleteDemo is Store's.
-	DeleteDemo(ctx context.Context, prefix string) (int, error)
+	// DeleteDemo deletes the demo accounts whose login begins with the prefix. It
+	// returns how many there were, and the seats that tokens may name yet.
+	DeleteDemo(ctx context.Context, prefix string, at time.Time) (int, []uuid.UUID, error)
 	// SetPassword replaces the hash.
 	SetPassword(ctx context.Context, user uuid.UUID, hash string) error
+	// ReplacePassword is SetPassword where the old hash is still that, else ErrNotFound.
+	ReplacePassword(ctx context.Context, user uuid.UUID, old, hash string) error
 	// DropFactors deletes all that an account proves itself with but its password.
 	DropFactors(ctx context.Context, user uuid.UUID) error
 	APIKeyAdministration

@@ -52,6 +52,8 @@ type APIKeyAdministration interface {
 	APIKeyOwner(ctx context.Context, id uuid.UUID) (uuid.UUID, error)
 	// DropAPIKey deletes a key and returns its seat, which has been left.
 	DropAPIKey(ctx context.Context, id uuid.UUID, at time.Time) (uuid.UUID, error)
+	// DropAPIKeysOf deletes all keys of an account and returns them.
+	DropAPIKeysOf(ctx context.Context, account uuid.UUID, at time.Time) ([]APIKey, error)
 }
 
 // APIKey is a key by which a program acts for an account. The key itself is kept
@@ -200,6 +202,21 @@ func (s *Accounts) RevokeAPIKey(ctx context.Context, by Actor, id gid.ID) (owner
 		return uuid.Nil, fmt.Errorf("auth: revoke an API key: %w", err)
 	}
 	return owner, nil
+}
+
+// dropAPIKeys ends all keys of an account.
+func (c *change) dropAPIKeys(ctx context.Context, account uuid.UUID) error {
+	gone, err := c.DropAPIKeysOf(ctx, account, c.s.now())
+	if err != nil {
+		return err
+	}
+	for _, k := range gone {
+		c.ended = append(c.ended, k.Seat)
+		if err := c.noteAPIKey(ctx, ActionAPIKeyRevoke, account, map[string]any{"key": k.ID}, nil); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // noteAPIKey adds to the audit log; a key's name is its owner's own and stays out.

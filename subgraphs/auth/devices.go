@@ -85,20 +85,30 @@ func (s *Accounts) SignIns(ctx context.Context, user uuid.UUID, after *string, f
 	return page, false, nil
 }
 
+// PasswordChange is a new password for the account that is signed in.
+type PasswordChange struct {
+	// Present is empty of an account that has none.
+	Present, Next string
+	// RevokeAPIKeys ends the account's keys too.
+	RevokeAPIKeys bool
+}
+
 // ChangePassword gives the account of the claims a new password, or its first,
 // and ends its sessions but the one that asks. It says how many ended.
-func (s *Accounts) ChangePassword(ctx context.Context, claims *authn.Claims, password, next string, from Client) (ended int, err error) {
+func (s *Accounts) ChangePassword(ctx context.Context, claims *authn.Claims, in PasswordChange, from Client) (ended int, err error) {
 	if err := s.RequireFresh(claims); err != nil {
 		return 0, err
 	}
-	u, hash, err := s.proveOwner(ctx, claims, password, from)
+	u, hash, err := s.proveOwner(ctx, claims, in.Present, from)
 	if err != nil {
 		return 0, err
 	}
-	if password, err = normalizePassword(password); err != nil {
+	password, err := normalizePassword(in.Present)
+	if err != nil {
 		return 0, errWrongPassword
 	}
-	if next, err = normalizePassword(next); err != nil {
+	next, err := normalizePassword(in.Next)
+	if err != nil {
 		return 0, moved(err, "input.newPassword")
 	}
 	if err := checkNewPassword(next, u.Login); err != nil {
@@ -111,14 +121,22 @@ func (s *Accounts) ChangePassword(ctx context.Context, claims *authn.Claims, pas
 	if err != nil {
 		return 0, err
 	}
-	gone, err := s.store.ReplacePassword(ctx, u.ID.UUID, hash, fresh, claims.SessionID, s.now())
-	if errors.Is(err, ErrNotFound) {
-		return 0, errWrongPassword // it was changed at the same moment
-	} else if err != nil {
+	err = s.administer(ctx, Actor{Claims: claims, From: from}, "", func(ctx context.Context, c *change) error {
+		switch err := c.ReplacePassword(ctx, u.ID.UUID, hash, fresh); {
+		case errors.Is(err, ErrNotFound):
+			return errWrongPassword // it was changed at the same moment
+		case err != nil:
+			return err
+		}
+		if ended, err = c.end(ctx, u.ID.UUID, claims.SessionID, uuid.Nil, EndPassword); err != nil || !in.RevokeAPIKeys {
+			return err
+		}
+		return c.dropAPIKeys(ctx, u.ID.UUID)
+	})
+	if err != nil {
 		return 0, fmt.Errorf("auth: change password: %w", err)
 	}
-	s.announce(ctx, gone...)
-	return len(gone), nil
+	return ended, nil
 }
 
 // moved is a fault with the path of another field.

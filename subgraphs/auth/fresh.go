@@ -37,22 +37,98 @@ func (s *Accounts) BeginPasskeyConfirmation(ctx context.Context, c *authn.Claims
 
 var errOneProof = fault.New(fault.Invalid, "Give one of them.").At("input")
 
-// ConfirmSignIn makes the session of the claims fresh by the account's
-// password or one of its passkeys.
-func (s *Accounts) ConfirmSignIn(ctx context.Context, c *authn.Claims, password *string, passkey *PasskeyAnswer, from Client) (*SignedInSession, error) {
-	if (password == nil) == (passkey == nil) {
-		return nil, errOneProof
+// Confirmation is what shows again who is there: the password or a passkey, or
+// what a first step led to, by its ticket: a code or a recovery code.
+type Confirmation struct {
+	Password, Ticket *string
+	Proof
+}
+
+func (c Confirmation) whole() bool {
+	switch {
+	case c.Password != nil:
+		return c.Ticket == nil && c.none()
+	case c.Ticket != nil:
+		return c.one() && c.Passkey == nil // which needs no first step
+	default:
+		return c.one() && c.Passkey != nil
+	}
+}
+
+// ConfirmSignIn makes the session of the claims fresh by one of the account's
+// passkeys, or by its password; where the account has a second factor the
+// password leads to a ticket, and the ticket with a code to a fresh session.
+func (s *Accounts) ConfirmSignIn(ctx context.Context, c *authn.Claims, in Confirmation, from Client) (*SignedInSession, *SecondFactor, error) {
+	if !in.whole() {
+		return nil, nil, errOneProof
 	}
 	var err error
-	if password != nil {
-		_, _, err = s.provePassword(ctx, c, *password, from)
-	} else {
-		err = s.provePasskey(ctx, c, *passkey, from)
+	switch {
+	case in.Password != nil:
+		u, hash, err := s.provePassword(ctx, c, *in.Password, from)
+		if err != nil {
+			return nil, nil, err
+		}
+		return s.confirmedBy(ctx, c, u, hash, &ticket{})
+	case in.Ticket != nil:
+		err = s.proveSecond(ctx, c, *in.Ticket, in.Proof, from)
+	default:
+		err = s.provePasskey(ctx, c, *in.Passkey, from)
 	}
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	return s.confirmed(ctx, c)
+	fresh, err := s.confirmed(ctx, c)
+	return fresh, nil, err
+}
+
+// confirmedBy goes on after a first step that the ticket tells of: alone it is
+// enough only where the account has no second factor. Else whoever has found a
+// browser open, and learnt the password, could take the factor away.
+func (s *Accounts) confirmedBy(ctx context.Context, c *authn.Claims, u *User, hash string, t *ticket) (*SignedInSession, *SecondFactor, error) {
+	f, err := s.store.Factors(ctx, u.ID.UUID)
+	if err != nil {
+		return nil, nil, fmt.Errorf("auth: confirm: %w", err)
+	}
+	if !f.any() {
+		fresh, err := s.confirmed(ctx, c)
+		return fresh, nil, err
+	}
+	due := s.owned(f)
+	t.User, t.Password = u.ID.UUID, passwordDigest(hash)
+	due.Ticket, err = s.issue(forConfirmation, ticketLife, t)
+	return nil, due, err
+}
+
+// proveSecond checks the second step of a confirmation.
+func (s *Accounts) proveSecond(ctx context.Context, c *authn.Claims, text string, proof Proof, from Client) error {
+	t, err := s.accept(forConfirmation, text)
+	if err != nil {
+		return err
+	}
+	u, hash, err := s.ownAccount(ctx, c)
+	if err != nil {
+		return err
+	}
+	f, err := s.store.Factors(ctx, c.UserID)
+	if err != nil {
+		return fmt.Errorf("auth: confirm: %w", err)
+	}
+	if t.User != c.UserID || !t.of(hash) || !f.still(t) {
+		return errTicket
+	}
+	use, method, err := s.prove(ctx, &u, f, proof)
+	if err == nil {
+		use.Spend = append(use.Spend, t.spent())
+		err = s.use(ctx, use, errCode.At("input"))
+	}
+	if fault.KindOf(err) == fault.Invalid {
+		in := t.way(method)
+		wrong := s.attemptBy(u.ID.UUID, in.method, SignInWrongFactor, from)
+		wrong.Provider = in.provider
+		s.history.attempt(wrong)
+	}
+	return err
 }
 
 // confirmed makes the session of the claims fresh: its owner has shown to be there.

@@ -351,7 +351,7 @@ func (s *Accounts) FinishProvider(ctx context.Context, c *authn.Claims, in Provi
 	case AimLink:
 		done.Factors, err = s.link(ctx, c, p, who)
 	case AimConfirm:
-		done.Session, err = s.confirmBy(ctx, c, p, who)
+		done.Session, done.SecondFactor, err = s.confirmBy(ctx, c, p, who)
 	default:
 		done.Session, done.SecondFactor, err = s.signInWith(ctx, p, who, in.Locale, from)
 	}
@@ -538,19 +538,24 @@ func (s *Accounts) link(ctx context.Context, c *authn.Claims, p *SignInProvider,
 	return out.Factors, err
 }
 
-// confirmBy makes the session of the claims fresh by one of its identities.
-func (s *Accounts) confirmBy(ctx context.Context, c *authn.Claims, p *SignInProvider, who *Vouched) (*SignedInSession, error) {
+// confirmBy makes the session of the claims fresh by one of its identities, as
+// the password does.
+func (s *Accounts) confirmBy(ctx context.Context, c *authn.Claims, p *SignInProvider, who *Vouched) (*SignedInSession, *SecondFactor, error) {
 	account, id, err := s.store.IdentityAccount(ctx, p.Issuer, who.Subject)
 	switch {
 	case errors.Is(err, ErrNotFound), err == nil && account != c.UserID:
-		return nil, errNotLinked
+		return nil, nil, errNotLinked
 	case err != nil:
-		return nil, fmt.Errorf("auth: confirm with: %w", err)
+		return nil, nil, fmt.Errorf("auth: confirm with: %w", err)
+	}
+	u, hash, err := s.ownAccount(ctx, c)
+	if err != nil {
+		return nil, nil, err
 	}
 	if err := s.use(ctx, FactorUse{Account: account, At: s.now(), Identity: id.ID}, errNotLinked); err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	return s.confirmed(ctx, c)
+	return s.confirmedBy(ctx, c, &u, hash, &ticket{Provider: p.ID, Identity: id.ID})
 }
 
 // UnlinkIdentity takes an identity away, unless it is the last way in.

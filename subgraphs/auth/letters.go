@@ -17,6 +17,21 @@ import (
 
 type letter = mail.Letter
 
+// The kinds of letters, as the log and the figures name them.
+const (
+	letterPassword        = "password_link"
+	letterPasswordChanged = "password_changed"
+	letterEmail           = "email_link"
+	letterEmailChanged    = "email_changed"
+	letterEmailSet        = "email_set"
+	letterInvitation      = "invitation"
+)
+
+// LetterKinds are all kinds of letters.
+func LetterKinds() []string {
+	return []string{letterPassword, letterPasswordChanged, letterEmail, letterEmailChanged, letterEmailSet, letterInvitation}
+}
+
 // letterText is one letter in one language; with %s for what it is about.
 type letterText struct {
 	subject string
@@ -74,7 +89,7 @@ func compose(what, tag, to, link string, texts map[string]letterText) letter {
 }
 
 func passwordLetter(tag string, u *User, link string) letter {
-	return compose("link for a new password", tag, u.address(), link, map[string]letterText{
+	return compose(letterPassword, tag, u.address(), link, map[string]letterText{
 		english: {
 			"A new password", []string{
 				"Someone, we hope you, asked for a new password.",
@@ -95,7 +110,7 @@ func passwordLetter(tag string, u *User, link string) letter {
 }
 
 func passwordChangedLetter(tag, to string) letter {
-	return compose("notice of a new password", tag, to, "", map[string]letterText{
+	return compose(letterPasswordChanged, tag, to, "", map[string]letterText{
 		english: {
 			"Your password was changed", []string{"The password of your account was changed by a link, and all devices were signed out."}, "",
 			[]string{"If it was not you, ask an administrator of your cinema at once."},
@@ -108,7 +123,7 @@ func passwordChangedLetter(tag, to string) letter {
 }
 
 func emailLetter(tag, to, link string) letter {
-	return compose("link to confirm an address", tag, to, link, map[string]letterText{
+	return compose(letterEmail, tag, to, link, map[string]letterText{
 		english: {
 			"Confirm your e-mail address", []string{"This address was given for an account of a home cinema. Follow this link within 30 minutes to confirm that it is yours."},
 			"Confirm the address", []string{"If you know nothing of it, there is nothing to do: without the link nothing happens."},
@@ -121,7 +136,7 @@ func emailLetter(tag, to, link string) letter {
 }
 
 func emailChangedLetter(tag, to, next, link string) letter {
-	return compose("notice of a changed address", tag, to, link, map[string]letterText{
+	return compose(letterEmailChanged, tag, to, link, map[string]letterText{
 		english: {
 			"Your e-mail address was changed", []string{
 				fmt.Sprintf("The address of your account is %s from now on. No more is sent here.", next),
@@ -138,7 +153,7 @@ func emailChangedLetter(tag, to, next, link string) letter {
 }
 
 func emailSetLetter(tag, to string) letter {
-	return compose("notice of an address set by an administrator", tag, to, "", map[string]letterText{
+	return compose(letterEmailSet, tag, to, "", map[string]letterText{
 		english: {"Your e-mail address was changed", []string{"An administrator of your cinema gave your account another address. No more is sent here."}, "",
 			[]string{"If you did not ask for it, ask an administrator."}},
 		russian: {"Адрес почты изменён", []string{"Администратор вашего кинотеатра указал для вашего аккаунта другой адрес. Сюда писем больше не будет."}, "",
@@ -147,7 +162,7 @@ func emailSetLetter(tag, to string) letter {
 }
 
 func invitationLetter(tag, to, link string, days int) letter {
-	return compose("invitation", tag, to, link, map[string]letterText{
+	return compose(letterInvitation, tag, to, link, map[string]letterText{
 		english: {"An invitation to a home cinema", []string{
 			"You are invited to a home cinema. Follow this link to make your account.",
 			fmt.Sprintf("Days that it is good for: %d. It works once.", days),

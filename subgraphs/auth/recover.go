@@ -8,6 +8,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"github.com/netflixathome/cinema/internal/authn"
 	"github.com/netflixathome/cinema/internal/fault"
 	"github.com/netflixathome/cinema/internal/gid"
 )
@@ -152,6 +153,20 @@ func (s *Accounts) CheckPasswordLink(ctx context.Context, secret string, from Cl
 	return u, l.ExpiresAt, err
 }
 
+// LiveAPIKeys is how many keys of an account have not ended.
+func (s *Accounts) LiveAPIKeys(ctx context.Context, account uuid.UUID) (n int, err error) {
+	keys, err := s.store.APIKeysOf(ctx, account)
+	if err != nil {
+		return 0, fmt.Errorf("auth: API keys: %w", err)
+	}
+	for _, k := range keys {
+		if k.ExpiresAt.After(s.now()) {
+			n++
+		}
+	}
+	return n, nil
+}
+
 // linkOf finds a link and its account.
 func (s *Accounts) linkOf(ctx context.Context, hash []byte) (Link, *User, error) {
 	l, err := s.store.Link(ctx, hash, s.now())
@@ -171,8 +186,9 @@ func (s *Accounts) linkOf(ctx context.Context, hash []byte) (Link, *User, error)
 
 // ResetByLink sets the password of a link's account, which opens nothing: who
 // has a second factor is still asked for it. All sessions end, and so do the
-// other links that whoever was there may have asked for.
-func (s *Accounts) ResetByLink(ctx context.Context, secret, password string, from Client) (*User, error) {
+// other links that whoever was there may have asked for; with keys also those of
+// programs, which whoever was there may have made.
+func (s *Accounts) ResetByLink(ctx context.Context, secret, password string, keys bool, from Client) (*User, error) {
 	hash, err := s.followed(ctx, LinkPassword, secret, from)
 	if err != nil {
 		return nil, err
@@ -200,8 +216,11 @@ func (s *Accounts) ResetByLink(ctx context.Context, secret, password string, fro
 		if err := c.DropLinks(ctx, l.UserID, time.Time{}, LinkPassword, LinkEmail); err != nil {
 			return err
 		}
-		_, err = c.end(ctx, l.UserID, uuid.Nil, uuid.Nil, EndPassword)
-		return err
+		if _, err = c.end(ctx, l.UserID, uuid.Nil, uuid.Nil, EndPassword); err != nil || !keys {
+			return err
+		}
+		c.actor.Claims = &authn.Claims{UserID: l.UserID} // whoever holds its link
+		return c.dropAPIKeys(ctx, l.UserID)
 	})
 	if err != nil {
 		return nil, fmt.Errorf("auth: reset by link: %w", err)

@@ -40,8 +40,7 @@ func (s *Accounts) secondFactorOf(ctx context.Context, u *User, hash string, fro
 	due = &SecondFactor{}
 	switch {
 	case f.any():
-		due.Totp, due.RecoveryCode = f.TOTP != nil, len(f.Recovery) > 0
-		due.Passkey = slices.ContainsFunc(f.Passkeys, s.works)
+		due = s.owned(f)
 	case s.mustHave(u.IsAdmin()):
 		due.SetUp, p = true, forFirstSetUp
 	default:
@@ -60,21 +59,30 @@ func (s *Accounts) secondFactorOf(ctx context.Context, u *User, hash string, fro
 	return due, true, nil
 }
 
+// owned says which second factors an account can show.
+func (s *Accounts) owned(f *StoredFactors) *SecondFactor {
+	return &SecondFactor{
+		Totp: f.TOTP != nil, RecoveryCode: len(f.Recovery) > 0, Passkey: slices.ContainsFunc(f.Passkeys, s.works),
+	}
+}
+
 // Proof is what the second step shows: one of them.
 type Proof struct {
 	Code, RecoveryCode *string
 	Passkey            *PasskeyAnswer
 }
 
-func (p Proof) one() bool {
-	n := 0
+func (p Proof) given() (n int) {
 	for _, there := range []bool{p.Code != nil, p.RecoveryCode != nil, p.Passkey != nil} {
 		if there {
 			n++
 		}
 	}
-	return n == 1
+	return n
 }
+
+func (p Proof) one() bool  { return p.given() == 1 }
+func (p Proof) none() bool { return p.given() == 0 }
 
 // FinishSignIn opens a session for whoever showed the password, by the ticket,
 // and now a second factor.

@@ -98,8 +98,6 @@ type Store interface {
 	// EndSessions ends the live sessions of an account but the one to keep (Nil:
 	// none) and returns their seats.
 	EndSessions(ctx context.Context, user, keep uuid.UUID, reason string, at time.Time) ([]uuid.UUID, error)
-	// ReplacePassword is SetPassword of a known old hash and EndSessions in one.
-	ReplacePassword(ctx context.Context, user uuid.UUID, old, hash string, keep uuid.UUID, at time.Time) ([]uuid.UUID, error)
 	// EndedSince returns the seats that were left since a moment, with their
 	// session's end or for another.
 	EndedSince(ctx context.Context, since time.Time) ([]EndedSession, error)
@@ -121,10 +119,6 @@ type Store interface {
 	// ReplaceSigningKeys, under a lock, hands all keys to change, adds the one
 	// it returns, if any, and deletes those it names.
 	ReplaceSigningKeys(ctx context.Context, change func(all []SealedKey) (add *SealedKey, remove []string, err error)) error
-
-	// CreateDemo adds demo accounts with their profiles; a login that has an
-	// account is passed over.
-	CreateDemo(ctx context.Context, users []User, profiles []Profile) error
 }
 
 // Place is where a page of a list begins, newest first: after this one.

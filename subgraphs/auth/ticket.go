@@ -56,6 +56,8 @@ const (
 	forPasskeySecond  purpose = "passkey as second factor"
 	forPasskeyConfirm purpose = "passkey confirmation"
 	forProvider       purpose = "provider"
+	// forConfirmation is a second step that opens no session: it freshens one.
+	forConfirmation purpose = "second factor of a confirmation"
 )
 
 const (

@@ -210,9 +210,15 @@ func (r *Request) Episodes(ctx context.Context, ids []gid.ID) ([]*Episode, error
 	})
 }
 
-// PeopleByID are the people of the identifiers, each in its place or nil.
+// PeopleByID are the people of the identifiers, each in its place or nil; one is
+// hidden from this profile where all their titles are.
 func (r *Request) PeopleByID(ctx context.Context, ids []gid.ID) ([]*Person, error) {
-	return byID(ctx, ids, gid.Person, r.people, func(_ uuid.UUID, p *search.Person) *Person { return &Person{p} })
+	return byID(ctx, ids, gid.Person, r.people, func(_ uuid.UUID, p *search.Person) *Person {
+		if r.limit != nil && (p.AgeRating == nil || *p.AgeRating > *r.limit) {
+			return nil
+		}
+		return &Person{p}
+	})
 }
 
 // GenresByID are the genres of the identifiers, each in its place or nil.

@@ -303,7 +303,8 @@ func (r *Request) facets(ctx context.Context, f search.Facets) (*TitleFacets, er
 	return out, nil
 }
 
-// People is a page of people.
+// People is a page of people, of those who have a part in a title that this
+// profile may see.
 func (r *Request) People(ctx context.Context, query *string, first *int, after *string) (*PersonConnection, error) {
 	n, err := size(first, 24, "first")
 	if err != nil {
@@ -313,7 +314,7 @@ func (r *Request) People(ctx context.Context, query *string, first *int, after *
 	if err != nil {
 		return nil, err
 	}
-	res, err := r.service.index.SearchPeople(ctx, words, n, of(after))
+	res, err := r.service.index.SearchPeople(ctx, words, n, of(after), r.limit)
 	if err != nil {
 		return nil, unavailable(err)
 	}

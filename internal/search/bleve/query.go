@@ -227,14 +227,14 @@ func (d dictionary) Count(ctx context.Context, q *rank.Query) (n int, err error)
 }
 
 // SearchPeople implements search.Reader.
-func (x *Index) SearchPeople(ctx context.Context, text string, first int, after string) (*search.PeopleResults, error) {
+func (x *Index) SearchPeople(ctx context.Context, text string, first int, after string, limit *int) (*search.PeopleResults, error) {
 	ctx, span := startSpan(ctx, "search people")
-	res, err := read(ctx, x, func(s *store) (*search.PeopleResults, error) { return s.searchPeople(ctx, text, first, after) })
+	res, err := read(ctx, x, func(s *store) (*search.PeopleResults, error) { return s.searchPeople(ctx, text, first, after, limit) })
 	tracing.End(span, err)
 	return res, err
 }
 
-func (s *store) searchPeople(ctx context.Context, text string, first int, after string) (*search.PeopleResults, error) {
+func (s *store) searchPeople(ctx context.Context, text string, first int, after string, limit *int) (*search.PeopleResults, error) {
 	asked := strings.TrimSpace(text) != ""
 	order := rank.OrderPeople
 	if asked {
@@ -253,16 +253,18 @@ func (s *store) searchPeople(ctx context.Context, text string, first int, after 
 			return nil, err
 		}
 		for _, m := range matches {
-			if p := s.people[m.id]; p != nil {
+			if p := s.people[m.id]; p != nil && p.within(limit) {
 				out.Total++
 				score := m.score + q.NameBonus(p.names)
 				hits.offer(p, rank.Place{Order: order, Number: -float64(score), Key: []byte(p.key), ID: p.doc.ID})
 			}
 		}
 	} else {
-		out.Total = len(s.people)
 		for _, p := range s.people {
-			hits.offer(p, rank.Place{Order: order, Key: []byte(p.key), ID: p.doc.ID})
+			if p.within(limit) {
+				out.Total++
+				hits.offer(p, rank.Place{Order: order, Key: []byte(p.key), ID: p.doc.ID})
+			}
 		}
 	}
 	list, more := hits.end()

@@ -36,6 +36,11 @@ type person struct {
 	names []string
 }
 
+// within reports whether a profile with the limit may see the person.
+func (p *person) within(limit *int) bool {
+	return limit == nil || p.doc.AgeRating != nil && *p.doc.AgeRating <= *limit
+}
+
 // rower makes rows. It is used by one goroutine at a time.
 type rower struct{ *rank.Collator }
 

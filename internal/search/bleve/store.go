@@ -23,7 +23,7 @@ import (
 
 // mapping names how documents are made into fields and rows. It changes with
 // every change of fields.go or rank.Field that needs documents to be indexed again.
-const mapping = "1"
+const mapping = "2"
 
 var (
 	keyMapping  = []byte("mapping")

@@ -57,9 +57,9 @@ func TestAnswersLikeBleve(t *testing.T) {
 				assert.Equal(t, want.Hits[i].Highlight, got.Hits[i].Highlight, text)
 			}
 		}
-		people, err := home.SearchPeople(t.Context(), text, 5, "")
+		people, err := home.SearchPeople(t.Context(), text, 5, "", nil)
 		require.NoError(t, err)
-		found, err := x.SearchPeople(t.Context(), text, 5, "")
+		found, err := x.SearchPeople(t.Context(), text, 5, "", nil)
 		require.NoError(t, err)
 		assert.Equal(t, people.Total, found.Total, text)
 		assert.Equal(t, people.People, found.People, text)

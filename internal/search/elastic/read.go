@@ -251,8 +251,12 @@ func readFacets(counts map[string]types.Aggregate) (search.Facets, error) {
 }
 
 // SearchPeople implements search.Reader.
-func (x *Index) SearchPeople(ctx context.Context, text string, first int, after string) (*search.PeopleResults, error) {
+func (x *Index) SearchPeople(ctx context.Context, text string, first int, after string, limit *int) (*search.PeopleResults, error) {
 	query := &types.BoolQuery{Filter: []types.Query{term("type", typePerson)}}
+	if limit != nil {
+		rated := 0 // unrated is -1
+		query.Filter = append(query.Filter, between("age", &rated, limit))
+	}
 	o := newOrder(rank.OrderPeople)
 	if strings.TrimSpace(text) != "" {
 		o = newOrder(rank.OrderPeopleFound).byScore()

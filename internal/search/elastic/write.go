@@ -263,7 +263,10 @@ func setAny(to map[string]any, fields []rank.Field) {
 
 // newPerson is what a person is found and ordered by.
 func newPerson(c *rank.Collator, p *search.Person) map[string]any {
-	f := map[string]any{"key": keyOf(c.Key(p.Name))}
+	f := map[string]any{"key": keyOf(c.Key(p.Name)), "age": -1}
+	if p.AgeRating != nil {
+		f["age"] = *p.AgeRating
+	}
 	setLifts(f, rank.PersonNames(p))
 	setFields(f, rank.PersonFields(p))
 	return f

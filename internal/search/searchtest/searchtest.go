@@ -47,7 +47,7 @@ func Demo(tb testing.TB) search.Batch {
 		b.PutGenres = append(b.PutGenres, &search.Genre{ID: ID("genre", slug), Version: 1, Slug: slug, Names: search.Text{"en": en, "ru": c.GenresRu[slug]}})
 	}
 	slices.SortFunc(b.PutGenres, func(a, b *search.Genre) int { return strings.Compare(a.Slug, b.Slug) })
-	known := map[string]bool{}
+	known := map[string]*search.Person{}
 	for i := range c.Titles {
 		d := &c.Titles[i]
 		t := &search.Title{
@@ -74,9 +74,12 @@ func Demo(tb testing.TB) search.Batch {
 					p.Names["ru"] = ru
 				}
 				t.Credits = append(t.Credits, search.Credit{PersonID: p.ID, Name: n, Names: p.Names, Kind: kind})
-				if !known[n] {
-					known[n] = true
+				if known[n] == nil {
+					known[n] = p
 					b.PutPeople = append(b.PutPeople, p)
+				}
+				if p = known[n]; t.AgeRating != nil && (p.AgeRating == nil || *t.AgeRating < *p.AgeRating) {
+					p.AgeRating = t.AgeRating
 				}
 			}
 		}
@@ -162,6 +165,7 @@ func Run(t *testing.T, open Setup) {
 	t.Run("refuses foreign cursors", func(t *testing.T) { cursors(t, open) })
 	t.Run("documents by id", func(t *testing.T) { documents(t, open) })
 	t.Run("people", func(t *testing.T) { people(t, open) })
+	t.Run("people within an age limit", func(t *testing.T) { peopleWithin(t, open) })
 	t.Run("changes and deletes are seen at once", func(t *testing.T) { changes(t, open) })
 	t.Run("what was applied survives a restart", func(t *testing.T) { restarts(t, open) })
 	t.Run("rebuild", func(t *testing.T) { rebuilds(t, open) })
@@ -555,7 +559,7 @@ func cursors(t *testing.T, open Setup) {
 	for _, c := range []string{"x", "????", "AAAAAAAAAAAAAAAA", name, strings.Repeat("A", 10_000), name[:len(name)-2]} {
 		_, err := x.Search(t.Context(), search.Query{Sort: search.SortAdded, First: 1, After: c})
 		assert.ErrorIs(t, err, search.ErrBadCursor, c)
-		_, err = x.SearchPeople(t.Context(), "", 1, c)
+		_, err = x.SearchPeople(t.Context(), "", 1, c, nil)
 		assert.ErrorIs(t, err, search.ErrBadCursor, c)
 	}
 }
@@ -600,7 +604,7 @@ func people(t *testing.T, open Setup) {
 		"Buster Keaton": "Buster Keaton", "keatn": "Buster Keaton", "китон бастер": "Buster Keaton", "Альфред Хичкок": "Alfred Hitchcock", "hitchkok": "Alfred Hitchcock",
 		"melies": "Georges Méliès", "eisen": "Sergei Eisenstein", "эйзенштейн": "Sergei Eisenstein", "одри хепберн": "Audrey Hepburn", "murnua": "F. W. Murnau",
 	} {
-		r, err := x.SearchPeople(t.Context(), text, 5, "")
+		r, err := x.SearchPeople(t.Context(), text, 5, "", nil)
 		require.NoError(t, err)
 		if assert.NotEmpty(t, r.People, text) {
 			assert.Equal(t, want, r.People[0].Name, text)
@@ -610,7 +614,7 @@ func people(t *testing.T, open Setup) {
 	seen := map[uuid.UUID]bool{}
 	after, last := "", ""
 	for {
-		r, err := x.SearchPeople(t.Context(), "", 17, after)
+		r, err := x.SearchPeople(t.Context(), "", 17, after, nil)
 		require.NoError(t, err)
 		require.Equal(t, len(b.PutPeople), r.Total)
 		for _, p := range r.People {
@@ -625,6 +629,63 @@ func people(t *testing.T, open Setup) {
 	}
 	assert.Len(t, seen, len(b.PutPeople))
 	assert.NotEmpty(t, last)
+}
+
+// peopleWithin: one whose every title is above the limit, or unrated, is not
+// found, not listed and not counted.
+func peopleWithin(t *testing.T, open Setup) {
+	x, b := filled(t, open)
+	for _, limit := range []int{0, 6, 12, 18} {
+		want := map[uuid.UUID]bool{}
+		for _, p := range b.PutPeople {
+			if p.AgeRating != nil && *p.AgeRating <= limit {
+				want[p.ID] = true
+			}
+		}
+		require.NotEmpty(t, want)
+		require.Less(t, len(want), len(b.PutPeople))
+		seen := map[uuid.UUID]bool{}
+		for after := ""; ; {
+			r, err := x.SearchPeople(t.Context(), "", 17, after, &limit)
+			require.NoError(t, err)
+			require.Equal(t, len(want), r.Total)
+			for _, p := range r.People {
+				require.False(t, seen[p.ID])
+				seen[p.ID] = true
+			}
+			if !r.HasNext {
+				break
+			}
+			require.Len(t, r.People, 17, "what is left out makes no page shorter")
+			after = r.Cursors[len(r.Cursors)-1]
+		}
+		assert.Equal(t, want, seen)
+		for _, p := range b.PutPeople[:8] {
+			r, err := x.SearchPeople(t.Context(), p.Name, 100, "", &limit)
+			require.NoError(t, err)
+			found := false
+			for _, q := range r.People {
+				require.True(t, want[q.ID], q.Name)
+				found = found || q.ID == p.ID
+			}
+			assert.Equal(t, want[p.ID], found, p.Name)
+			require.LessOrEqual(t, r.Total, len(want))
+		}
+	}
+
+	// It follows the document.
+	p := *b.PutPeople[0]
+	age, limit := 18, 6
+	for _, c := range []struct {
+		rating *int
+		there  bool
+	}{{&limit, true}, {&age, false}, {nil, false}} {
+		p.AgeRating = c.rating
+		require.NoError(t, x.Apply(t.Context(), search.Batch{PutPeople: []*search.Person{&p}}))
+		r, err := x.SearchPeople(t.Context(), p.Name, 100, "", &limit)
+		require.NoError(t, err)
+		assert.Equal(t, c.there, slices.ContainsFunc(r.People, func(q *search.Person) bool { return q.ID == p.ID }))
+	}
 }
 
 func changes(t *testing.T, open Setup) {
@@ -644,7 +705,7 @@ func changes(t *testing.T, open Setup) {
 	p, g := *b.PutPeople[0], *b.PutGenres[0]
 	p.Name, g.Slug = "Zebedee Quux", "quux"
 	require.NoError(t, x.Apply(t.Context(), search.Batch{PutPeople: []*search.Person{&p}, PutGenres: []*search.Genre{&g}, DeleteTitles: []uuid.UUID{d.ID}}))
-	found, err := x.SearchPeople(t.Context(), "quux", 5, "")
+	found, err := x.SearchPeople(t.Context(), "quux", 5, "", nil)
 	require.NoError(t, err)
 	require.Len(t, found.People, 1)
 	assert.Equal(t, p.ID, found.People[0].ID)
@@ -787,7 +848,7 @@ func odd(t *testing.T, open Setup) {
 		if assert.NoError(t, err, "%q", text) {
 			assert.LessOrEqual(t, len(r.Hits), 10)
 		}
-		_, err = x.SearchPeople(t.Context(), text, 10, "")
+		_, err = x.SearchPeople(t.Context(), text, 10, "", nil)
 		assert.NoError(t, err, "%q", text)
 	}
 	assert.Positive(t, find(t, x, search.Query{Text: "the"}).Total)

@@ -97,6 +97,9 @@ func pipeline() dashboard {
 		graph("Documents per second", "ops", query{`sum by (kind) (rate(cinema_etl_documents_total[$__rate_interval]))`, "{{kind}}"}),
 		graph("Indexes built anew", "none", query{`sum(increase(cinema_etl_rebuilds_total[1h]))`, "rebuilt"}, query{`max(cinema_etl_skipped_records)`, "records skipped"}),
 		graph("Account events dropped", "none", query{`sum(increase(cinema_account_events_dropped_total[1h]))`, "dropped"}),
+		graph("E-mails by result", "none", query{`sum by (result) (increase(cinema_letters_total[1h]))`, "{{result}}"}, query{`sum(cinema_letters_waiting)`, "waiting now"}),
+		graph("Time until an e-mail is sent, mean", "s", query{
+			`sum by (kind) (rate(cinema_letter_seconds_sum[$__rate_interval])) / (sum by (kind) (rate(cinema_letter_seconds_count[$__rate_interval])) > 0) or 0 * sum by (kind) (cinema_letter_seconds_count)`, "{{kind}}"}),
 	)
 }
 

@@ -74,13 +74,35 @@ func (a administration) EndSessions(ctx context.Context, user, keep, one uuid.UU
 	return pgx.CollectRows(rows, pgx.RowTo[uuid.UUID])
 }
 
-func (a administration) DeleteDemo(ctx context.Context, prefix string) (int, error) {
+func (a administration) DeleteDemo(ctx context.Context, prefix string, at time.Time) (n int, seats []uuid.UUID, err error) {
+	// As DeleteUser does of one; in one go, since there may be thousands. Keys have no session.
+	rows, err := a.tx.Query(ctx, `
+		WITH demo AS (SELECT id FROM account WHERE demo AND starts_with(login, $1)),
+		held AS (
+			SELECT coalesce(seat, id) AS seat FROM session WHERE account_id IN (TABLE demo) AND (ended_at IS NULL OR ended_at > $2::timestamptz - interval '1 day')
+			UNION SELECT coalesce(seat, id) FROM api_key WHERE account_id IN (TABLE demo)),
+		told AS (INSERT INTO seat_left (seat, at) SELECT seat, $2 FROM held ON CONFLICT DO NOTHING)
+		TABLE held`, prefix, at)
+	if err != nil {
+		return 0, nil, err
+	}
+	if seats, err = pgx.CollectRows(rows, pgx.RowTo[uuid.UUID]); err != nil {
+		return 0, nil, err
+	}
 	tag, err := a.tx.Exec(ctx, `DELETE FROM account WHERE demo AND starts_with(login, $1)`, prefix)
-	return int(tag.RowsAffected()), err
+	return int(tag.RowsAffected()), seats, err
 }
 
 func (a administration) SetPassword(ctx context.Context, user uuid.UUID, hash string) error {
 	_, err := a.tx.Exec(ctx, `UPDATE account SET password_hash = $2 WHERE id = $1`, user, hash)
+	return err
+}
+
+func (a administration) ReplacePassword(ctx context.Context, user uuid.UUID, old, hash string) error {
+	tag, err := a.tx.Exec(ctx, `UPDATE account SET password_hash = $3 WHERE id = $1 AND coalesce(password_hash, '') = $2`, user, old, hash)
+	if err == nil && tag.RowsAffected() == 0 {
+		err = auth.ErrNotFound
+	}
 	return err
 }
 

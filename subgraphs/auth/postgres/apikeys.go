@@ -13,7 +13,7 @@ import (
 	"github.com/netflixathome/cinema/subgraphs/auth"
 )
 
-const apiKeyColumns = `k.id, k.account_id, k.profile_id, coalesce(k.seat, k.id), k.name, k.hint, k.scopes, k.created_at, k.expires_at, k.used_at`
+const apiKeyColumns = `k.id, k.account_id, k.profile_id, coalesce(k.seat, k.id) AS seat, k.name, k.hint, k.scopes, k.created_at, k.expires_at, k.used_at`
 
 // apiKeyDest returns where the columns of apiKeyColumns go, and how to finish.
 func apiKeyDest(k *auth.APIKey) ([]any, func()) {
@@ -32,6 +32,10 @@ func (s *Store) APIKeysOf(ctx context.Context, account uuid.UUID) ([]auth.APIKey
 	if err != nil {
 		return nil, err
 	}
+	return collectAPIKeys(rows)
+}
+
+func collectAPIKeys(rows pgx.Rows) ([]auth.APIKey, error) {
 	return pgx.CollectRows(rows, func(row pgx.CollectableRow) (auth.APIKey, error) {
 		var k auth.APIKey
 		dest, finish := apiKeyDest(&k)
@@ -107,4 +111,16 @@ func (a administration) DropAPIKey(ctx context.Context, id uuid.UUID, at time.Ti
 		err = auth.ErrNotFound
 	}
 	return seat, err
+}
+
+// DropAPIKeysOf implements auth.APIKeyAdministration.
+func (a administration) DropAPIKeysOf(ctx context.Context, account uuid.UUID, at time.Time) ([]auth.APIKey, error) {
+	rows, err := a.tx.Query(ctx, `
+		WITH gone AS (DELETE FROM api_key k WHERE k.account_id = $1 RETURNING `+apiKeyColumns+`),
+		told AS (INSERT INTO seat_left (seat, at) SELECT seat, $2 FROM gone)
+		SELECT * FROM gone ORDER BY id`, account, at)
+	if err != nil {
+		return nil, err
+	}
+	return collectAPIKeys(rows)
 }

@@ -392,22 +392,6 @@ func (s *Store) EndSessions(ctx context.Context, user, keep uuid.UUID, reason st
 	return endSessions(ctx, s.pool, user, keep, reason, at)
 }
 
-// ReplacePassword implements auth.Store.
-func (s *Store) ReplacePassword(ctx context.Context, user uuid.UUID, old, hash string, keep uuid.UUID, at time.Time) (ended []uuid.UUID, err error) {
-	err = pg.Tx(ctx, s.pool, func(tx pgx.Tx) error {
-		tag, err := tx.Exec(ctx, `UPDATE account SET password_hash = $3 WHERE id = $1 AND coalesce(password_hash, '') = $2`, user, old, hash)
-		if err != nil {
-			return err
-		}
-		if tag.RowsAffected() == 0 {
-			return auth.ErrNotFound
-		}
-		ended, err = endSessions(ctx, tx, user, keep, auth.EndPassword, at)
-		return err
-	})
-	return ended, err
-}
-
 type querier interface {
 	Query(ctx context.Context, sql string, args ...any) (pgx.Rows, error)
 }
@@ -519,25 +503,5 @@ func (s *Store) ReplaceSigningKeys(ctx context.Context, change func([]auth.Seale
 		}
 		_, err = tx.Exec(ctx, `DELETE FROM signing_key WHERE id = ANY ($1)`, remove)
 		return err
-	})
-}
-
-// CreateDemo implements auth.Store.
-func (s *Store) CreateDemo(ctx context.Context, users []auth.User, profiles []auth.Profile) error {
-	return pg.Tx(ctx, s.pool, func(tx pgx.Tx) error {
-		batch := &pgx.Batch{}
-		for _, u := range users {
-			batch.Queue(`
-				INSERT INTO account (id, login, name, roles, demo, created_at) VALUES ($1, $2, $3, $4, true, $5)
-				ON CONFLICT DO NOTHING`, u.ID.UUID, u.Login, u.Name, roleNames(u.Roles), u.CreatedAt)
-		}
-		for _, p := range profiles {
-			// Only for the accounts that this made, or made before.
-			batch.Queue(`
-				INSERT INTO profile (id, account_id, name, colour, avatar, locale, child, age_limit, created_at)
-				SELECT $1, a.id, $3, $4, $8, $5, $6, $9, $7 FROM account a WHERE a.id = $2 AND a.demo
-				ON CONFLICT DO NOTHING`, p.ID.UUID, p.UserID, p.Name, p.Colour, p.Language, p.IsChild, p.CreatedAt, p.Avatar, p.Limit)
-		}
-		return tx.SendBatch(ctx, batch).Close()
 	})
 }

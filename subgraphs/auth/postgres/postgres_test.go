@@ -80,7 +80,7 @@ func TestNoWholeTableIsRead(t *testing.T) {
 		"Prune":       func() error { _, err := s.PruneSessions(ctx, now.Add(-30*24*time.Hour), 1000); return err },
 		"delete demo": func() error {
 			return s.Administer(ctx, func(ctx context.Context, a auth.Administration) error {
-				_, err := a.DeleteDemo(ctx, "demo")
+				_, _, err := a.DeleteDemo(ctx, "demo", now)
 				return err
 			})
 		},

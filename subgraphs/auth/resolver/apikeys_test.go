@@ -116,6 +116,62 @@ func TestAPIKey(t *testing.T) {
 	}
 }
 
+// Keys outlive a change of the password unless its owner says otherwise.
+func TestKeysAndANewPassword(t *testing.T) {
+	w := newWorld(t)
+	admin := w.admin()
+	ann, bob := w.signedUp("ann"), w.signedUp("bob")
+	p, other, bobs := ann.makeKey(), ann.makeKey(), bob.makeKey()
+	change := `mutation($i: ChangePasswordInput!) { changePassword(input: $i) { ended } }`
+	require.Empty(t, ann.ask(change, input("password", good, "newPassword", better)).Errors)
+	require.Equal(t, "INVALID WRONG_PASSWORD input.password", ann.ask(change, input("password", "wrong wrong", "newPassword", good, "revokeApiKeys", true)).code())
+	require.Empty(t, p.ask(me, nil).Errors)
+	require.JSONEq(t, `{"changePassword":{"ended":0}}`, ann.must(change, input("password", better, "newPassword", good, "revokeApiKeys", true)))
+	p.ends()
+	other.ends()
+	ann.must(me, nil)
+	require.Empty(t, bobs.ask(me, nil).Errors)
+	require.Zero(t, w.count(`SELECT count(*) FROM api_key k JOIN account a ON a.id = k.account_id WHERE login = 'ann'`))
+	log := admin.must(readAudit, map[string]any{"f": map[string]any{"action": "key.revoke"}, "first": 10})
+	for _, k := range []*program{p, other} {
+		require.Contains(t, log, k.id)
+	}
+	require.NotContains(t, log, bobs.id)
+}
+
+// A reset by a link ends them unless its owner says otherwise.
+func TestKeysAndAReset(t *testing.T) {
+	w, server := mailed(t)
+	admin := w.admin()
+	ann := w.signedUp("ann@example.org")
+	kept := ann.makeKey()
+	link := func() string {
+		w.clock.add(31 * time.Minute)
+		w.viewer().forgot("ann@example.org")
+		return secretOf(t, server.Next(), "ann@example.org", "/reset")
+	}
+	do := `mutation($i: ResetPasswordInput!) { resetPassword(input: $i) { login } }`
+	keys := `mutation($token: String!) { checkPasswordLink(input: {token: $token}) { apiKeys } }`
+
+	secret := link()
+	require.JSONEq(t, `{"checkPasswordLink":{"apiKeys":1}}`, w.viewer().must(keys, token(secret)))
+	require.Empty(t, w.viewer().ask(do, input("token", secret, "password", better, "revokeApiKeys", false)).Errors)
+	require.Empty(t, kept.ask(me, nil).Errors)
+	require.Contains(t, server.Next().Text, "password of your account was changed")
+
+	secret = link()
+	require.Equal(t, "INVALID PASSWORD_SHORT input.password", w.viewer().ask(do, input("token", secret, "password", "x")).code())
+	require.Empty(t, kept.ask(me, nil).Errors)
+	require.Empty(t, w.viewer().ask(do, input("token", secret, "password", good)).Errors)
+	kept.ends()
+	server.Next() // what was changed
+	require.Empty(t, admin.enter(refresh, nil).Errors)
+	log := admin.must(`{ audit(first: 10, filter: {action: "key.revoke"}) { edges { node { action actor { login } before } } } }`, nil)
+	require.Contains(t, log, kept.id)
+	require.Contains(t, log, `"login":"ann@example.org"`, "not the operator")
+	require.JSONEq(t, `{"checkPasswordLink":{"apiKeys":0}}`, w.viewer().must(keys, token(link())))
+}
+
 func TestWhatCannotBeMade(t *testing.T) {
 	w := newWorld(t)
 	admin := w.admin()

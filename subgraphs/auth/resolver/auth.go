@@ -159,7 +159,9 @@ func (r *mutationResolver) ChangePassword(ctx context.Context, input auth.Change
 	if err != nil {
 		return nil, err
 	}
-	ended, err := r.accounts.ChangePassword(ctx, c, deref(value(input.Password)), input.NewPassword, client(ctx))
+	ended, err := r.accounts.ChangePassword(ctx, c, auth1.PasswordChange{
+		Present: deref(value(input.Password)), Next: input.NewPassword, RevokeAPIKeys: deref(value(input.RevokeAPIKeys)),
+	}, client(ctx))
 	if err != nil {
 		return nil, retryAfter(ctx, err)
 	}
@@ -290,17 +292,23 @@ func (r *mutationResolver) BeginPasskeyConfirmation(ctx context.Context) (*auth1
 	return r.accounts.BeginPasskeyConfirmation(ctx, c)
 }
 
-func (r *mutationResolver) ConfirmSignIn(ctx context.Context, input auth.ConfirmSignInInput) (*auth.SessionPayload, error) {
+func (r *mutationResolver) ConfirmSignIn(ctx context.Context, input auth.ConfirmSignInInput) (*auth.SignInPayload, error) {
 	c, err := authn.Require(ctx)
 	if err != nil {
 		return nil, err
 	}
-	s, err := r.accounts.ConfirmSignIn(ctx, c, value(input.Password), answerOf(value(input.Passkey)), client(ctx))
-	if err != nil {
+	s, due, err := r.accounts.ConfirmSignIn(ctx, c, auth1.Confirmation{
+		Password: value(input.Password), Ticket: value(input.Ticket),
+		Proof: auth1.Proof{Code: value(input.Code), RecoveryCode: value(input.RecoveryCode), Passkey: answerOf(value(input.Passkey))},
+	}, client(ctx))
+	switch {
+	case err != nil:
 		return nil, retryAfter(ctx, err)
+	case due != nil:
+		return &auth.SignInPayload{SecondFactor: due}, nil
 	}
 	// The refresh token goes on as it is.
-	return &auth.SessionPayload{AccessToken: s.AccessToken, ExpiresAt: s.ExpiresAt, User: s.User, Profile: s.Profile}, nil
+	return &auth.SignInPayload{AccessToken: &s.AccessToken, ExpiresAt: &s.ExpiresAt, User: s.User, Profile: s.Profile}, nil
 }
 
 func (r *mutationResolver) BeginTotp(ctx context.Context, input auth.SetUpInput) (*auth1.TotpSetUp, error) {
@@ -412,11 +420,13 @@ func (r *mutationResolver) CheckPasswordLink(ctx context.Context, input auth.Lin
 	if err != nil {
 		return nil, retryAfter(ctx, err)
 	}
-	return &auth.PasswordLinkPayload{Login: u.Login, ExpiresAt: until}, nil
+	n, err := r.accounts.LiveAPIKeys(ctx, u.ID.UUID)
+	return &auth.PasswordLinkPayload{Login: u.Login, APIKeys: n, ExpiresAt: until}, err
 }
 
 func (r *mutationResolver) ResetPassword(ctx context.Context, input auth.ResetPasswordInput) (*auth.ResetPasswordPayload, error) {
-	u, err := r.accounts.ResetByLink(ctx, input.Token, input.Password, client(ctx))
+	keys := value(input.RevokeAPIKeys)
+	u, err := r.accounts.ResetByLink(ctx, input.Token, input.Password, keys == nil || *keys, client(ctx))
 	if err != nil {
 		return nil, retryAfter(ctx, err)
 	}

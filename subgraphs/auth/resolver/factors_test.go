@@ -31,6 +31,7 @@ const (
 	addKey      = `mutation($i: AddPasskeyInput!) { f: addPasskey(input: $i) { recoveryCodes factors ` + factors + ` session { accessToken } } }`
 	myFactors   = `{ me { factors ` + factors + ` } }`
 	confirm     = `mutation($i: ConfirmSignInInput!) { s: confirmSignIn(input: $i) ` + session + ` }`
+	confirmTo   = `mutation($i: ConfirmSignInInput!) { s: confirmSignIn(input: $i) ` + due + ` }`
 	fresh       = `FORBIDDEN REAUTHENTICATION_REQUIRED`
 )
 
@@ -96,6 +97,21 @@ func (v *viewer) ticket(login string) string {
 	require.Nil(v.w.t, v.get(a, "s", "accessToken"))
 	require.Empty(v.w.t, v.cookie)
 	return v.get(a, "s", "secondFactor", "ticket").(string)
+}
+
+// ticketElsewhere is the ticket of a sign-in on another device.
+func (v *viewer) ticketElsewhere(login string) string {
+	v.w.t.Helper()
+	return v.w.viewer().ticket(login)
+}
+
+// lastAttempt is how the newest attempt to sign in to the account ended.
+func (v *viewer) lastAttempt() string {
+	v.w.t.Helper()
+	running, stop := context.WithCancel(v.w.t.Context())
+	stop()
+	require.NoError(v.w.t, v.w.accounts.Run(running), "what waits is written on the way out")
+	return v.get(v.ask(`{ me { signIns(first: 1) { edges { node { outcome } } } } }`, nil), "me", "signIns", "edges").([]any)[0].(map[string]any)["node"].(map[string]any)["outcome"].(string)
 }
 
 func (w *world) signedUp(login string) *viewer {
@@ -573,6 +589,88 @@ func TestFreshSignIn(t *testing.T) {
 		ann.ask(confirm, input("password", "wrong"))
 	}
 	require.Equal(t, "RATE_LIMITED", ann.ask(confirm, input("password", good)).code())
+}
+
+// first shows the password again and returns the ticket of the second step.
+func (v *viewer) first() string {
+	v.w.t.Helper()
+	a := v.ask(confirmTo, input("password", good))
+	require.Nil(v.w.t, v.get(a, "s", "accessToken"), "the password alone opens nothing")
+	return v.get(a, "s", "secondFactor", "ticket").(string)
+}
+
+func TestConfirmationAsksForTheSecondFactor(t *testing.T) {
+	w := newWorld(t, atHome)
+	v := w.signedUp("ann")
+	app, codes := v.setUp()
+	act := `mutation { makeRecoveryCodes { recoveryCodes } }`
+	later := func() {
+		w.clock.add(auth.FreshFor + time.Second)
+		require.Empty(t, v.enter(refresh, nil).Errors)
+		require.Equal(t, fresh, v.ask(act, nil).code())
+	}
+	const ended = "UNAUTHENTICATED TICKET_ENDED"
+
+	later()
+	a := v.ask(confirmTo, input("password", good))
+	ticket := v.get(a, "s", "secondFactor", "ticket").(string)
+	require.Equal(t, map[string]any{"setUp": false, "totp": true, "passkey": false, "recoveryCode": true, "ticket": ticket}, v.get(a, "s", "secondFactor"))
+	require.Equal(t, fresh, v.ask(act, nil).code(), "the password alone is not enough")
+	require.Empty(t, v.enter(refresh, nil).Errors)
+	require.Equal(t, fresh, v.ask(act, nil).code(), "nor is it after a refresh")
+
+	// The two steps are of one account, and each ticket is of its own kind.
+	require.Equal(t, ended, w.viewer().ask(finish, input("ticket", ticket, "code", app.code())).code(), "it opens no session")
+	require.Equal(t, ended, v.ask(confirm, input("ticket", v.ticketElsewhere("ann"), "code", app.code())).code(), "a sign-in's freshens none")
+	require.Equal(t, ended, w.signedUp("bob").ask(confirm, input("ticket", ticket, "code", app.code())).code(), "another's")
+	for name, bad := range map[string]map[string]any{
+		"ticket alone": input("ticket", ticket), "code alone": input("code", app.code()), "recovery code alone": input("recoveryCode", codes[0]),
+		"password and code": input("password", good, "code", app.code()), "password and ticket": input("password", good, "ticket", ticket),
+		"two proofs": input("ticket", ticket, "code", app.code(), "recoveryCode", codes[0]),
+	} {
+		require.Equal(t, "INVALID input", v.ask(confirm, bad).code(), name)
+	}
+	require.Equal(t, "INVALID WRONG_CODE input.code", v.ask(confirm, input("ticket", ticket, "code", app.at(20*time.Minute))).code())
+	require.Equal(t, "WRONG_FACTOR", v.lastAttempt(), "its owner sees the try")
+	require.Equal(t, fresh, v.ask(act, nil).code())
+
+	cookie := v.cookie
+	require.Empty(t, v.enter(confirm, input("ticket", ticket, "code", app.code())).Errors)
+	require.Equal(t, cookie, v.cookie, "the refresh token goes on")
+	codes = nil
+	for _, c := range v.get(v.ask(act, nil), "makeRecoveryCodes", "recoveryCodes").([]any) {
+		codes = append(codes, c.(string))
+	}
+	require.Equal(t, "INVALID WRONG_CODE input.code", v.ask(confirm, input("ticket", ticket, "code", app.code())).code(), "a code is good once")
+	require.Equal(t, "INVALID WRONG_CODE input", v.ask(confirm, input("ticket", ticket, "recoveryCode", codes[1])).code(), "and so is a ticket")
+
+	// A recovery code does too, once; one that came with a used ticket is not spent.
+	later()
+	require.Equal(t, "INVALID WRONG_RECOVERY_CODE input.recoveryCode", v.ask(confirm, input("ticket", v.first(), "recoveryCode", "wrong")).code())
+	require.Empty(t, v.enter(confirm, input("ticket", v.first(), "recoveryCode", codes[1])).Errors)
+	require.Empty(t, v.ask(`mutation { beginTotp(input: {}) { key } }`, nil).Errors)
+	later()
+	require.Equal(t, "INVALID WRONG_RECOVERY_CODE input.recoveryCode", v.ask(confirm, input("ticket", v.first(), "recoveryCode", codes[1])).code())
+
+	// A ticket ends with its time.
+	ticket = v.first()
+	w.clock.add(10*time.Minute + time.Second)
+	require.Empty(t, v.enter(refresh, nil).Errors)
+	require.Equal(t, ended, v.ask(confirm, input("ticket", ticket, "code", app.code())).code())
+}
+
+func TestConfirmationWithAPasskeyBesideThePassword(t *testing.T) {
+	w := newWorld(t, atHome)
+	v := w.signedUp("ann")
+	d := v.addPasskey()
+	w.clock.add(auth.FreshFor + time.Second)
+	require.Empty(t, v.enter(refresh, nil).Errors)
+	act := `mutation { makeRecoveryCodes { recoveryCodes } }`
+	v.first()
+	require.Equal(t, fresh, v.ask(act, nil).code(), "the password alone is not enough")
+	a := v.ask(`mutation { c: beginPasskeyConfirmation { challenge options } }`, nil)
+	v.enter(confirm, input("passkey", map[string]any{"challenge": v.get(a, "c", "challenge"), "credential": d.get(v.get(a, "c", "options").(string))}))
+	v.must(act, nil)
 }
 
 func TestAdministratorMustHaveAFactor(t *testing.T) {

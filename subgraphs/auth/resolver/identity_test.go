@@ -355,12 +355,13 @@ func TestAnAccountWithoutAPassword(t *testing.T) {
 	require.Contains(t, `INVALID WRONG_PASSWORD input.password`, v.ask(confirm, input("password", good)).code())
 
 	// A passkey would do; with it the identity can go, and then the passkey is the last.
-	d := v.addPasskey()
+	v.addPasskey()
 	require.Empty(t, v.ask(unlink, input("id", id)).Errors)
 	require.Equal(t, "CONFLICT LAST_WAY_IN", v.ask(`mutation($i: DeletePasskeyInput!) { deletePasskey(input: $i) { user { id } } }`,
 		input("id", v.get(v.ask(myFactors, nil), "me", "factors", "passkeys").([]any)[0].(map[string]any)["id"])).code())
-	_ = d
 	require.Empty(t, v.ask(finishProvider, v.back(op, ann, "aim", "LINK")).Errors)
+	require.Empty(t, v.ask(`mutation($i: DeletePasskeyInput!) { deletePasskey(input: $i) { user { id } } }`,
+		input("id", v.get(v.ask(myFactors, nil), "me", "factors", "passkeys").([]any)[0].(map[string]any)["id"])).Errors)
 
 	// A fresh sign-in stands for the password, and the provider for a fresh sign-in.
 	w.clock.add(11 * time.Minute)
@@ -408,8 +409,22 @@ func TestSecondFactorAfterAProvider(t *testing.T) {
 		return strings.Contains(v.must(history, nil), `{"method":"PROVIDER_AND_CODE","outcome":"SUCCEEDED","provider":"Home"}`)
 	}, 5*time.Second, 10*time.Millisecond)
 
+	// Nor does its word alone confirm who is there.
+	w.clock.add(11 * time.Minute)
+	require.Empty(t, phone.enter(refresh, nil).Errors)
+	act := `mutation { makeRecoveryCodes { recoveryCodes } }`
+	a = phone.with(op, ann, "aim", "CONFIRM", "to", "/account")
+	require.Nil(t, phone.get(a, "f", "session"))
+	require.Equal(t, fresh, phone.ask(act, nil).code())
+	ticket = phone.get(a, "f", "secondFactor", "ticket")
+	require.Equal(t, "UNAUTHENTICATED TICKET_ENDED", w.viewer().ask(finish, input("ticket", ticket, "code", app.code())).code(), "it opens no session")
+	require.Empty(t, phone.enter(confirm, input("ticket", ticket, "code", app.code())).Errors)
+	phone.must(act, nil)
+
 	// An identity that is unlinked takes along what it began.
 	w.clock.add(31 * time.Second)
+	require.Empty(t, v.enter(refresh, nil).Errors)
+	require.Empty(t, v.enter(confirm, input("ticket", v.first(), "code", app.code())).Errors)
 	late := w.viewer()
 	ticket = late.get(late.with(op, ann), "f", "secondFactor", "ticket")
 	id := v.get(v.ask(identities, nil), "me", "factors", "identities").([]any)[0].(map[string]any)["id"]

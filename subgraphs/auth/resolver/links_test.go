@@ -48,7 +48,9 @@ func mailed(t *testing.T, change ...func(*auth.Deps)) (*world, *smtptest.Server)
 	sender, err := smtp.New(smtp.Config{Addr: server.Addr(), From: "cinema@example.org", TLS: smtp.Plain})
 	require.NoError(t, err)
 	log := &logged{}
-	queue, err := mail.NewQueue(sender, slog.New(slog.NewTextHandler(log, nil)))
+	queue, err := mail.NewQueue(sender, slog.New(slog.NewTextHandler(log, nil)), func(what string, _ mail.Result, _ time.Duration) {
+		require.Contains(t, auth.LetterKinds(), what)
+	})
 	require.NoError(t, err)
 	w := newWorld(t, append([]func(*auth.Deps){atHome, func(d *auth.Deps) { d.Post = queue }}, change...)...)
 	ctx, stop := context.WithCancel(t.Context())
@@ -188,8 +190,7 @@ func TestAskingForALinkTellsNothing(t *testing.T) {
 	_, blocked := w.member(admin, "blocked@example.org")
 	admin.must(updateUser, map[string]any{"id": blocked, "blocked": true})
 	w.signedUp("plain")
-	_, err := w.accounts.CreateDemoUsers(t.Context(), []auth.DemoUser{{Login: "demo@example.org", Name: "D", CreatedAt: w.clock.now(), Profiles: []auth.DemoProfile{{Name: "d"}}}})
-	require.NoError(t, err)
+	w.demo("demo@example.org", "D", w.clock.now())
 	w.signedUp("ann@example.org")
 
 	answers := map[string][]string{}

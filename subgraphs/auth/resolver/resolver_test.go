@@ -819,21 +819,23 @@ func TestResetPassword(t *testing.T) {
 	require.Error(t, err)
 }
 
+// demo makes an account of the demo cinema, which has no password.
+func (w *world) demo(login, name string, at time.Time) {
+	w.t.Helper()
+	_, err := w.pool.Exec(w.t.Context(), `
+		WITH made AS (INSERT INTO account (id, login, name, roles, demo, created_at) VALUES (gen_random_uuid(), $1, $2, '{VIEWER}', true, $3) RETURNING id)
+		INSERT INTO profile (id, account_id, name, colour, avatar, child, created_at) SELECT gen_random_uuid(), id, 'A', '#aabbcc', 'LETTER', false, $3 FROM made`,
+		login, name, at)
+	require.NoError(w.t, err)
+}
+
 func TestUsersList(t *testing.T) {
 	w := newWorld(t)
 	w.serve(patient)
 	admin := w.admin()
-	var demo []auth.DemoUser
 	for i := range 25 {
-		demo = append(demo, auth.DemoUser{
-			Login: fmt.Sprintf("demo%02d", i), Name: fmt.Sprintf("Зритель %d%%", i), CreatedAt: w.clock.now().Add(-time.Duration(i+1) * time.Hour),
-			Profiles: []auth.DemoProfile{{Name: "A"}, {Name: "B", Child: true, Locale: "ru"}},
-		})
+		w.demo(fmt.Sprintf("demo%02d", i), fmt.Sprintf("Зритель %d%%", i), w.clock.now().Add(-time.Duration(i+1)*time.Hour))
 	}
-	made, err := w.accounts.CreateDemoUsers(t.Context(), demo)
-	require.NoError(t, err)
-	_, err = w.accounts.CreateDemoUsers(t.Context(), made)
-	require.NoError(t, err, "can be repeated")
 
 	const list = `query($first: Int, $after: String, $query: String) { users(first: $first, after: $after, query: $query) {
 		totalCount pageInfo { hasNextPage hasPreviousPage endCursor } edges { cursor node { login profiles { name child locale } } } } }`
@@ -867,7 +869,7 @@ func TestUsersList(t *testing.T) {
 
 	v := w.viewer()
 	require.Equal(t, "UNAUTHENTICATED WRONG_CREDENTIALS", v.enter(signIn, creds("demo00", "")).code())
-	_, err = w.accounts.ResetPassword(t.Context(), "demo00")
+	_, err := w.accounts.ResetPassword(t.Context(), "demo00")
 	require.Error(t, err)
 	n, err := w.accounts.DeleteDemoUsers(t.Context(), auth.Actor{}, "demo")
 	require.NoError(t, err)
@@ -911,7 +913,14 @@ func TestSyntheticViewers(t *testing.T) {
 	require.Equal(t, "FORBIDDEN", strings.Fields(ann.ask(remove, map[string]any{"p": "load-"}).code())[0])
 	require.Equal(t, "INVALID", strings.Fields(admin.ask(remove, map[string]any{"p": "lo"}).code())[0])
 	require.EqualValues(t, 0, admin.get(admin.ask(remove, map[string]any{"p": "load_"}), "deleteDemoUsers", "count"))
+	key := v.makeKey()
+	require.Empty(t, key.ask(me, nil).Errors)
+	v.must(me, nil)
 	require.EqualValues(t, 50, admin.get(admin.ask(remove, map[string]any{"p": "LOAD-"}), "deleteDemoUsers", "count"))
+	v.refusedSoon()
+	// The key's token is kept by a router for a while: it is the token that has ended.
+	require.Eventually(t, func() bool { return key.viewer.ask(me, nil).code() == "UNAUTHENTICATED" }, time.Second, time.Millisecond)
+	ann.must(me, nil)
 	require.Empty(t, ann.enter(signIn, creds("load-ann", good)).Errors, "a real account stays, whatever it is called")
 }
 

@@ -375,10 +375,7 @@ func TestChangeAndAuditAreOne(t *testing.T) {
 func TestUsersAreFiltered(t *testing.T) {
 	w := newWorld(t)
 	admin := w.admin()
-	_, err := w.accounts.CreateDemoUsers(t.Context(), []auth.DemoUser{
-		{Login: "asleep", Name: "Asleep", CreatedAt: w.clock.now().Add(-time.Hour), Profiles: []auth.DemoProfile{{Name: "A"}}},
-	})
-	require.NoError(t, err)
+	w.demo("asleep", "Asleep", w.clock.now().Add(-time.Hour))
 	w.clock.add(time.Minute)
 	_, annID := w.member(admin, "ann", "EDITOR")
 	w.clock.add(time.Minute)

@@ -786,7 +786,59 @@ func testAgeLimit(t *testing.T, c *cinema, limit int) {
 			}
 		}
 	}
+	// People as well: neither their page nor the search shows one whose every title is hidden.
+	shown := map[string]bool{}
+	for _, d := range c.batch.PutTitles {
+		for _, credit := range d.Credits {
+			id := gid.Of(gid.Person, credit.PersonID).String()
+			shown[id] = shown[id] || d.AgeRating != nil && *d.AgeRating <= limit
+		}
+	}
+	type people struct {
+		TotalCount int
+		Edges      []struct{ Node struct{ ID, Name string } }
+	}
+	var all struct{ People people }
+	c.getAs(child, &all, `{people(first: 100) { totalCount edges { node { id name } } }}`, nil)
+	n := 0
+	for _, is := range shown {
+		if is {
+			n++
+		}
+	}
+	assert.Positive(t, n)
+	assert.Less(t, n, len(shown))
+	assert.Equal(t, n, all.People.TotalCount)
+	for _, e := range all.People.Edges {
+		assert.True(t, shown[e.Node.ID], e.Node.Name)
+	}
+	for i, p := range c.batch.PutPeople {
+		if i%7 != 0 {
+			continue
+		}
+		id := gid.Of(gid.Person, p.ID).String()
+		var got struct {
+			Person   *struct{ ID string }
+			Entities []*struct{ ID string } `json:"_entities"`
+			People   people
+		}
+		c.getAs(child, &got, `query($id: ID!, $name: String!, $reps: [_Any!]!) {
+			person(id: $id) { id } _entities(representations: $reps) { ... on Person { id } } people(query: $name, first: 100) { totalCount edges { node { id name } } } }`,
+			map[string]any{"id": id, "name": p.Name, "reps": []map[string]any{{"__typename": "Person", "id": id}}})
+		assert.Equal(t, shown[id], got.Person != nil, p.Name)
+		assert.Equal(t, shown[id], got.Entities[0] != nil, p.Name)
+		found := false
+		for _, e := range got.People.Edges {
+			assert.True(t, shown[e.Node.ID], e.Node.Name)
+			found = found || e.Node.ID == id
+		}
+		assert.Equal(t, shown[id], found, p.Name)
+		assert.LessOrEqual(t, got.People.TotalCount, n)
+	}
 	for _, name := range []string{"Buster Keaton", "F. W. Murnau", "Charlie Chaplin"} {
+		if !shown[gid.Of(gid.Person, searchtest.ID("person", name)).String()] {
+			continue
+		}
 		c.getAs(child, &person, `query($id: ID!) { person(id: $id) { titles { edges { node { id } } } } }`, map[string]any{"id": gid.Of(gid.Person, searchtest.ID("person", name)).String()})
 		for _, e := range person.Person.Titles.Edges {
 			assert.True(t, allowed[e.Node.ID])

@@ -106,13 +106,14 @@ type Documents = {
     "\n  query Factors {\n    me { id factors { totp recoveryCodes required passkeys { id name createdAt usedAt synced here } } }\n  }\n": typeof types.FactorsDocument,
     "\n  query WaysIn { waysIn { signUp mail } }\n": typeof types.WaysInDocument,
     "\n  mutation RequestPasswordReset($input: RequestPasswordResetInput!) { requestPasswordReset(input: $input) { taken } }\n": typeof types.RequestPasswordResetDocument,
-    "\n  mutation CheckPasswordLink($input: LinkInput!) { checkPasswordLink(input: $input) { login } }\n": typeof types.CheckPasswordLinkDocument,
+    "\n  mutation CheckPasswordLink($input: LinkInput!) { checkPasswordLink(input: $input) { login apiKeys } }\n": typeof types.CheckPasswordLinkDocument,
     "\n  mutation ResetPassword($input: ResetPasswordInput!) { resetPassword(input: $input) { login } }\n": typeof types.ResetPasswordDocument,
     "\n  mutation ConfirmEmail($input: LinkInput!) { confirmEmail(input: $input) { email } }\n": typeof types.ConfirmEmailDocument,
     "\n  mutation UndoEmail($input: LinkInput!) { undoEmail(input: $input) { email resetToken } }\n": typeof types.UndoEmailDocument,
     "\n  mutation CheckInvitation($input: LinkInput!) { checkInvitation(input: $input) { email } }\n": typeof types.CheckInvitationDocument,
     "\n  mutation AcceptInvitation($input: AcceptInvitationInput!) { acceptInvitation(input: $input) { ...SessionFields } }\n": typeof types.AcceptInvitationDocument,
-    "\n  mutation ChangePassword($input: ChangePasswordInput!) { changePassword(input: $input) { ended user { id sessions { id } } } }\n": typeof types.ChangePasswordDocument,
+    "\n  mutation ChangePassword($input: ChangePasswordInput!) {\n    changePassword(input: $input) { ended user { id sessions { id } apiKeys { most grantable keys { id } } } }\n  }\n": typeof types.ChangePasswordDocument,
+    "\n  query OwnKeys { me { id apiKeys { keys { id expiresAt } } } }\n": typeof types.OwnKeysDocument,
     "\n  query SignInProviders { signInProviders { id name } }\n": typeof types.SignInProvidersDocument,
     "\n  mutation BeginProvider($input: BeginProviderInput!) { beginProvider(input: $input) { url } }\n": typeof types.BeginProviderDocument,
     "\n  mutation FinishProvider($input: FinishProviderInput!) {\n    finishProvider(input: $input) {\n      aim\n      to\n      session { ...SessionFields }\n      secondFactor { ticket setUp totp passkey recoveryCode }\n    }\n  }\n": typeof types.FinishProviderDocument,
@@ -150,7 +151,7 @@ type Documents = {
     "\n  mutation BeginPasskeySignIn($input: BeginPasskeySignInInput!) { beginPasskeySignIn(input: $input) { challenge options } }\n": typeof types.BeginPasskeySignInDocument,
     "\n  mutation SignInWithPasskey($input: PasskeyAnswerInput!) { signInWithPasskey(input: $input) { ...SessionFields } }\n": typeof types.SignInWithPasskeyDocument,
     "\n  mutation BeginPasskeyConfirmation { beginPasskeyConfirmation { challenge options } }\n": typeof types.BeginPasskeyConfirmationDocument,
-    "\n  mutation ConfirmSignIn($input: ConfirmSignInInput!) { confirmSignIn(input: $input) { ...SessionFields } }\n": typeof types.ConfirmSignInDocument,
+    "\n  mutation ConfirmSignIn($input: ConfirmSignInInput!) {\n    confirmSignIn(input: $input) {\n      accessToken\n      expiresAt\n      profile { id name colour avatar locale child ageLimit hasPin }\n      user { id login name permissions profiles { id name colour avatar locale child ageLimit hasPin } }\n      secondFactor { ticket setUp totp passkey recoveryCode }\n    }\n  }\n": typeof types.ConfirmSignInDocument,
     "\n  subscription WatchSession($input: WatchInput!) {\n    watch(input: $input) { sessionId resumePositionMs serverTime ended }\n  }\n": typeof types.WatchSessionDocument,
     "\n  query WatchPage($id: ID!, $locale: Locale) {\n    playable(id: $id) {\n      id\n      name(locale: $locale)\n      watchState { positionMs durationMs finished lastSeenAt }\n      playback { ...PlaybackSource }\n      ... on Film { still { w1280: url(width: 1280) colour placeholder } }\n      ... on Episode {\n        number\n        seasonNumber\n        series {\n          id\n          name(locale: $locale)\n          seasons {\n            id\n            number\n            episodes { id number seasonNumber name(locale: $locale) playback { durationMs } }\n          }\n        }\n      }\n    }\n  }\n": typeof types.WatchPageDocument,
     "\n  fragment PlaybackSource on Playback {\n    url\n    durationMs\n    expiresAt\n    complete\n    thumbnailsUrl\n    subtitles { label locale url }\n  }\n": typeof types.PlaybackSourceFragmentDoc,
@@ -249,13 +250,14 @@ const documents: Documents = {
     "\n  query Factors {\n    me { id factors { totp recoveryCodes required passkeys { id name createdAt usedAt synced here } } }\n  }\n": types.FactorsDocument,
     "\n  query WaysIn { waysIn { signUp mail } }\n": types.WaysInDocument,
     "\n  mutation RequestPasswordReset($input: RequestPasswordResetInput!) { requestPasswordReset(input: $input) { taken } }\n": types.RequestPasswordResetDocument,
-    "\n  mutation CheckPasswordLink($input: LinkInput!) { checkPasswordLink(input: $input) { login } }\n": types.CheckPasswordLinkDocument,
+    "\n  mutation CheckPasswordLink($input: LinkInput!) { checkPasswordLink(input: $input) { login apiKeys } }\n": types.CheckPasswordLinkDocument,
     "\n  mutation ResetPassword($input: ResetPasswordInput!) { resetPassword(input: $input) { login } }\n": types.ResetPasswordDocument,
     "\n  mutation ConfirmEmail($input: LinkInput!) { confirmEmail(input: $input) { email } }\n": types.ConfirmEmailDocument,
     "\n  mutation UndoEmail($input: LinkInput!) { undoEmail(input: $input) { email resetToken } }\n": types.UndoEmailDocument,
     "\n  mutation CheckInvitation($input: LinkInput!) { checkInvitation(input: $input) { email } }\n": types.CheckInvitationDocument,
     "\n  mutation AcceptInvitation($input: AcceptInvitationInput!) { acceptInvitation(input: $input) { ...SessionFields } }\n": types.AcceptInvitationDocument,
-    "\n  mutation ChangePassword($input: ChangePasswordInput!) { changePassword(input: $input) { ended user { id sessions { id } } } }\n": types.ChangePasswordDocument,
+    "\n  mutation ChangePassword($input: ChangePasswordInput!) {\n    changePassword(input: $input) { ended user { id sessions { id } apiKeys { most grantable keys { id } } } }\n  }\n": types.ChangePasswordDocument,
+    "\n  query OwnKeys { me { id apiKeys { keys { id expiresAt } } } }\n": types.OwnKeysDocument,
     "\n  query SignInProviders { signInProviders { id name } }\n": types.SignInProvidersDocument,
     "\n  mutation BeginProvider($input: BeginProviderInput!) { beginProvider(input: $input) { url } }\n": types.BeginProviderDocument,
     "\n  mutation FinishProvider($input: FinishProviderInput!) {\n    finishProvider(input: $input) {\n      aim\n      to\n      session { ...SessionFields }\n      secondFactor { ticket setUp totp passkey recoveryCode }\n    }\n  }\n": types.FinishProviderDocument,
@@ -293,7 +295,7 @@ const documents: Documents = {
     "\n  mutation BeginPasskeySignIn($input: BeginPasskeySignInInput!) { beginPasskeySignIn(input: $input) { challenge options } }\n": types.BeginPasskeySignInDocument,
     "\n  mutation SignInWithPasskey($input: PasskeyAnswerInput!) { signInWithPasskey(input: $input) { ...SessionFields } }\n": types.SignInWithPasskeyDocument,
     "\n  mutation BeginPasskeyConfirmation { beginPasskeyConfirmation { challenge options } }\n": types.BeginPasskeyConfirmationDocument,
-    "\n  mutation ConfirmSignIn($input: ConfirmSignInInput!) { confirmSignIn(input: $input) { ...SessionFields } }\n": types.ConfirmSignInDocument,
+    "\n  mutation ConfirmSignIn($input: ConfirmSignInInput!) {\n    confirmSignIn(input: $input) {\n      accessToken\n      expiresAt\n      profile { id name colour avatar locale child ageLimit hasPin }\n      user { id login name permissions profiles { id name colour avatar locale child ageLimit hasPin } }\n      secondFactor { ticket setUp totp passkey recoveryCode }\n    }\n  }\n": types.ConfirmSignInDocument,
     "\n  subscription WatchSession($input: WatchInput!) {\n    watch(input: $input) { sessionId resumePositionMs serverTime ended }\n  }\n": types.WatchSessionDocument,
     "\n  query WatchPage($id: ID!, $locale: Locale) {\n    playable(id: $id) {\n      id\n      name(locale: $locale)\n      watchState { positionMs durationMs finished lastSeenAt }\n      playback { ...PlaybackSource }\n      ... on Film { still { w1280: url(width: 1280) colour placeholder } }\n      ... on Episode {\n        number\n        seasonNumber\n        series {\n          id\n          name(locale: $locale)\n          seasons {\n            id\n            number\n            episodes { id number seasonNumber name(locale: $locale) playback { durationMs } }\n          }\n        }\n      }\n    }\n  }\n": types.WatchPageDocument,
     "\n  fragment PlaybackSource on Playback {\n    url\n    durationMs\n    expiresAt\n    complete\n    thumbnailsUrl\n    subtitles { label locale url }\n  }\n": types.PlaybackSourceFragmentDoc,
@@ -682,7 +684,7 @@ export function graphql(source: "\n  mutation RequestPasswordReset($input: Reque
 /**
  * The graphql function is used to parse GraphQL queries into a document that can be used by GraphQL clients.
  */
-export function graphql(source: "\n  mutation CheckPasswordLink($input: LinkInput!) { checkPasswordLink(input: $input) { login } }\n"): (typeof documents)["\n  mutation CheckPasswordLink($input: LinkInput!) { checkPasswordLink(input: $input) { login } }\n"];
+export function graphql(source: "\n  mutation CheckPasswordLink($input: LinkInput!) { checkPasswordLink(input: $input) { login apiKeys } }\n"): (typeof documents)["\n  mutation CheckPasswordLink($input: LinkInput!) { checkPasswordLink(input: $input) { login apiKeys } }\n"];
 /**
  * The graphql function is used to parse GraphQL queries into a document that can be used by GraphQL clients.
  */
@@ -706,7 +708,11 @@ export function graphql(source: "\n  mutation AcceptInvitation($input: AcceptInv
 /**
  * The graphql function is used to parse GraphQL queries into a document that can be used by GraphQL clients.
  */
-export function graphql(source: "\n  mutation ChangePassword($input: ChangePasswordInput!) { changePassword(input: $input) { ended user { id sessions { id } } } }\n"): (typeof documents)["\n  mutation ChangePassword($input: ChangePasswordInput!) { changePassword(input: $input) { ended user { id sessions { id } } } }\n"];
+export function graphql(source: "\n  mutation ChangePassword($input: ChangePasswordInput!) {\n    changePassword(input: $input) { ended user { id sessions { id } apiKeys { most grantable keys { id } } } }\n  }\n"): (typeof documents)["\n  mutation ChangePassword($input: ChangePasswordInput!) {\n    changePassword(input: $input) { ended user { id sessions { id } apiKeys { most grantable keys { id } } } }\n  }\n"];
+/**
+ * The graphql function is used to parse GraphQL queries into a document that can be used by GraphQL clients.
+ */
+export function graphql(source: "\n  query OwnKeys { me { id apiKeys { keys { id expiresAt } } } }\n"): (typeof documents)["\n  query OwnKeys { me { id apiKeys { keys { id expiresAt } } } }\n"];
 /**
  * The graphql function is used to parse GraphQL queries into a document that can be used by GraphQL clients.
  */
@@ -858,7 +864,7 @@ export function graphql(source: "\n  mutation BeginPasskeyConfirmation { beginPa
 /**
  * The graphql function is used to parse GraphQL queries into a document that can be used by GraphQL clients.
  */
-export function graphql(source: "\n  mutation ConfirmSignIn($input: ConfirmSignInInput!) { confirmSignIn(input: $input) { ...SessionFields } }\n"): (typeof documents)["\n  mutation ConfirmSignIn($input: ConfirmSignInInput!) { confirmSignIn(input: $input) { ...SessionFields } }\n"];
+export function graphql(source: "\n  mutation ConfirmSignIn($input: ConfirmSignInInput!) {\n    confirmSignIn(input: $input) {\n      accessToken\n      expiresAt\n      profile { id name colour avatar locale child ageLimit hasPin }\n      user { id login name permissions profiles { id name colour avatar locale child ageLimit hasPin } }\n      secondFactor { ticket setUp totp passkey recoveryCode }\n    }\n  }\n"): (typeof documents)["\n  mutation ConfirmSignIn($input: ConfirmSignInInput!) {\n    confirmSignIn(input: $input) {\n      accessToken\n      expiresAt\n      profile { id name colour avatar locale child ageLimit hasPin }\n      user { id login name permissions profiles { id name colour avatar locale child ageLimit hasPin } }\n      secondFactor { ticket setUp totp passkey recoveryCode }\n    }\n  }\n"];
 /**
  * The graphql function is used to parse GraphQL queries into a document that can be used by GraphQL clients.
  */

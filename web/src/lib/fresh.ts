@@ -1,8 +1,23 @@
 import { toFault } from './faults';
+import type { SecondStep } from './sign-in';
 import { createStore } from './store';
 
-/** Who waits for the person to show again who is there; the dialog of the auth feature answers. */
-export const askedStore = createStore<((shown: boolean) => void) | null>(null);
+/** Someone who waits for the person to show again who is there. */
+interface Asked {
+  answer: (shown: boolean) => void;
+  /** What is due yet, where the first step was done already. */
+  step?: SecondStep;
+}
+
+/** Who waits; the dialog of the auth feature answers. */
+export const askedStore = createStore<Asked | null>(null);
+
+/** Asks who is there, or for the second step alone, and says whether it was shown. The page must hold a ConfirmHost. */
+export const askAgain = (step?: SecondStep): Promise<boolean> =>
+  new Promise((answer) => {
+    askedStore.get()?.answer(false);
+    askedStore.set({ answer, step });
+  });
 
 const isStale = (error: unknown) => toFault(error).reason === 'REAUTHENTICATION_REQUIRED';
 
@@ -17,11 +32,7 @@ export async function whenFresh<T>(act: () => Promise<T>): Promise<T | undefined
   } catch (error) {
     if (!isStale(error)) throw error;
   }
-  const shown = await new Promise<boolean>((done) => {
-    askedStore.get()?.(false);
-    askedStore.set(() => done);
-  });
-  return shown ? act() : undefined;
+  return (await askAgain()) ? act() : undefined;
 }
 
 /** The same for a result that carries its error. */

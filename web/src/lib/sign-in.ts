@@ -1,5 +1,5 @@
 import { graphql } from '~/gql/gql';
-import type { FinishSignInInput, SecondFactor, SignUpInput } from '~/gql/graphql';
+import type { ConfirmSignInInput, FinishSignInInput, SecondFactor, SignInMutation, SignUpInput } from '~/gql/graphql';
 import { execute, Fault } from './api/transport';
 import { getPasskey } from './passkeys';
 import { enterBy, freshToken } from './session';
@@ -31,19 +31,27 @@ const BeginPasskeyConfirmation = graphql(/* GraphQL */ `
   mutation BeginPasskeyConfirmation { beginPasskeyConfirmation { challenge options } }
 `);
 const ConfirmSignIn = graphql(/* GraphQL */ `
-  mutation ConfirmSignIn($input: ConfirmSignInInput!) { confirmSignIn(input: $input) { ...SessionFields } }
+  mutation ConfirmSignIn($input: ConfirmSignInInput!) {
+    confirmSignIn(input: $input) {
+      accessToken
+      expiresAt
+      profile { id name colour avatar locale child ageLimit hasPin }
+      user { id login name permissions profiles { id name colour avatar locale child ageLimit hasPin } }
+      secondFactor { ticket setUp totp passkey recoveryCode }
+    }
+  }
 `);
 
 /** The second step that a right password leads to. */
 export type SecondStep = Pick<SecondFactor, 'ticket' | 'setUp' | 'totp' | 'passkey' | 'recoveryCode'>;
 
-/** Signs in, or returns the second step that is due. */
-export async function signIn(login: string, password: string): Promise<SecondStep | undefined> {
+/** Goes on with the session that the work's answer holds, or returns the second step that is due. */
+async function enterOrStep(work: () => Promise<SignInMutation['signIn']>): Promise<SecondStep | undefined> {
   let due: SecondStep | undefined;
   const step = new Error('second step');
   try {
     await enterBy(async () => {
-      const { accessToken, expiresAt, profile, user, secondFactor } = (await execute(SignIn, { input: { login, password } })).signIn;
+      const { accessToken, expiresAt, profile, user, secondFactor } = await work();
       if (accessToken && expiresAt && profile && user) return { __typename: 'SessionPayload', accessToken, expiresAt, profile, user };
       if (!secondFactor) throw new Fault('INTERNAL', 'neither a session nor a second step');
       due = secondFactor;
@@ -54,6 +62,10 @@ export async function signIn(login: string, password: string): Promise<SecondSte
   }
   return due;
 }
+
+/** Signs in, or returns the second step that is due. */
+export const signIn = (login: string, password: string): Promise<SecondStep | undefined> =>
+  enterOrStep(async () => (await execute(SignIn, { input: { login, password } })).signIn);
 
 export const signUp = (input: Pick<SignUpInput, 'login' | 'password' | 'name' | 'locale'>): Promise<void> =>
   enterBy(async () => (await execute(SignUp, { input })).signUp);
@@ -75,15 +87,21 @@ export async function signInWithPasskey(signal: AbortSignal, autofill = false): 
   await enterBy(async () => (await execute(SignInWithPasskey, { input })).signInWithPasskey);
 }
 
-/** Shows again who is there; the session may then do for ten minutes what needs a fresh sign-in. */
-export async function confirmByPassword(password: string): Promise<void> {
+async function confirm(input: ConfirmSignInInput): Promise<SecondStep | undefined> {
   const token = await freshToken();
-  await enterBy(async () => (await execute(ConfirmSignIn, { input: { password } }, { token })).confirmSignIn);
+  return enterOrStep(async () => (await execute(ConfirmSignIn, { input }, { token })).confirmSignIn);
 }
 
-export async function confirmByPasskey(): Promise<void> {
-  const token = await freshToken();
-  const { beginPasskeyConfirmation } = await execute(BeginPasskeyConfirmation, {}, { token });
-  const passkey = await getPasskey(beginPasskeyConfirmation);
-  await enterBy(async () => (await execute(ConfirmSignIn, { input: { passkey } }, { token })).confirmSignIn);
+/**
+ * Shows again who is there; the session may then do for ten minutes what needs a
+ * fresh sign-in. Where the account has a second factor it is due after this.
+ */
+export const confirmByPassword = (password: string): Promise<SecondStep | undefined> => confirm({ password });
+
+/** The second step of a confirmation, after the password or a provider. */
+export const confirmSecond = (input: Pick<ConfirmSignInInput, 'ticket' | 'code' | 'recoveryCode'>) => confirm(input);
+
+export async function confirmByPasskey(): Promise<SecondStep | undefined> {
+  const { beginPasskeyConfirmation } = await execute(BeginPasskeyConfirmation, {}, { token: await freshToken() });
+  return confirm({ passkey: await getPasskey(beginPasskeyConfirmation) });
 }

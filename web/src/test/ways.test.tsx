@@ -42,7 +42,7 @@ describe('ways back', () => {
       graphql.mutation('CheckPasswordLink', ({ variables, request }) => {
         sent.push(variables);
         authorized.push(request.headers.get('authorization'));
-        return HttpResponse.json({ data: { checkPasswordLink: { login: 'ann' } } });
+        return HttpResponse.json({ data: { checkPasswordLink: { login: 'ann', apiKeys: 2 } } });
       }),
       graphql.mutation('ResetPassword', ({ variables }) => {
         sent.push(variables);
@@ -61,12 +61,13 @@ describe('ways back', () => {
     await user.type(field, 'password1{enter}');
     expect(await screen.findByText(/among the first/)).toBeTruthy();
     await user.clear(field);
+    await user.click(screen.getByRole('checkbox', { name: /Revoke the API keys of the account too: 2/ }));
     await user.type(field, 'violet tractor 41{enter}');
     expect(await screen.findByText(/The password is changed/)).toBeTruthy();
     expect(sent).toEqual([
       { input: { token: 's3cret' } },
-      { input: { token: 's3cret', password: 'password1' } },
-      { input: { token: 's3cret', password: 'violet tractor 41' } },
+      { input: { token: 's3cret', password: 'password1', revokeApiKeys: true } },
+      { input: { token: 's3cret', password: 'violet tractor 41', revokeApiKeys: false } },
     ]);
     expect(authorized).toEqual([null]);
   });

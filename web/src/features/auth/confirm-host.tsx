@@ -2,7 +2,7 @@ import { Trans, useLingui } from '@lingui/react/macro';
 import { useRef, useState, type FormEvent } from 'react';
 import { askedStore } from '~/lib/fresh';
 import { useUser } from '~/lib/session';
-import { confirmByPasskey, confirmByPassword } from '~/lib/sign-in';
+import { confirmByPasskey, confirmByPassword, type SecondStep } from '~/lib/sign-in';
 import { useStore } from '~/lib/store';
 import { Button } from '~/ui/button';
 import { Dialog } from '~/ui/dialog';
@@ -10,6 +10,7 @@ import { Field } from '~/ui/field';
 import { useFactorWords } from './factor-words';
 import { beginWith, useOwnWays } from './provider-api';
 import { PasswordInput } from './password-input';
+import { SecondStepForm } from './second-step';
 
 /** The dialog behind lib/fresh: one on each page that does what needs a fresh sign-in. */
 export function ConfirmHost() {
@@ -17,29 +18,32 @@ export function ConfirmHost() {
   if (!asked) return null;
   const answer = (shown: boolean) => {
     askedStore.set(null);
-    asked(shown);
+    asked.answer(shown);
   };
-  return <ConfirmDialog answer={answer} />;
+  return <ConfirmDialog due={asked.step} answer={answer} />;
 }
 
-function ConfirmDialog({ answer }: { answer: (shown: boolean) => void }) {
+function ConfirmDialog({ due, answer }: { due?: SecondStep; answer: (shown: boolean) => void }) {
   const { t } = useLingui();
   const words = useFactorWords();
   const { user } = useUser();
   const input = useRef<HTMLFormElement>(null);
   const [busy, setBusy] = useState<string>();
   const [error, setError] = useState<string>();
+  const [step, setStep] = useState(due);
   const { ways } = useOwnWays();
   const passkeys = typeof PublicKeyCredential !== 'undefined' && !!ways?.passkeys.some((p) => p.here);
   const identities = ways?.identities.filter((i, at, all) => i.providerId && all.findIndex((o) => o.providerId === i.providerId) === at) ?? [];
   const password = ways?.password ?? true;
 
-  const show = async (how: string, work: () => Promise<void>) => {
+  const show = async (how: string, work: () => Promise<SecondStep | undefined>) => {
     setBusy(how);
     setError(undefined);
     try {
-      await work();
-      answer(true);
+      const next = await work();
+      if (!next) return answer(true);
+      setBusy(undefined);
+      setStep(next);
     } catch (caught) {
       setBusy(undefined);
       setError(words(caught));
@@ -59,53 +63,71 @@ function ConfirmDialog({ answer }: { answer: (shown: boolean) => void }) {
       open
       onOpenChange={(open) => !open && answer(false)}
       title={<Trans>Confirm that it is you</Trans>}
-      description={<Trans>You signed in a while ago. What you are about to do asks for it again.</Trans>}
+      description={
+        step ? <Trans>Your account has a second factor: show that too.</Trans> : <Trans>You signed in a while ago. What you are about to do asks for it again.</Trans>
+      }
       closeLabel={t`Close`}
       footer={
-        <>
-          {passkeys && (
-            <Button busy={busy === 'passkey'} onClick={() => void show('passkey', confirmByPasskey)}>
-              <Trans>Use a passkey</Trans>
-            </Button>
-          )}
-          {password && (
-            <Button type="submit" form="confirm-sign-in" variant="primary" busy={busy === 'password'}>
-              <Trans>Confirm</Trans>
-            </Button>
-          )}
-        </>
+        step ? undefined : (
+          <>
+            {passkeys && (
+              <Button busy={busy === 'passkey'} onClick={() => void show('passkey', confirmByPasskey)}>
+                <Trans>Use a passkey</Trans>
+              </Button>
+            )}
+            {password && (
+              <Button type="submit" form="confirm-sign-in" variant="primary" busy={busy === 'password'}>
+                <Trans>Confirm</Trans>
+              </Button>
+            )}
+          </>
+        )
       }
     >
-      {identities.length > 0 && (
-        <div className="mb-5 flex flex-col gap-3">
-          {identities.map(({ id, provider, providerId }) => (
-            <Button
-              key={id}
-              autoFocus={!password}
-              busy={busy === id}
-              onClick={() => void show(id, async () => beginWith(providerId ?? '', 'CONFIRM', location.pathname + location.search))}
-            >
-              <Trans>Confirm with {provider}</Trans>
-            </Button>
-          ))}
-          <p className="text-sm text-text-3">
-            <Trans>You come back to this page, and then have ten minutes.</Trans>
-          </p>
-        </div>
+      {step ? (
+        <SecondStepForm
+          step={step}
+          again
+          onDone={() => answer(true)}
+          onBack={(why) => {
+            setError(why);
+            setStep(undefined);
+          }}
+        />
+      ) : (
+        <>
+          {identities.length > 0 && (
+            <div className="mb-5 flex flex-col gap-3">
+              {identities.map(({ id, provider, providerId }) => (
+                <Button
+                  key={id}
+                  autoFocus={!password}
+                  busy={busy === id}
+                  onClick={() => void show(id, () => beginWith(providerId ?? '', 'CONFIRM', location.pathname + location.search).then(() => undefined))}
+                >
+                  <Trans>Confirm with {provider}</Trans>
+                </Button>
+              ))}
+              <p className="text-sm text-text-3">
+                <Trans>You come back to this page, and then have ten minutes.</Trans>
+              </p>
+            </div>
+          )}
+          {!password && (
+            <div role="alert" className="text-sm text-danger empty:hidden">
+              {error}
+            </div>
+          )}
+          <form id="confirm-sign-in" ref={input} noValidate onSubmit={submit} className="flex flex-col gap-5">
+            <input type="text" name="username" autoComplete="username" defaultValue={user.login} hidden readOnly />
+            {password && (
+              <Field label={t`Password`} error={error}>
+                {(control) => <PasswordInput {...control} name="password" autoComplete="current-password" autoFocus />}
+              </Field>
+            )}
+          </form>
+        </>
       )}
-      {!password && (
-        <div role="alert" className="text-sm text-danger empty:hidden">
-          {error}
-        </div>
-      )}
-      <form id="confirm-sign-in" ref={input} noValidate onSubmit={submit} className="flex flex-col gap-5">
-        <input type="text" name="username" autoComplete="username" defaultValue={user.login} hidden readOnly />
-        {password && (
-          <Field label={t`Password`} error={error}>
-            {(control) => <PasswordInput {...control} name="password" autoComplete="current-password" autoFocus />}
-          </Field>
-        )}
-      </form>
     </Dialog>
   );
 }

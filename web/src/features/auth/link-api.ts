@@ -10,7 +10,7 @@ const RequestPasswordReset = graphql(/* GraphQL */ `
   mutation RequestPasswordReset($input: RequestPasswordResetInput!) { requestPasswordReset(input: $input) { taken } }
 `);
 const CheckPasswordLink = graphql(/* GraphQL */ `
-  mutation CheckPasswordLink($input: LinkInput!) { checkPasswordLink(input: $input) { login } }
+  mutation CheckPasswordLink($input: LinkInput!) { checkPasswordLink(input: $input) { login apiKeys } }
 `);
 const ResetPassword = graphql(/* GraphQL */ `
   mutation ResetPassword($input: ResetPasswordInput!) { resetPassword(input: $input) { login } }
@@ -35,11 +35,11 @@ export const waysIn = async () => (await execute(WaysIn, {})).waysIn;
 
 export const requestPasswordReset = (login: string) => execute(RequestPasswordReset, { input: { login, locale: localeStore.get() } });
 
-export const checkPasswordLink = async (token: string) => (await execute(CheckPasswordLink, { input: { token } })).checkPasswordLink.login;
+export const checkPasswordLink = async (token: string) => (await execute(CheckPasswordLink, { input: { token } })).checkPasswordLink;
 
 /** Sets the password. The account's sessions end, and so does this browser's if it is one of them. */
-export async function resetPassword(token: string, password: string): Promise<string> {
-  const { login } = (await execute(ResetPassword, { input: { token, password } })).resetPassword;
+export async function resetPassword(token: string, password: string, revokeApiKeys: boolean): Promise<string> {
+  const { login } = (await execute(ResetPassword, { input: { token, password, revokeApiKeys } })).resetPassword;
   await renew().catch(() => false);
   return login;
 }
@@ -49,7 +49,9 @@ export const confirmEmail = async (token: string) => (await execute(ConfirmEmail
 export async function undoEmail(token: string) {
   const { undoEmail: done } = await execute(UndoEmail, { input: { token } });
   await renew().catch(() => false);
-  return done;
+  // The address is back whether or not this is answered: then the choice is shown in any case.
+  const apiKeys = await checkPasswordLink(done.resetToken).then((link) => link.apiKeys, () => 1);
+  return { ...done, apiKeys };
 }
 
 export const checkInvitation = async (token: string) => (await execute(CheckInvitation, { input: { token } })).checkInvitation;

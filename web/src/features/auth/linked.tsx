@@ -1,7 +1,7 @@
 import { Trans, useLingui } from '@lingui/react/macro';
 import { useNavigate } from '@tanstack/react-router';
 import { useEffect, useRef, useState } from 'react';
-import { whenFresh } from '~/lib/fresh';
+import { askAgain, whenFresh } from '~/lib/fresh';
 import { localeStore } from '~/lib/i18n';
 import { samePath } from '~/lib/paths';
 import { useStore } from '~/lib/store';
@@ -32,7 +32,8 @@ export function Linked() {
     const back = takeReturn();
     if (!back) return;
     try {
-      const { aim, to } = await finishWith(back);
+      const { aim, to, step } = await finishWith(back);
+      if (step && !(await askAgain(step))) return;
       again();
       toast(aim === 'LINK' ? t`The accounts are linked.` : t`Confirmed. You have ten minutes for what you wanted to do.`);
       if (samePath(to) !== '/account') await navigate({ href: samePath(to), replace: true });

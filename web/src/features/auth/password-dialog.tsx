@@ -1,19 +1,25 @@
 import { Trans, useLingui } from '@lingui/react/macro';
 import { useRef, useState, type FormEvent } from 'react';
-import { useMutation } from 'urql';
+import { useMutation, useQuery } from 'urql';
 import { graphql } from '~/gql/gql';
 import { toFault } from '~/lib/faults';
-import { orThrow, whenFresh } from '~/lib/fresh';
+import { askAgain, orThrow, whenFresh } from '~/lib/fresh';
 import { confirmByPassword } from '~/lib/sign-in';
 import { Button } from '~/ui/button';
 import { Dialog } from '~/ui/dialog';
 import { Field } from '~/ui/field';
 import { toast } from '~/ui/toast';
+import { KeysToo } from './keys-too';
 import { PasswordInput } from './password-input';
 import { usePasswordWords } from './password-words';
 
 const ChangePassword = graphql(/* GraphQL */ `
-  mutation ChangePassword($input: ChangePasswordInput!) { changePassword(input: $input) { ended user { id sessions { id } } } }
+  mutation ChangePassword($input: ChangePasswordInput!) {
+    changePassword(input: $input) { ended user { id sessions { id } apiKeys { most grantable keys { id } } } }
+  }
+`);
+const OwnKeys = graphql(/* GraphQL */ `
+  query OwnKeys { me { id apiKeys { keys { id expiresAt } } } }
 `);
 
 type Errors = Partial<Record<'password' | 'newPassword' | 'all', string>>;
@@ -25,6 +31,9 @@ export function PasswordDialog({ first, login, onClose, closeLabel }: { first: b
   const form = useRef<HTMLFormElement>(null);
   const [errors, setErrors] = useState<Errors>({});
   const [{ fetching }, change] = useMutation(ChangePassword);
+  const [{ data: own }] = useQuery({ query: OwnKeys, requestPolicy: 'cache-and-network' });
+  const [opened] = useState(Date.now);
+  const keys = own?.me.apiKeys?.keys.filter((k) => Date.parse(k.expiresAt) > opened).length ?? 0;
 
   const refuse = (found: Errors) => {
     setErrors(found);
@@ -37,9 +46,9 @@ export function PasswordDialog({ first, login, onClose, closeLabel }: { first: b
     if (field === 'password' || field === 'newPassword') return refuse({ [field]: words(fault) });
     return refuse({ all: words(fault) });
   };
-  const setFirst = async (newPassword: string) => {
+  const setFirst = async (newPassword: string, revokeApiKeys: boolean) => {
     try {
-      if (!(await whenFresh(async () => orThrow(await change({ input: { newPassword } }))))) return;
+      if (!(await whenFresh(async () => orThrow(await change({ input: { newPassword, revokeApiKeys } }))))) return;
     } catch (error) {
       return refuseFor(error);
     }
@@ -51,20 +60,22 @@ export function PasswordDialog({ first, login, onClose, closeLabel }: { first: b
     const data = new FormData(event.currentTarget);
     const password = String(data.get('password'));
     const newPassword = String(data.get('newPassword'));
+    const revokeApiKeys = data.has('keys');
     if (!first && !password) return refuse({ password: t`Enter the present password.` });
     if (newPassword.length < 8) return refuse({ newPassword: t`Enter at least 8 characters.` });
     setErrors({});
-    if (first) return setFirst(newPassword);
-    let result = await change({ input: { password, newPassword } });
+    if (first) return setFirst(newPassword, revokeApiKeys);
+    let result = await change({ input: { password, newPassword, revokeApiKeys } });
     if (result.error && toFault(result.error).reason === 'REAUTHENTICATION_REQUIRED') {
       // The password that was just typed is what would be asked for.
       try {
-        await confirmByPassword(password);
+        const step = await confirmByPassword(password);
+        if (step && !(await askAgain(step))) return;
       } catch (error) {
         const fault = toFault(error);
         return refuse(fault.reason === 'WRONG_PASSWORD' ? { password: words(fault) } : { all: words(fault) });
       }
-      result = await change({ input: { password, newPassword } });
+      result = await change({ input: { password, newPassword, revokeApiKeys } });
     }
     if (result.error) return refuseFor(result.error);
     toast(result.data?.changePassword.ended ? t`The password is changed, the other devices are signed out.` : t`The password is changed.`);
@@ -95,6 +106,9 @@ export function PasswordDialog({ first, login, onClose, closeLabel }: { first: b
         <Field label={t`New password`} hint={t`8 characters or more.`} error={errors.newPassword}>
           {(control) => <PasswordInput {...control} name="newPassword" autoComplete="new-password" />}
         </Field>
+        <KeysToo keys={keys}>
+          <Trans>Programs go on with them unless you do. Needed where somebody else may have been in your account.</Trans>
+        </KeysToo>
         <div role="alert" className="text-sm text-danger empty:hidden">
           {errors.all}
         </div>

@@ -1,7 +1,7 @@
 import { Trans, useLingui } from '@lingui/react/macro';
 import { useRef, useState, type FormEvent } from 'react';
 import { toFault } from '~/lib/faults';
-import { finishSignIn, finishWithPasskey, type SecondStep } from '~/lib/sign-in';
+import { confirmByPasskey, confirmSecond, finishSignIn, finishWithPasskey, type SecondStep } from '~/lib/sign-in';
 import { Button } from '~/ui/button';
 import { Field, Input } from '~/ui/field';
 import { icons } from '~/ui/more-icons';
@@ -11,22 +11,24 @@ type Way = 'code' | 'passkey' | 'recovery';
 
 interface Props {
   step: SecondStep;
+  /** Whether who is signed in shows it again, instead of signing in. */
+  again?: boolean;
   onDone: () => void;
   /** The first step has to be done again; `why` is said there. */
   onBack: (why?: string) => void;
 }
 
 /** What is asked after a right password: a code, a passkey or a recovery code. */
-export function SecondStepForm({ step, onDone, onBack }: Props) {
+export function SecondStepForm({ step, again = false, onDone, onBack }: Props) {
   const { t } = useLingui();
   const words = useFactorWords();
-  const input = useRef<HTMLInputElement>(null);
+  const field = useRef<HTMLInputElement>(null);
   const ways: Way[] = [...(step.passkey ? ['passkey' as const] : []), ...(step.totp ? ['code' as const] : []), ...(step.recoveryCode ? ['recovery' as const] : [])];
   const [way, setWay] = useState<Way | undefined>(step.totp ? 'code' : ways[0]);
   const [busy, setBusy] = useState(false);
   const [error, setError] = useState<string>();
 
-  const finish = async (work: () => Promise<void>) => {
+  const finish = async (work: () => Promise<unknown>) => {
     setError(undefined);
     setBusy(true);
     try {
@@ -36,17 +38,20 @@ export function SecondStepForm({ step, onDone, onBack }: Props) {
       setBusy(false);
       if (!(caught instanceof DOMException) && toFault(caught).reason === 'TICKET_ENDED') return onBack(words(caught));
       setError(words(caught));
-      input.current?.select();
+      field.current?.select();
     }
   };
   const submit = (event: FormEvent<HTMLFormElement>) => {
     event.preventDefault();
+    // Inside another form's page: it is not that one's to send.
+    event.stopPropagation();
     const text = String(new FormData(event.currentTarget).get('code')).trim();
     if (!text) {
       setError(way === 'code' ? t`Enter the code.` : t`Enter a recovery code.`);
-      return input.current?.focus();
+      return field.current?.focus();
     }
-    void finish(() => finishSignIn({ ticket: step.ticket, ...(way === 'code' ? { code: text } : { recoveryCode: text }) }));
+    const input = { ticket: step.ticket, ...(way === 'code' ? { code: text } : { recoveryCode: text }) };
+    void finish(() => (again ? confirmSecond(input) : finishSignIn(input)));
   };
   const name: Record<Way, string> = { code: t`Use a code of the app`, passkey: t`Use a passkey`, recovery: t`Use a recovery code` };
 
@@ -60,7 +65,7 @@ export function SecondStepForm({ step, onDone, onBack }: Props) {
           <div role="alert" className="text-sm text-danger empty:hidden">
             {error}
           </div>
-          <Button variant="primary" size="lg" autoFocus busy={busy} onClick={() => void finish(() => finishWithPasskey(step.ticket))}>
+          <Button variant="primary" size="lg" autoFocus busy={busy} onClick={() => void finish(() => (again ? confirmByPasskey() : finishWithPasskey(step.ticket)))}>
             <Trans>Use a passkey</Trans>
           </Button>
         </>
@@ -74,7 +79,7 @@ export function SecondStepForm({ step, onDone, onBack }: Props) {
             {(control) => (
               <Input
                 {...control}
-                ref={input}
+                ref={field}
                 name="code"
                 autoFocus
                 autoComplete={way === 'code' ? 'one-time-code' : 'off'}
@@ -87,7 +92,7 @@ export function SecondStepForm({ step, onDone, onBack }: Props) {
             )}
           </Field>
           <Button type="submit" variant="primary" size="lg" busy={busy}>
-            {busy ? <Trans>Signing in…</Trans> : <Trans>Sign in</Trans>}
+            {again ? <Trans>Confirm</Trans> : busy ? <Trans>Signing in…</Trans> : <Trans>Sign in</Trans>}
           </Button>
         </form>
       ) : (
@@ -111,7 +116,7 @@ export function SecondStepForm({ step, onDone, onBack }: Props) {
             </Button>
           ))}
         <Button variant="ghost" icon={icons.back} onClick={() => onBack()}>
-          <Trans>Another account</Trans>
+          {again ? <Trans>Back</Trans> : <Trans>Another account</Trans>}
         </Button>
       </div>
     </div>

@@ -10,6 +10,7 @@ import { AuthFrame } from './auth-frame';
 import {
   acceptInvitation, checkInvitation, checkPasswordLink, confirmEmail, dropSecret, requestPasswordReset, resetPassword, takeSecret, undoEmail, waysIn,
 } from './link-api';
+import { KeysToo } from './keys-too';
 import { useLinkWords } from './link-words';
 import { PasswordInput } from './password-input';
 
@@ -165,13 +166,13 @@ function Reset() {
           </Link>
         }
       >
-        {(login, secret) => <NewPassword login={login} secret={secret} />}
+        {({ login, apiKeys }, secret) => <NewPassword login={login} keys={apiKeys} secret={secret} />}
       </Checked>
     </AuthFrame>
   );
 }
 
-function NewPassword({ login, secret }: { login: string; secret: string }) {
+function NewPassword({ login, keys, secret }: { login: string; keys: number; secret: string }) {
   const { t } = useLingui();
   const words = useLinkWords();
   const form = useRef<HTMLFormElement>(null);
@@ -180,11 +181,12 @@ function NewPassword({ login, secret }: { login: string; secret: string }) {
   const [errors, setErrors] = useState<{ password?: string; all?: string }>({});
   const submit = async (event: FormEvent<HTMLFormElement>) => {
     event.preventDefault();
-    const password = String(new FormData(event.currentTarget).get('password'));
+    const data = new FormData(event.currentTarget);
     setBusy(true);
     setErrors({});
     try {
-      await resetPassword(secret, password);
+      // Without a choice all end: one may have been made since it was asked how many there are.
+      await resetPassword(secret, String(data.get('password')), keys === 0 || data.has('keys'));
       dropSecret();
       setDone(true);
     } catch (caught) {
@@ -209,6 +211,9 @@ function NewPassword({ login, secret }: { login: string; secret: string }) {
       <Field label={t`New password`} hint={t`8 characters or more.`} error={errors.password}>
         {(control) => <PasswordInput {...control} name="password" autoComplete="new-password" autoFocus />}
       </Field>
+      <KeysToo keys={keys} checked>
+        <Trans>Programs that use them stop. Leave it ticked where somebody else may have been in your account.</Trans>
+      </KeysToo>
       <Alert>{errors.all}</Alert>
       <Button type="submit" variant="primary" size="lg" busy={busy}>
         <Trans>Change the password</Trans>
@@ -245,7 +250,7 @@ function ConfirmAddress() {
 function UndoAddress() {
   const { t } = useLingui();
   usePageTitle(t`Take the address back`);
-  const [done, setDone] = useState<{ email: string; resetToken: string }>();
+  const [done, setDone] = useState<{ email: string; resetToken: string; apiKeys: number }>();
   return (
     <AuthFrame title={<Trans>Take the address back</Trans>} footer={<ToSignIn />}>
       {done ? (
@@ -255,7 +260,7 @@ function UndoAddress() {
               <Trans>{done.email} is the address again, and all devices are signed out. Whoever changed it may know the password: choose another one.</Trans>
             </p>
           </Done>
-          <NewPassword login={done.email} secret={done.resetToken} />
+          <NewPassword login={done.email} keys={done.apiKeys} secret={done.resetToken} />
         </div>
       ) : (
         <Press
