@@ -28,9 +28,10 @@ func TestWordsComeBack(t *testing.T) {
 			for i := range 2 * different {
 				e := w.base(events.SignedIn, time.Now(), 0)
 				e.Device.Browser = fmt.Sprintf("Browser %d", i%different)
-				if i%3 == 0 {
+				switch i % 3 {
+				case 0:
 					e.Device.System = "Система"
-				} else if i%3 == 1 {
+				case 1:
 					e.Device.System = ""
 				}
 				want[e.ID] = [3]string{e.Device.System, e.Device.Browser, string(events.SignedIn)}

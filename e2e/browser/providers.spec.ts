@@ -3,7 +3,7 @@ import { resolve } from 'node:path';
 import type { Page } from '@playwright/test';
 import { expect, test } from './cinema';
 
-const port = 20_000 + Math.floor(Math.random() * 12_000);
+const port = 28_000 + Math.floor(Math.random() * 4_000);
 
 test.use({
   settings: [

@@ -109,7 +109,7 @@ func (r *Redis) Start(t testing.TB) {
 		t.Fatal(err)
 	}
 	Eventually(t, 10*time.Second, func() error {
-		conn, err := net.DialTimeout("tcp", r.addr, time.Second)
+		conn, err := (&net.Dialer{Timeout: time.Second}).DialContext(t.Context(), "tcp", r.addr)
 		if err != nil {
 			return err
 		}
