@@ -177,8 +177,10 @@ func TestHashesAtOnceAreBounded(t *testing.T) {
 	}
 	require.Eventually(t, func() bool { return h.waiting.Load() == maxWaiting }, 5*time.Second, time.Millisecond)
 	require.ErrorIs(t, h.enter(t.Context()), errBusy)
+	require.True(t, h.full())
 	h.leave()
 	require.NoError(t, <-results, "one moves up")
+	require.Eventually(t, func() bool { return !h.full() }, 5*time.Second, time.Millisecond)
 	cancel()
 	wg.Wait()
 	require.Zero(t, h.waiting.Load())

@@ -122,6 +122,10 @@ func newHasher(random io.Reader, key KeyFunc) (*hasher, error) {
 	return h, nil
 }
 
+// full reports whether nobody else may wait. Who only tries a password is sent
+// away before any work is done.
+func (h *hasher) full() bool { return h.waiting.Load() >= maxWaiting }
+
 // enter waits for a turn; the caller must call leave after nil.
 func (h *hasher) enter(ctx context.Context) error {
 	select {

@@ -139,6 +139,9 @@ func (s *Accounts) SignIn(ctx context.Context, login, password string, from Clie
 		// No account has such a one, and no work is done on it.
 		return nil, nil, s.spendOr(ctx, errCredentials, spending{"signin:address:" + addressKey(from.Address), s.limits.SignInAddress})
 	}
+	if s.hasher.full() {
+		return nil, nil, errBusy
+	}
 	normal, loginErr := NormalizeLogin(login)
 	if loginErr != nil {
 		normal = login
