@@ -3,6 +3,7 @@ package bench
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"fmt"
 	"io"
 	"net/http"
@@ -11,6 +12,10 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"github.com/coder/websocket"
+	"github.com/coder/websocket/wsjson"
+	"github.com/google/uuid"
 
 	"github.com/netflixathome/cinema/e2e/cinema"
 )
@@ -155,32 +160,49 @@ func flood(t *testing.T, i *cinema.Instance, viewers []*cinema.Client) {
 	report("sign-ins answered meanwhile, refused ones with them", "          ", tried, "a second")
 }
 
-// ends signs people out among 1,000 sessions and measures when the API and the
-// film's address know.
+// ends signs people out among 1,000 open subscriptions and measures when the API,
+// the subscription and the film's address know.
 func ends(t *testing.T, i *cinema.Instance, viewer *cinema.Client) {
 	const open, out = 1000, 60
-	if _, _, ok := playableURL(t, viewer); !ok {
+	film, _, ok := playableURL(t, viewer)
+	if !ok {
 		t.Fatal("no film can be played")
 	}
 	type session struct {
-		c     *cinema.Client
-		media string
+		c      *cinema.Client
+		media  string
+		closed chan time.Time
 	}
 	var all []*session
 	for k := range open {
 		c := i.Client()
 		c.Header = map[string]string{"X-Forwarded-For": fmt.Sprintf("10.240.%d.%d", k/250, k%250+1)}
 		c.SignIn(t, fmt.Sprintf("person%d", k%40), password)
-		s := &session{c: c}
+		s := &session{c: c, closed: make(chan time.Time, 1)}
 		if k < out {
-			var ok bool
 			if _, s.media, ok = playableURL(t, c); !ok {
 				t.Fatal("no film can be played")
 			}
 		}
 		all = append(all, s)
 	}
-	var api, media []time.Duration
+	// Opened once all are signed in: without heartbeats the cinema ends a viewing
+	// session after 45 s.
+	var wg sync.WaitGroup
+	for n := range 8 {
+		wg.Go(func() {
+			for k := n; k < len(all); k += 8 {
+				conn, err := watching(t, all[k].c, film)
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				go listen(conn, all[k].closed)
+			}
+		})
+	}
+	wg.Wait()
+	var api, subscription, media []time.Duration
 	client := &http.Client{Timeout: 10 * time.Second}
 	for _, s := range all[:out] {
 		token := s.c.Token
@@ -201,14 +223,38 @@ func ends(t *testing.T, i *cinema.Instance, viewer *cinema.Client) {
 				return res.StatusCode == http.StatusForbidden || res.StatusCode == http.StatusUnauthorized || res.StatusCode == http.StatusNotFound || res.StatusCode == http.StatusGone
 			})
 		})
+		select {
+		case at := <-s.closed:
+			if at.Before(began) {
+				t.Error("a subscription ended before it was to")
+			}
+			subscription = append(subscription, at.Sub(began))
+		case <-time.After(20 * time.Second):
+			t.Error("the subscription stays open")
+		}
 		wg.Wait()
 		api, media = append(api, refused), append(media, gone)
 	}
 	for _, f := range []struct {
 		name string
 		ds   []time.Duration
-	}{{"the API", api}, {"a film's address", media}} {
-		report("from signing out to its end for "+f.name+", p99, of 1,000", "(≤ 1 s)   ", []float64{quantile(f.ds, 0.99)}, "ms")
+	}{{"the API", api}, {"an open subscription", subscription}, {"a film's address", media}} {
+		report("from signing out to its end for "+f.name+", p99, 1,000 open", "(≤ 1 s)   ", []float64{quantile(f.ds, 0.99)}, "ms")
+	}
+}
+
+// listen reads until the connection or its subscription ends.
+func listen(conn *websocket.Conn, closed chan<- time.Time) {
+	defer conn.CloseNow()
+	for {
+		var m json.RawMessage
+		if err := wsjson.Read(context.Background(), conn, &m); err != nil || bytes.Contains(m, []byte(`"complete"`)) || bytes.Contains(m, []byte(`"error"`)) {
+			closed <- time.Now()
+			return
+		}
+		if bytes.Contains(m, []byte(`"ping"`)) {
+			_ = wsjson.Write(context.Background(), conn, map[string]any{"type": "pong"})
+		}
 	}
 }
 
@@ -228,4 +274,42 @@ func absolute(base, url string) string {
 		return base + url
 	}
 	return url
+}
+
+// watching opens a viewing session and waits for its first message.
+func watching(t testing.TB, c *cinema.Client, film string) (*websocket.Conn, error) {
+	header := http.Header{}
+	for k, v := range c.Header {
+		header.Set(k, v)
+	}
+	conn, _, err := websocket.Dial(t.Context(), "ws"+strings.TrimPrefix(c.URL, "http")+"/graphql", &websocket.DialOptions{
+		Subprotocols: []string{"graphql-transport-ws"}, HTTPHeader: header,
+	})
+	if err != nil {
+		return nil, err
+	}
+	for _, m := range []map[string]any{
+		{"type": "connection_init", "payload": map[string]any{"authorization": "Bearer " + c.Token}},
+		{"type": "subscribe", "id": "1", "payload": map[string]any{
+			"query": `subscription($i: WatchInput!) { watch(input: $i) { __typename } }`,
+			"variables": map[string]any{"i": map[string]any{
+				"sessionUuid": uuid.Must(uuid.NewV7()), "playableId": film, "titleId": film, "durationMs": 60_000, "device": map[string]any{"kind": "desktop", "system": "Linux", "browser": "bench"},
+			}},
+		}},
+	} {
+		if err := wsjson.Write(t.Context(), conn, m); err != nil {
+			return nil, err
+		}
+		var answer struct {
+			Type    string
+			Payload json.RawMessage
+		}
+		if err := wsjson.Read(t.Context(), conn, &answer); err != nil {
+			return nil, err
+		}
+		if answer.Type != "connection_ack" && answer.Type != "next" || bytes.Contains(answer.Payload, []byte(`"errors"`)) {
+			return nil, fmt.Errorf("%s %s", answer.Type, answer.Payload)
+		}
+	}
+	return conn, nil
 }
