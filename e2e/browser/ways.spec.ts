@@ -1,24 +1,8 @@
-import AxeBuilder from '@axe-core/playwright';
-import type { Browser, Page } from '@playwright/test';
+import type { Page } from '@playwright/test';
 import { expect, test } from './cinema.ts';
+import { looks, someone } from './page.ts';
 
 test.use({ settings: [{ CINEMA_DEMO: 'false', CINEMA_SIGN_UP: 'invitation' }, { scope: 'worker' }] });
-
-const phone = { width: 360, height: 740 };
-const desktop = { width: 1440, height: 900 };
-
-/** Nothing is wider than a phone, and nothing keeps anyone out. */
-async function looks(page: Page, name: string) {
-  for (const viewport of [phone, desktop]) {
-    await page.setViewportSize(viewport);
-    await expect.poll(() => page.evaluate(() => document.documentElement.scrollWidth)).toBeLessThanOrEqual(viewport.width);
-    const found = await new AxeBuilder({ page }).withTags(['wcag2a', 'wcag2aa']).analyze();
-    expect(found.violations.map((v) => `${v.id}: ${v.nodes.map((n) => n.target.join(' ')).join(', ')}`)).toEqual([]);
-    if (process.env.SHOTS) await page.screenshot({ path: `${process.env.SHOTS}/ways-${name}-${viewport.width}.png`, fullPage: true });
-  }
-}
-
-const someone = async (browser: Browser, locale = 'en-GB') => (await browser.newContext({ locale, viewport: desktop })).newPage();
 
 /** The link that the page shows this once. */
 const shown = (page: Page) => page.getByRole('textbox', { name: 'Link', exact: true }).inputValue();
@@ -38,7 +22,7 @@ test('an invitation makes an account, and a link gives it a new password', async
   await test.step('strangers cannot sign up', async () => {
     await neighbour.goto(`${cinema.url}/signup`);
     await expect(neighbour.getByText('по приглашению')).toBeVisible();
-    await looks(neighbour, 'no-sign-up');
+    await looks(neighbour, 'ways-no-sign-up');
   });
   await test.step('the admin invites by keyboard', async () => {
     await enter(page, `${cinema.url}/signin?next=/admin/users`, 'admin', cinema.adminPassword);
@@ -49,19 +33,19 @@ test('an invitation makes an account, and a link gives it a new password', async
     await expect(page.getByText('This is the link to hand over')).toBeVisible();
     invitation = await shown(page);
     await expect(page.getByText('The neighbour')).toBeVisible();
-    await looks(page, 'invitations');
+    await looks(page, 'ways-invitations');
   });
   await test.step('the neighbour makes an account with it, once', async () => {
     await neighbour.goto(invitation);
     await neighbour.getByLabel('Логин или почта').fill('neighbour');
-    await looks(neighbour, 'invited');
+    await looks(neighbour, 'ways-invited');
     await neighbour.getByLabel('Пароль', { exact: true }).fill('violet tractor 41');
     await neighbour.keyboard.press('Enter');
     await expect(neighbour.getByRole('navigation').first()).toBeVisible();
     const other = await someone(browser);
     await other.goto(invitation);
     await expect(other.getByText('Ask whoever invited you for another one.')).toBeVisible();
-    await looks(other, 'spent');
+    await looks(other, 'ways-spent');
     await other.context().close();
   });
   await test.step('another one is withdrawn', async () => {
@@ -81,17 +65,17 @@ test('an invitation makes an account, and a link gives it a new password', async
     await page.getByRole('button', { name: 'Make a link for a new password' }).press('Enter');
     await expect(page.getByRole('textbox', { name: 'Link', exact: true })).toBeVisible();
     link = await shown(page);
-    await looks(page, 'ways-back');
+    await looks(page, 'ways-ways-back');
   });
   await test.step('its owner follows it, and is signed out everywhere else', async () => {
     const elsewhere = await someone(browser);
     await elsewhere.goto(link);
     await expect(elsewhere.getByLabel('Login')).toHaveValue('neighbour');
     await elsewhere.getByLabel('New password').fill('violet tractor 42');
-    await looks(elsewhere, 'new-password');
+    await looks(elsewhere, 'ways-new-password');
     await elsewhere.getByLabel('New password').press('Enter');
     await expect(elsewhere.getByText('all devices are signed out')).toBeVisible();
-    await looks(elsewhere, 'changed');
+    await looks(elsewhere, 'ways-changed');
     await elsewhere.goto(link);
     await expect(elsewhere.getByRole('link', { name: 'Ask for another link' })).toBeVisible();
     await elsewhere.context().close();
@@ -104,7 +88,7 @@ test('an invitation makes an account, and a link gives it a new password', async
     await neighbour.getByLabel('Пароль', { exact: true }).fill('violet tractor 42');
     await neighbour.getByRole('button', { name: 'Войти', exact: true }).click();
     await expect(neighbour).toHaveURL(/\/account/);
-    await looks(neighbour, 'account');
+    await looks(neighbour, 'ways-account');
   });
   await neighbour.context().close();
 });
