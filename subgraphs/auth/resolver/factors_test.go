@@ -294,7 +294,7 @@ func TestTickets(t *testing.T) {
 	before := w.viewer().ticket("ann")
 	require.Empty(t, ann.enter(refresh, nil).Errors)
 	require.Equal(t, fresh, ann.ask(`mutation { changePassword(input: {password: "`+good+`", newPassword: "plumbago kettle 9"}) { ended } }`, nil).code())
-	require.Empty(t, ann.enter(confirm, input("password", good)).Errors)
+	require.Empty(t, ann.enter(confirm, input("ticket", ann.first(), "recoveryCode", codes[1])).Errors)
 	ann.must(`mutation { changePassword(input: {password: "`+good+`", newPassword: "plumbago kettle 9"}) { ended } }`, nil)
 	require.Equal(t, ended, w.viewer().ask(finish, input("ticket", before, "code", app.code())).code(), "of a password that is no more")
 }
