@@ -26,7 +26,8 @@ async function freePort(): Promise<number> {
 
 /** Starts the built program on a new data folder and waits for its ready line. */
 async function start(dir: string, settings: Record<string, string> = {}): Promise<{ cinema: Cinema; child: ChildProcess; log: () => string }> {
-  const port = await freePort();
+  // Whoever says how it is reached has chosen the port.
+  const port = settings.CINEMA_PUBLIC_URL ? Number(new URL(settings.CINEMA_PUBLIC_URL).port) : await freePort();
   const binary = process.env.CINEMA_BIN ?? resolve(import.meta.dirname, '../../bin/cinema');
   const child = spawn(binary, [], {
     env: { ...process.env, CINEMA_DATA_DIR: dir, CINEMA_LISTEN: `127.0.0.1:${port}`, CINEMA_OPS_LISTEN: `127.0.0.1:${await freePort()}`, CINEMA_DEMO: 'true', ...settings },

@@ -3,11 +3,11 @@ import type { Page } from '@playwright/test';
 import { expect, test } from './cinema.ts';
 import { looks, someone } from './page.ts';
 
-const port = 28_000 + Math.floor(Math.random() * 4_000);
+const port = 28_000 + Math.floor(Math.random() * 3_999); // of the mail server; the cinema's is the next one
 
 test.use({
   settings: [
-    { CINEMA_DEMO: 'false', CINEMA_SMTP_ADDR: `127.0.0.1:${port}`, CINEMA_SMTP_TLS: 'none', CINEMA_SMTP_FROM: 'cinema@example.org' },
+    { CINEMA_DEMO: 'false', CINEMA_PUBLIC_URL: `http://localhost:${port + 1}`, CINEMA_SMTP_ADDR: `127.0.0.1:${port}`, CINEMA_SMTP_TLS: 'none', CINEMA_SMTP_FROM: 'cinema@example.org' },
     { scope: 'worker' },
   ],
 });
