@@ -145,7 +145,7 @@ func (w *twofold) race(do func(router, n int) *cinema.Answer) (well, badly []*ci
 	return well, badly
 }
 
-// out fails unless a token is refused at both routers within a second, and so are
+// out fails unless a token is refused at both routers at once, and so are
 // the cookie, the address of a film, and the streams.
 func (w *twofold) out(t *testing.T, c *cinema.Client, film string, streams []<-chan string) {
 	t.Helper()
@@ -159,8 +159,8 @@ func (w *twofold) out(t *testing.T, c *cinema.Client, film string, streams []<-c
 	}
 }
 
-// shut fails unless an address of a film is refused at both routers within a
-// second, and streams have ended.
+// shut fails unless an address of a film is refused at both routers at once, and
+// streams have ended.
 func (w *twofold) shut(t *testing.T, c *cinema.Client, film string, streams []<-chan string) {
 	t.Helper()
 	haveEnded(t, within, streams...)
