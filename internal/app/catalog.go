@@ -188,7 +188,7 @@ func (a *app) wireAdmin(ctx context.Context) error {
 	}
 	up, err := uploads.New(uploads.Deps{
 		Records: a.records, Pictures: pictures{a.blobs}, Films: films{a.tools}, Objects: objects{a.blobs},
-		Dir: filepath.Join(a.cfg.DataDir, "uploads"), Log: log, Now: time.Now,
+		Dir: filepath.Join(a.cfg.DataDir, "uploads"), Log: log, Now: time.Now, Refuses: a.revoked.Refuses,
 	})
 	if err != nil {
 		return err

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"io"
 	"log/slog"
 	"net/http"
 	"strconv"
@@ -50,6 +51,7 @@ func (u *Uploads) serve(w http.ResponseWriter, r *http.Request) {
 	switch a.State {
 	case admin.Uploading:
 		defer u.receive(a.ID.UUID)()
+		r.Body = &watched{ReadCloser: r.Body, refused: func() bool { return u.refuses(authn.From(r.Context())) }}
 		u.tus.ServeHTTP(w, r)
 	case admin.Refused:
 		answer(w, r, http.StatusUnprocessableEntity, fault.New(fault.Invalid, "%s", *a.Refusal))
@@ -68,6 +70,24 @@ func (u *Uploads) serve(w http.ResponseWriter, r *http.Request) {
 			w.WriteHeader(http.StatusNoContent)
 		}
 	}
+}
+
+// watched are bytes that are taken for as long as their sender is signed in: a
+// request may bring them for hours. What came before stays.
+type watched struct {
+	io.ReadCloser
+	refused func() bool
+}
+
+func (b *watched) Read(p []byte) (int, error) {
+	n, err := b.ReadCloser.Read(p)
+	if b.refused() {
+		e := refusal(authn.ErrUnauthenticated)
+		// Else the server would wait for more of the body before it answers.
+		e.HTTPResponse.Header["Connection"] = "close"
+		return 0, e
+	}
+	return n, err
 }
 
 // authorise finds the upload if the caller may send its bytes.
@@ -139,7 +159,7 @@ func answer(w http.ResponseWriter, r *http.Request, status int, err error) {
 }
 
 // refusal is err as the answer of tus.
-func refusal(err error) error {
+func refusal(err error) tusd.Error {
 	e := tusd.NewError("ERR_UPLOAD_REFUSED", "refused", statusOf(err))
 	e.HTTPResponse.Body = body(err)
 	e.HTTPResponse.Header = tusd.HTTPHeader{"Content-Type": "application/json"}

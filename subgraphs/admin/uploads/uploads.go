@@ -106,6 +106,9 @@ type Deps struct {
 	Dir string
 	Log *slog.Logger
 	Now func() time.Time
+	// Refuses reports whether who was let in has been signed out since, or lost
+	// rights; nil: never.
+	Refuses func(*authn.Claims) bool
 	// Free says how many bytes the disk of Dir has left; the file system is
 	// asked if nil.
 	Free func() (int64, error)
@@ -123,6 +126,7 @@ type Uploads struct {
 	tus      http.Handler
 	log      *slog.Logger
 	now      func() time.Time
+	refuses  func(*authn.Claims) bool
 	free     func() (int64, error)
 
 	mu       sync.Mutex
@@ -150,9 +154,12 @@ func New(d Deps) (*Uploads, error) {
 		return nil, fmt.Errorf("uploads: %w", err)
 	}
 	u := &Uploads{
-		records: d.Records, pictures: d.Pictures, films: d.Films, objects: d.Objects, dir: d.Dir, log: d.Log, now: d.Now, free: d.Free,
+		records: d.Records, pictures: d.Pictures, films: d.Films, objects: d.Objects, dir: d.Dir, log: d.Log, now: d.Now, refuses: d.Refuses, free: d.Free,
 		store: durable{filestore.New(d.Dir), d.Log}, locker: memorylocker.New(),
 		inFlight: map[uuid.UUID]*check{}, receiving: map[uuid.UUID]int{}, queue: make(chan *check, records.MaxOpenUploads),
+	}
+	if u.refuses == nil {
+		u.refuses = func(*authn.Claims) bool { return false }
 	}
 	if u.free == nil {
 		u.free = func() (int64, error) {

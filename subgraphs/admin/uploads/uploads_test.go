@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"os"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"sync"
@@ -60,6 +61,7 @@ type desk struct {
 	url     string
 	free    int64
 	film    gid.ID
+	refused atomic.Bool // who sends was signed out
 	stop    func()
 }
 
@@ -78,7 +80,8 @@ func (d *desk) open(t *testing.T) {
 	t.Helper()
 	var err error
 	d.up, err = uploads.New(uploads.Deps{Records: d.Records, Pictures: d.looks, Films: d.looks, Objects: d.objects, Dir: d.dir, Log: d.Log,
-		Now: d.Clock.Now, Free: func() (int64, error) { return d.free, nil }})
+		Now: d.Clock.Now, Free: func() (int64, error) { return d.free, nil },
+		Refuses: func(c *authn.Claims) bool { return d.refused.Load() && c.UserID == admintest.Admin.UserID }})
 	ok(t, err)
 	server := httptest.NewServer(d.up.Handler(admintest.Tokens{}))
 	d.url = server.URL
@@ -233,6 +236,59 @@ func TestWhoMaySend(t *testing.T) {
 	if res.StatusCode != http.StatusMethodNotAllowed {
 		t.Errorf("override: %d", res.StatusCode)
 	}
+}
+
+// A request that sends for long ends with its sender's session; what it has sent
+// until then is not lost.
+func TestARunningUploadEndsWithItsSession(t *testing.T) {
+	d := newDesk(t)
+	a := d.begin(t, admin.Poster, 1000)
+	body, bytes := io.Pipe()
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodPatch, d.url+d.up.URL(a), body)
+	ok(t, err)
+	for name, value := range map[string]string{
+		"Tus-Resumable": "1.0.0", "Upload-Offset": "0", "Content-Type": "application/offset+octet-stream", "Authorization": "Bearer admin",
+	} {
+		req.Header.Set(name, value)
+	}
+	sent := make(chan *http.Response, 1)
+	go func() {
+		res, err := http.DefaultClient.Do(req)
+		if err != nil {
+			t.Error(err)
+		}
+		sent <- res
+	}()
+	_, err = bytes.Write([]byte("12345678"))
+	ok(t, err)
+	await(t, func() bool { return d.received(t, a) == 8 })
+	d.refused.Store(true)
+	_, err = bytes.Write([]byte("9abc"))
+	ok(t, err)
+	res := <-sent
+	defer res.Body.Close()
+	_ = bytes.Close()
+	if res.StatusCode != http.StatusUnauthorized {
+		t.Fatal(res.Status)
+	}
+	if n := d.received(t, a); n != 8 {
+		t.Fatalf("%d bytes were taken", n)
+	}
+	d.refused.Store(false)
+	if status, h, _ := d.send(t, http.MethodHead, "admin", a, 0, ""); status != 200 || h.Get("Upload-Offset") != "8" {
+		t.Fatal(status, h)
+	}
+}
+
+// received is how many bytes of an upload are on the disk.
+func (d *desk) received(t *testing.T, a *admin.Asset) (n int64) {
+	t.Helper()
+	for _, name := range d.files(t) {
+		if info, err := os.Stat(filepath.Join(d.dir, name)); err == nil && !strings.HasSuffix(name, ".info") && strings.Contains(name, a.ID.String()) {
+			n = info.Size()
+		}
+	}
+	return n
 }
 
 func TestARefusedFileLeavesNothing(t *testing.T) {
