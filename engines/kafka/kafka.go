@@ -23,6 +23,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"sync"
+	"syscall"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kfake"
@@ -210,9 +211,10 @@ func (s *Server) open() (*kfake.Cluster, string, error) {
 		if err == nil {
 			return c, loopback.Addr(port), nil
 		}
-		if last = err; loopback.Taken("the event log", port) == nil {
-			break // it was not for the port
+		if last = err; !errors.Is(err, syscall.EADDRINUSE) {
+			break
 		}
+		// Somebody took the port, perhaps only to look whether it is free.
 	}
 	return nil, "", fmt.Errorf("kafka: open the log in %s: %w", s.opt.Dir, last)
 }

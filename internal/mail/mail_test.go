@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -115,12 +116,13 @@ func TestAQueueIsBoundedAndEmptiedAtTheEnd(t *testing.T) {
 			require.Less(t, n, 10_000)
 		}
 		require.ErrorIs(t, q.Post(letter), mail.ErrFull)
+		synctest.Wait() // all have been tried once
 		s.mu.Lock()
-		require.Equal(t, "password_link lost 0s", s.told[len(s.told)-1], "one without room")
+		told := slices.Clone(s.told)
 		s.mu.Unlock()
+		require.Contains(t, told, "password_link lost 0s", "one without room")
 		require.Equal(t, 500, q.Waiting())
 		require.Equal(t, 500, n, "one that waits for its next try takes room too")
-		synctest.Wait()
 		s.mu.Lock()
 		s.says = []error{nil} // it is back
 		s.mu.Unlock()
