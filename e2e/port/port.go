@@ -11,8 +11,7 @@ import (
 
 // The ports lie below the range from which the system takes ports for outgoing
 // connections: a server that binds its port only seconds later, or again after
-// a restart, finds it still free. Those from 28000 are for e2e/browser, which may
-// run beside this.
+// a restart, finds it still free. Those from 28000 are for e2e/browser.
 const low, high = 20000, 28000
 
 var (
