@@ -47,11 +47,12 @@ const (
 // router and its auth service must be so at the other, too, and what is good
 // once must be good once for both.
 func TestAccountsOnTwoOfEach(t *testing.T) {
+	redis := cinema.StartRedis(t)
 	ports := freePorts(t, 2)
 	public := issuerAt(ports[0])
 	startProvider(t, ports[1], public+"/signin/with/home")
 	box, mail := newMailbox(t)
-	w := &twofold{box: box, public: public, Pair: cinema.StartPair(t, strconv.Itoa(ports[0]),
+	w := &twofold{box: box, public: public, Pair: cinema.StartPair(t, redis, strconv.Itoa(ports[0]),
 		"CINEMA_PUBLIC_URL="+public, "CINEMA_SMTP_ADDR="+mail, "CINEMA_SMTP_TLS=none", "CINEMA_SMTP_FROM=cinema@example.org",
 		"CINEMA_OIDC=home", "CINEMA_OIDC_HOME_NAME=Home", "CINEMA_OIDC_HOME_ISSUER="+issuerAt(ports[1]),
 		"CINEMA_OIDC_HOME_CLIENT_ID=cinema", "CINEMA_OIDC_HOME_CLIENT_SECRET="+provider.Secret)}

@@ -48,7 +48,7 @@ func newMailbox(t *testing.T) (mailbox, string) {
 	require.NoError(t, err)
 	done := make(chan struct{})
 	go func() { defer close(done); _ = server.Serve(l) }()
-	t.Cleanup(func() { _ = server.Close(); <-done })
+	t.Cleanup(func() { _, _ = server.Close(), l.Close(); <-done }) // it may not have begun to serve
 	return box, l.Addr().String()
 }
 

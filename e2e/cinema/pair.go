@@ -24,9 +24,9 @@ type Pair struct {
 
 // StartPair starts them until the test ends, the first router on a port of the
 // caller's choice. Each process gets the settings besides its own.
-func StartPair(t testing.TB, port string, settings ...string) *Pair {
+func StartPair(t testing.TB, redis *Redis, port string, settings ...string) *Pair {
 	t.Helper()
-	p := &Pair{Redis: StartRedis(t)}
+	p := &Pair{Redis: redis}
 	settings = slices.Concat(settings, secrets, []string{"CINEMA_REDIS_URL=" + p.Redis.URL, "CINEMA_TRUSTED_PROXIES=127.0.0.1"})
 	start := func(o Options, targets string, own ...string) *Instance {
 		o.Env = slices.Concat(settings, []string{"CINEMA_TARGET=" + targets}, own)
