@@ -8,7 +8,6 @@
 package hashing
 
 import (
-	"context"
 	"encoding/gob"
 	"errors"
 	"fmt"
@@ -162,7 +161,6 @@ func (ps *Processes) drop(p *process) {
 // process is one that runs. One at a time may ask it.
 type process struct {
 	cmd       *exec.Cmd
-	cancel    context.CancelFunc
 	in        io.WriteCloser
 	questions *gob.Encoder
 	answers   *gob.Decoder
@@ -170,28 +168,27 @@ type process struct {
 }
 
 func (ps *Processes) start() (*process, error) {
-	ctx, cancel := context.WithCancel(context.Background())
-	cmd := exec.CommandContext(ctx, ps.path, ps.args...)
+	cmd := exec.Command(ps.path, ps.args...) //nolint:noctx // ended by end, or at the end of what it reads
 	// None of the program's environment, which holds secrets; a hash is the work of one thread.
 	cmd.Env = []string{"GOMAXPROCS=1"}
 	cmd.Stderr = os.Stderr
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
-	cmd.WaitDelay = time.Second
 	in, err := cmd.StdinPipe()
-	if err == nil {
-		var out io.Reader
-		if out, err = cmd.StdoutPipe(); err == nil {
-			if err = cmd.Start(); err == nil {
-				return &process{cmd: cmd, cancel: cancel, in: in, questions: gob.NewEncoder(in), answers: gob.NewDecoder(out)}, nil
-			}
-		}
+	if err != nil {
+		return nil, fmt.Errorf("hashing: start: %w", err)
 	}
-	cancel()
-	return nil, fmt.Errorf("hashing: start: %w", err)
+	out, err := cmd.StdoutPipe()
+	if err == nil {
+		err = cmd.Start()
+	}
+	if err != nil {
+		return nil, fmt.Errorf("hashing: start: %w", err)
+	}
+	return &process{cmd: cmd, in: in, questions: gob.NewEncoder(in), answers: gob.NewDecoder(out)}, nil
 }
 
 func (p *process) ask(q *question) ([]byte, error) {
-	stuck := time.AfterFunc(answerIn, p.cancel)
+	stuck := time.AfterFunc(answerIn, p.kill)
 	defer stuck.Stop()
 	if err := p.questions.Encode(q); err != nil {
 		return nil, fmt.Errorf("hashing: ask: %w", err)
@@ -206,9 +203,11 @@ func (p *process) ask(q *question) ([]byte, error) {
 	return key, nil
 }
 
+func (p *process) kill() { _ = p.cmd.Process.Kill() }
+
 // end waits until the process is gone. It holds nothing that must be saved.
 func (p *process) end() {
-	p.cancel()
+	p.kill()
 	_ = p.in.Close()
 	_ = p.cmd.Wait()
 }
