@@ -10,6 +10,7 @@ package fault
 import (
 	"errors"
 	"fmt"
+	"time"
 )
 
 // Kind classifies a failure. The zero Kind is Internal.
@@ -61,6 +62,8 @@ type Error struct {
 	// Reason refines the kind for a program, in UPPER_SNAKE_CASE, such as
 	// "LOGIN_TAKEN"; may be empty.
 	Reason string
+	// RetryAfter is when to come back, where that is known; 0 otherwise.
+	RetryAfter time.Duration
 	// Cause is logged and never sent.
 	Cause error
 }
@@ -81,6 +84,13 @@ func (e *Error) At(field string) *Error {
 func (e *Error) WithReason(reason string) *Error {
 	c := *e
 	c.Reason = reason
+	return &c
+}
+
+// WithRetryAfter returns a copy that says when to come back.
+func (e *Error) WithRetryAfter(d time.Duration) *Error {
+	c := *e
+	c.RetryAfter = d
 	return &c
 }
 

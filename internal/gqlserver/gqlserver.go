@@ -122,7 +122,7 @@ func presenter(log *slog.Logger) graphql.ErrorPresenterFunc {
 			if fe.Reason != "" {
 				out.Extensions["reason"] = fe.Reason
 			}
-			if fe.Cause != nil && (fe.Kind == fault.Internal || fe.Kind == fault.Unavailable && fe.Reason != fault.Busy) {
+			if fe.Cause != nil && (fe.Kind == fault.Internal || fe.Kind == fault.Unavailable) {
 				log.ErrorContext(ctx, "request failed", "path", out.Path.String(), "code", fe.Kind.Code(), "error", fe.Cause)
 			}
 		case isGraphQL && ge.Unwrap() == nil:

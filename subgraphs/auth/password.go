@@ -56,7 +56,7 @@ var (
 	errText   = fault.New(fault.Invalid, "The password is not text.").At("input.password").WithReason("PASSWORD_INVALID")
 	errCommon = fault.New(fault.Invalid, "This password is among the first that anyone would try. Choose another, such as a few unrelated words.").At("input.password").WithReason("PASSWORD_COMMON")
 	errSame   = fault.New(fault.Invalid, "The password must not be the login.").At("input.password").WithReason("PASSWORD_IS_LOGIN")
-	errBusy   = fault.New(fault.Unavailable, "Too many people are signing in at the moment. Try again in a few seconds.").WithReason(fault.Busy).Because(&Throttled{RetryAfter: 3 * time.Second})
+	errBusy   = fault.New(fault.Unavailable, "Too many people are signing in at the moment. Try again in a few seconds.").WithReason(fault.Busy).WithRetryAfter(3 * time.Second)
 )
 
 // normalizePassword returns the form that is hashed: NFC, so that one

@@ -87,7 +87,7 @@ func (s *Accounts) provePIN(ctx context.Context, user, profile uuid.UUID, pin st
 	hash, err := s.store.TryPIN(ctx, user, profile, func(of, all *PINTries) error {
 		if wait := max(of.wait(freeTries, now), all.wait(freeAccountTries, now)); wait > 0 {
 			seconds := int(math.Ceil(wait.Seconds()))
-			return fault.New(fault.RateLimited, "Too many wrong PINs. Try again in %d s.", seconds).At("input.pin").Because(&Throttled{RetryAfter: wait})
+			return fault.New(fault.RateLimited, "Too many wrong PINs. Try again in %d s.", seconds).At("input.pin").WithRetryAfter(wait)
 		}
 		of.add(now)
 		all.add(now)

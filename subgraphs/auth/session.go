@@ -34,11 +34,6 @@ type SignedInSession struct {
 	Profile *Profile
 }
 
-// Throttled is the cause of a fault that passes: RateLimited, or too many at once.
-type Throttled struct{ RetryAfter time.Duration }
-
-func (t *Throttled) Error() string { return "retry after " + t.RetryAfter.String() }
-
 var (
 	errCredentials = fault.New(fault.Unauthenticated, "Login or password is wrong.").WithReason("WRONG_CREDENTIALS")
 	errBlocked     = fault.New(fault.Forbidden, "This account is blocked. Ask an administrator.").WithReason("ACCOUNT_BLOCKED")
@@ -470,7 +465,7 @@ func (s *Accounts) spend(ctx context.Context, keys ...spending) error {
 		}
 		if !r.Allowed {
 			seconds := int(math.Ceil(r.RetryAfter.Seconds()))
-			return fault.New(fault.RateLimited, "Too many attempts. Try again in %d s.", seconds).Because(&Throttled{RetryAfter: r.RetryAfter})
+			return fault.New(fault.RateLimited, "Too many attempts. Try again in %d s.", seconds).WithRetryAfter(r.RetryAfter)
 		}
 	}
 	return nil

@@ -126,11 +126,11 @@ func byCookie(ctx context.Context) (*exchange, error) {
 
 // retryAfter adds the header of that name for a fault that says when to come back.
 func retryAfter(ctx context.Context, err error) error {
-	var t *auth.Throttled
-	if e := exchangeOf(ctx); e != nil && errors.As(err, &t) {
+	var f *fault.Error
+	if e := exchangeOf(ctx); e != nil && errors.As(err, &f) && f.RetryAfter > 0 {
 		e.mu.Lock()
 		defer e.mu.Unlock()
-		e.w.Header().Set("Retry-After", strconv.Itoa(int(math.Ceil(t.RetryAfter.Seconds()))))
+		e.w.Header().Set("Retry-After", strconv.Itoa(int(math.Ceil(f.RetryAfter.Seconds()))))
 	}
 	return err
 }
