@@ -1,19 +1,20 @@
 import { graphql } from '~/gql/gql';
-import type { ConfirmSignInInput, FinishSignInInput, SecondFactor, SignInMutation, SignUpInput } from '~/gql/graphql';
+import type { ConfirmSignInInput, FinishSignInInput, SecondFactor, SignInFieldsFragment, SignUpInput } from '~/gql/graphql';
 import { execute, Fault } from './api/transport';
 import { getPasskey } from './passkeys';
 import { enterBy, freshToken } from './session';
 
-const SignIn = graphql(/* GraphQL */ `
-  mutation SignIn($input: SignInInput!) {
-    signIn(input: $input) {
-      accessToken
-      expiresAt
-      profile { id name colour avatar locale child ageLimit hasPin }
-      user { id login name permissions profiles { id name colour avatar locale child ageLimit hasPin } }
-      secondFactor { ticket setUp totp passkey recoveryCode }
-    }
+graphql(/* GraphQL */ `
+  fragment SignInFields on SignInPayload {
+    accessToken
+    expiresAt
+    profile { id name colour avatar locale child ageLimit hasPin }
+    user { id login name permissions profiles { id name colour avatar locale child ageLimit hasPin } }
+    secondFactor { ticket setUp totp passkey recoveryCode }
   }
+`);
+const SignIn = graphql(/* GraphQL */ `
+  mutation SignIn($input: SignInInput!) { signIn(input: $input) { ...SignInFields } }
 `);
 const SignUp = graphql(/* GraphQL */ `
   mutation SignUp($input: SignUpInput!) { signUp(input: $input) { ...SessionFields } }
@@ -31,22 +32,14 @@ const BeginPasskeyConfirmation = graphql(/* GraphQL */ `
   mutation BeginPasskeyConfirmation { beginPasskeyConfirmation { challenge options } }
 `);
 const ConfirmSignIn = graphql(/* GraphQL */ `
-  mutation ConfirmSignIn($input: ConfirmSignInInput!) {
-    confirmSignIn(input: $input) {
-      accessToken
-      expiresAt
-      profile { id name colour avatar locale child ageLimit hasPin }
-      user { id login name permissions profiles { id name colour avatar locale child ageLimit hasPin } }
-      secondFactor { ticket setUp totp passkey recoveryCode }
-    }
-  }
+  mutation ConfirmSignIn($input: ConfirmSignInInput!) { confirmSignIn(input: $input) { ...SignInFields } }
 `);
 
 /** The second step that a right password leads to. */
 export type SecondStep = Pick<SecondFactor, 'ticket' | 'setUp' | 'totp' | 'passkey' | 'recoveryCode'>;
 
 /** Goes on with the session that the work's answer holds, or returns the second step that is due. */
-async function enterOrStep(work: () => Promise<SignInMutation['signIn']>): Promise<SecondStep | undefined> {
+async function enterOrStep(work: () => Promise<SignInFieldsFragment>): Promise<SecondStep | undefined> {
   let due: SecondStep | undefined;
   const step = new Error('second step');
   try {
