@@ -1,20 +1,5 @@
-import AxeBuilder from '@axe-core/playwright';
-import type { Page } from '@playwright/test';
 import { expect, test } from './cinema.ts';
-
-const phone = { width: 360, height: 740 };
-const desktop = { width: 1440, height: 900 };
-
-async function looks(page: Page, name: string) {
-  for (const size of [phone, desktop]) {
-    await page.setViewportSize(size);
-    await expect.poll(() => page.evaluate(() => document.documentElement.scrollWidth)).toBeLessThanOrEqual(size.width);
-    const found = await new AxeBuilder({ page }).withTags(['wcag2a', 'wcag2aa']).analyze();
-    expect(found.violations.map((v) => `${v.id}: ${v.nodes.map((n) => n.target.join(' ')).join(', ')}`)).toEqual([]);
-    if (process.env.SHOTS) await page.locator('#api-keys').evaluate((heading) => heading.scrollIntoView());
-    if (process.env.SHOTS) await page.screenshot({ path: `${process.env.SHOTS}/${name}-${size.width}.png` });
-  }
-}
+import { looks } from './page.ts';
 
 test('an API key is made by keyboard, used by a program, and revoked', async ({ page, cinema, request }) => {
   test.setTimeout(240_000);
@@ -40,12 +25,12 @@ test('an API key is made by keyboard, used by a program, and revoked', async ({ 
     await page.keyboard.type('Nightly import');
     await dialog.getByLabel('See accounts').focus();
     await page.keyboard.press('Space');
-    await looks(page, 'make');
+    await looks(page, 'api-keys-make');
     await page.keyboard.press('Enter');
     const made = page.getByRole('dialog', { name: 'The key is made' });
     key = (await made.getByLabel('API key', { exact: true }).textContent()) ?? '';
     expect(key).toMatch(/^cinema_[0-9A-Za-z]{49}$/);
-    await looks(page, 'made');
+    await looks(page, 'api-keys-made');
     await page.keyboard.press('Escape');
     await expect(made).toBeHidden();
     await expect(page.getByText('Never used')).toBeVisible();
@@ -57,7 +42,7 @@ test('an API key is made by keyboard, used by a program, and revoked', async ({ 
     expect((await answer.json()).data.me.login).toBe('admin');
     await page.reload();
     await expect(page.getByRole('listitem').filter({ hasText: 'Nightly import' })).toContainText('Last used');
-    await looks(page, 'keys');
+    await looks(page, 'api-keys-keys');
   });
   await test.step('it is revoked, and administration shows both', async () => {
     await page.getByRole('button', { name: 'Revoke Nightly import' }).focus();
@@ -74,7 +59,7 @@ test('an API key is made by keyboard, used by a program, and revoked', async ({ 
     await page.goto(`${cinema.url}/account`);
     await page.getByRole('button', { name: 'Создать ключ' }).click();
     await expect(page.getByRole('dialog', { name: 'Создать ключ' }).getByLabel('Видеть аккаунты')).toBeVisible();
-    await looks(page, 'make-ru');
+    await looks(page, 'api-keys-make-ru');
   });
   expect(errors).toEqual([]);
 });

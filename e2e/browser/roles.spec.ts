@@ -1,30 +1,11 @@
-import AxeBuilder from '@axe-core/playwright';
-import type { Page } from '@playwright/test';
 import { expect, test } from './cinema.ts';
-
-const phone = { width: 360, height: 740 };
-const desktop = { width: 1440, height: 900 };
-
-async function clean(page: Page) {
-  const found = await new AxeBuilder({ page }).withTags(['wcag2a', 'wcag2aa']).analyze();
-  expect(found.violations.map((v) => `${v.id}: ${v.nodes.map((n) => n.target.join(' ')).join(', ')}`)).toEqual([]);
-}
-
-/** Nothing on the page is wider than a phone, but what scrolls by itself. */
-async function fits(page: Page) {
-  await page.setViewportSize(phone);
-  await expect.poll(() => page.evaluate(() => document.documentElement.scrollWidth)).toBeLessThanOrEqual(phone.width);
-  await clean(page);
-  if (process.env.SHOTS) await page.screenshot({ path: `${process.env.SHOTS}/${page.url().replace(/.*\/admin\//, '').replace(/\W+/g, '-').slice(0, 20)}-360.png` });
-  await page.setViewportSize(desktop);
-  if (process.env.SHOTS) await page.screenshot({ path: `${process.env.SHOTS}/${page.url().replace(/.*\/admin\//, '').replace(/\W+/g, '-').slice(0, 20)}-1440.png` });
-}
+import { clean, looks, someone } from './page.ts';
 
 test('an admin makes a role, gives it, takes a right from it, and deletes an account', async ({ page, cinema, browser }) => {
   test.setTimeout(240_000);
   const errors: string[] = [];
   page.on('pageerror', (error) => errors.push(error.message));
-  const helper = await (await browser.newContext({ locale: 'en-GB', viewport: desktop })).newPage();
+  const helper = await someone(browser);
 
   await test.step('a viewer signs up and sees nothing to manage', async () => {
     await helper.goto(`${cinema.url}/signup`);
@@ -51,13 +32,13 @@ test('an admin makes a role, gives it, takes a right from it, and deletes an acc
     await page.keyboard.press('Enter');
     await expect(dialog).toBeHidden();
     await expect(page.getByRole('heading', { name: 'Help desk' })).toBeVisible();
-    await fits(page);
+    await looks(page, 'roles-roles');
   });
   await test.step('finds the account by keyboard and gives the role', async () => {
     await page.goto(`${cinema.url}/admin/users?role=VIEWER&blocked=no`);
     await page.getByRole('searchbox').fill('help');
     await expect(page.getByRole('row')).toHaveCount(2);
-    await fits(page);
+    await looks(page, 'roles-users');
     await page.getByRole('row').nth(1).focus();
     await page.keyboard.press('Enter');
     await expect(page.getByRole('heading', { level: 1, name: 'helper' })).toBeVisible();
@@ -65,7 +46,7 @@ test('an admin makes a role, gives it, takes a right from it, and deletes an acc
     await page.keyboard.press('Space');
     await expect(page.getByText(/helper is now/)).toBeVisible();
     await expect(page.getByRole('heading', { name: 'Sign-ins' })).toBeVisible();
-    await fits(page);
+    await looks(page, 'roles-user');
   });
   await test.step('the holder stays signed in and may manage', async () => {
     await helper.reload();
@@ -107,7 +88,7 @@ test('an admin makes a role, gives it, takes a right from it, and deletes an acc
     await page.getByLabel('What was done').selectOption('role.update');
     await expect(rows).toHaveCount(2);
     await expect(rows.nth(1)).toContainText('user:read');
-    await fits(page);
+    await looks(page, 'roles-audit');
     await page.getByLabel('By whom: login').fill('nobody');
     await expect(page.getByText('Nothing of that kind')).toBeVisible();
   });
