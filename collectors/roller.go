@@ -120,7 +120,7 @@ func (r *Roller) Recompute(ctx context.Context, day time.Time) error {
 	// The version is of the moment before reading: whoever read later wins.
 	version := uint64(time.Now().UnixMicro())
 	for _, q := range []struct{ name, sql string }{
-		{"activity_day", activityDay}, {"title_day", titleDay}, {"quality_day", qualityDay}, {"search_day", searchDay},
+		{"title_day", titleDay}, {"activity_day", activityDay}, {"quality_day", qualityDay}, {"search_day", searchDay},
 	} {
 		if err := r.db.Exec(ctx, q.sql, ch.Named("day", day.Format(time.DateOnly)), ch.Named("version", version)); err != nil {
 			return fmt.Errorf("recompute %s of %s: %w", q.name, day.Format(time.DateOnly), err)
@@ -163,6 +163,8 @@ const (
 			)
 		) WHERE nth > 1 AND day = toDate(@day) AND ms > 0`
 
+	// activityDay takes what was watched from the titles' rollup, which was
+	// recomputed just before: to read the intervals again would cost as much again.
 	activityDay = `
 		INSERT INTO activity_day (day, with_demo, events, active_profiles, views, playables_viewed, watched_ms, sign_ups, version)
 		SELECT toDate(@day), with_demo,
@@ -177,7 +179,8 @@ const (
 			SELECT if(demo, [1], [0, 1]) AS scopes, toString(name) AS name, profile_id, session_id, playable_id, user_id, toUInt64(0) AS watched
 			FROM activity_event FINAL WHERE ` + ofDay + `
 			UNION ALL
-			SELECT if(demo, [1], [0, 1]), '', toUUID('00000000-0000-0000-0000-000000000000') AS none, none, none, none, watched FROM (` + watched + `)
+			SELECT [with_demo], '', toUUID('00000000-0000-0000-0000-000000000000') AS none, none, none, none, watched_ms
+			FROM title_day FINAL WHERE day = toDate(@day)
 			UNION ALL
 			SELECT [0, 1], '', toUUID('00000000-0000-0000-0000-000000000000') AS none, none, none, none, toUInt64(0)
 		) ARRAY JOIN scopes AS with_demo

@@ -39,7 +39,7 @@ const (
 	// chunk bounds the documents that are made and applied at once, and fillers
 	// is how many chunks of a new index are indexed at once.
 	chunk   = 500
-	fillers = 2
+	fillers = 4
 	// statusEvery is how often Postgres hears from us; it gives up on one who
 	// is silent for wal_sender_timeout (60 s).
 	statusEvery = 5 * time.Second

@@ -194,7 +194,8 @@ func elasticPut(t *testing.T, path, body string) {
 }
 
 // TestBackfill fills an empty index from the records, and then puts the same
-// documents into another one, taken from a recording.
+// documents into another one, taken from a recording, by as many at once as is
+// quickest of 1, 2 and 4.
 func TestBackfill(t *testing.T) {
 	list := searchtest.Many(titles)
 	pool := records(t, list)
@@ -206,17 +207,23 @@ func TestBackfill(t *testing.T) {
 	for _, body := range r.bodies {
 		documents += bytes.Count(body, []byte("\n")) / 2
 	}
+	workers, quickest := 0, time.Duration(0)
+	for _, n := range []int{1, 2, 4} {
+		if took := r.raw(t, like, n); workers == 0 || took < quickest {
+			workers, quickest = n, took
+		}
+	}
 	var ours, bare, share []float64
 	for range repeats {
 		x, _ := openElastic(t)
 		took, stop := follow(t, pool, x)
 		stop()
-		best := min(r.raw(t, like, 1), r.raw(t, like, 2), r.raw(t, like, 4))
+		best := r.raw(t, like, workers)
 		ours, bare = append(ours, float64(documents)/took.Seconds()), append(bare, float64(documents)/best.Seconds())
 		share = append(share, 100*best.Seconds()/took.Seconds())
 	}
 	report(fmt.Sprintf("backfill of %d documents from Postgres", documents), "", ours, "documents/s")
-	report("the same documents by raw bulk, best of 1, 2, 4 at once", "", bare, "documents/s")
+	report(fmt.Sprintf("the same documents by raw bulk, %d at once", workers), "", bare, "documents/s")
 	report("backfill's share of it", "(≥ 50 %)", share, "%")
 }
 

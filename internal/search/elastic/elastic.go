@@ -34,7 +34,6 @@ import (
 	"github.com/netflixathome/cinema/internal/await"
 	"github.com/netflixathome/cinema/internal/fault"
 	"github.com/netflixathome/cinema/internal/search"
-	"github.com/netflixathome/cinema/internal/search/rank"
 )
 
 // Config says where Elasticsearch is.
@@ -77,9 +76,8 @@ type Index struct {
 	lexicon *lexicon
 
 	// writing serialises what changes the index or replaces it.
-	writing  sync.Mutex
-	collator *rank.Collator // under writing
-	filling  *rebuild       // under writing
+	writing sync.Mutex
+	filling *rebuild // under writing
 }
 
 var (
@@ -128,7 +126,7 @@ func New(ctx context.Context, c Config, log *slog.Logger) (*Index, error) {
 		return nil, fmt.Errorf("%s: %w", variable, err)
 	}
 	x := &Index{
-		log: log, alias: c.Index, where: where, client: client, http: rt, collator: rank.NewCollator(),
+		log: log, alias: c.Index, where: where, client: client, http: rt,
 		reading: &transport{inner: client, attempts: readAttempts, timeout: readTimeout, pause: readPause, again: againRead},
 		asking:  &transport{inner: client, attempts: readAttempts, timeout: readTimeout, pause: readPause, again: again, patient: true},
 		doing:   &transport{inner: client, attempts: writeAttempts, timeout: writeTimeout, pause: writePause, again: again, patient: true},

@@ -61,7 +61,7 @@ type operation struct {
 }
 
 func (x *Index) apply(ctx context.Context, alias string, b search.Batch, show bool) error {
-	todo, err := x.operations(b)
+	todo, err := operations(b)
 	if err != nil {
 		return err
 	}
@@ -86,7 +86,8 @@ func (x *Index) carryOut(ctx context.Context, alias string, todo []operation, sh
 // operations lists what a batch asks for, each identifier once: what is
 // deleted and put is put. So the order in which they are carried out, and
 // tried again, does not matter.
-func (x *Index) operations(b search.Batch) ([]operation, error) {
+func operations(b search.Batch) ([]operation, error) {
+	collator := rank.NewCollator()
 	var list []operation
 	at := map[string]int{}
 	add := func(id string, body []byte) {
@@ -116,12 +117,12 @@ func (x *Index) operations(b search.Batch) ([]operation, error) {
 		return nil
 	}
 	for _, t := range b.PutTitles {
-		if err := put(typeTitle, t.ID, newTitle(x.collator, t), t); err != nil {
+		if err := put(typeTitle, t.ID, newTitle(collator, t), t); err != nil {
 			return nil, err
 		}
 	}
 	for _, p := range b.PutPeople {
-		if err := put(typePerson, p.ID, newPerson(x.collator, p), p); err != nil {
+		if err := put(typePerson, p.ID, newPerson(collator, p), p); err != nil {
 			return nil, err
 		}
 	}

@@ -112,16 +112,24 @@ var special = map[rune]string{'ß': "ss", 'æ': "ae", 'œ': "oe", 'ø': "o", 'ł
 // Fold lowers the case and takes accents off: Méliès and melies, ёлка and елка
 // are one. й stays, because the Russian stemmer reads it.
 func Fold(s string) string {
-	plain := true
-	for i := range len(s) {
-		if c := s[i]; c >= utf8.RuneSelf || c >= 'A' && c <= 'Z' {
-			plain = false
-			break
+	if plain(s) {
+		return strings.ReplaceAll(strings.ToLower(s), "ё", "е")
+	}
+	return foldAny(s)
+}
+
+// plain tells whether s is written in ASCII and Russian letters alone: nothing
+// of it is to be composed or taken apart, which is what folding costs.
+func plain(s string) bool {
+	for _, r := range s {
+		if r >= utf8.RuneSelf && (r < 'А' || r > 'я') && r != 'ё' && r != 'Ё' {
+			return false
 		}
 	}
-	if plain {
-		return s
-	}
+	return true
+}
+
+func foldAny(s string) string {
 	var b strings.Builder
 	b.Grow(len(s))
 	for _, r := range norm.NFC.String(s) {
