@@ -70,6 +70,7 @@ path.data: %s
 path.logs: %s
 xpack.security.enabled: false
 cluster.routing.allocation.disk.threshold_enabled: false
+monitor.fs.health.refresh_interval: 10s
 `, ports[0], ports[1], folders["data"], folders["logs"]),
 		"jvm.options":       strings.Join(append(e.site.javaOptions(1024), homes...), "\n") + "\n",
 		"log4j2.properties": "rootLogger.level = warn\nrootLogger.appenderRef.console.ref = console\nappender.console.type = Console\nappender.console.name = console\nappender.console.layout.type = PatternLayout\nappender.console.layout.pattern = [%d{ISO8601}][%-5p][%c{1}] %m%n\n",

@@ -14,7 +14,7 @@ export function useLinkWords(): (error: unknown) => string {
       case 'NO_MAIL':
         return t`This cinema sends no e-mail. Ask an administrator.`;
       case 'LOGIN_INVALID':
-        return t`Enter a login of at least 3 characters, or an e-mail address.`;
+        return t`A login is 3 to 64 letters of one alphabet, digits and signs without spaces, or an e-mail address.`;
       case 'EMAIL_INVALID':
         return t`Enter an e-mail address.`;
       case 'EMAIL_SAME':

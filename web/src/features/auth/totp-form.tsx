@@ -1,6 +1,7 @@
 import { Trans, useLingui } from '@lingui/react/macro';
 import { useRef, useState, type FormEvent } from 'react';
 import type { TotpSetUp } from '~/gql/graphql';
+import { whenFresh } from '~/lib/fresh';
 import { Button } from '~/ui/button';
 import { Field, Input } from '~/ui/field';
 import { toast } from '~/ui/toast';
@@ -30,7 +31,10 @@ export function TotpForm({ setUp, ticket, onAdded }: Props) {
     setBusy(true);
     setError(undefined);
     try {
-      onAdded(await addTotp(setUp.setUp, code, ticket));
+      // The sign-in may have grown old while the app was being looked for.
+      const added = await whenFresh(() => addTotp(setUp.setUp, code, ticket));
+      if (added) return onAdded(added);
+      setBusy(false);
     } catch (caught) {
       setBusy(false);
       setError(words(caught));

@@ -30,7 +30,10 @@ export function Header() {
     <header
       className={cx(
         'fixed inset-x-0 top-0 z-40 border-b transition-colors text-text-1',
-        scrolled ? 'border-line bg-surface-0' : 'border-transparent bg-transparent',
+        // Its words must be read on any picture.
+        scrolled
+          ? 'border-line bg-surface-0'
+          : 'border-transparent before:pointer-events-none before:absolute before:inset-x-0 before:top-0 before:-z-10 before:h-28 before:bg-[linear-gradient(to_bottom,color-mix(in_srgb,var(--surface-0)_85%,transparent),color-mix(in_srgb,var(--surface-0)_70%,transparent)_40%,transparent)]',
       )}
       // On the hero's picture the header is dark in either theme.
       data-theme={overlay && !scrolled ? 'dark' : undefined}
