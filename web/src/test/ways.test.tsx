@@ -61,7 +61,7 @@ describe('ways back', () => {
     await user.type(field, 'password1{enter}');
     expect(await screen.findByText(/among the first/)).toBeTruthy();
     await user.clear(field);
-    await user.click(screen.getByRole('checkbox', { name: /Revoke the API keys of the account too: 2/ }));
+    await user.click(screen.getByRole('checkbox', { name: /Revoke the account’s 2 API keys too/ }));
     await user.type(field, 'violet tractor 41{enter}');
     expect(await screen.findByText(/The password is changed/)).toBeTruthy();
     expect(sent).toEqual([

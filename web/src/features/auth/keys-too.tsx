@@ -1,4 +1,4 @@
-import { Trans } from '@lingui/react/macro';
+import { Plural } from '@lingui/react/macro';
 import { useId, type ReactNode } from 'react';
 import { Checkbox } from '~/ui/field';
 
@@ -16,7 +16,12 @@ export function KeysToo({ keys, checked, children }: Props) {
   if (keys === 0) return null;
   return (
     <div>
-      <Checkbox name="keys" defaultChecked={checked} aria-describedby={hint} label={<Trans>Revoke the API keys of the account too: {keys}</Trans>} />
+      <Checkbox
+        name="keys"
+        defaultChecked={checked}
+        aria-describedby={hint}
+        label={<Plural value={keys} one="Revoke the account’s API key too" other="Revoke the account’s # API keys too" />}
+      />
       <p id={hint} className="mt-1 pl-8 text-sm text-text-3">
         {children}
       </p>
