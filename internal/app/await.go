@@ -113,8 +113,8 @@ func (a *app) openDatabase(ctx context.Context, name string, conns int32, replic
 			return err
 		}
 		is, err := pg.Look(ctx, opened)
-		if err == nil && replicated && is.WALLevel != "logical" {
-			err = await.Never(fmt.Errorf("postgres: its wal_level is %s: set wal_level=logical, which the search index is kept up to date by, and restart it", is.WALLevel))
+		if err == nil && replicated {
+			err = is.Replicates()
 		}
 		if err == nil {
 			err = migrate(ctx, opened)

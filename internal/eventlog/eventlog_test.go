@@ -13,6 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/netflixathome/cinema/engines/enginestest"
+	"github.com/netflixathome/cinema/internal/await"
 	"github.com/netflixathome/cinema/internal/eventlog"
 )
 
@@ -87,6 +88,25 @@ func TestTopicsHaveTheClustersCopies(t *testing.T) {
 	replicas, err := client.Replicas("a", 0)
 	require.NoError(t, err)
 	require.Len(t, replicas, min(len(brokers), 3))
+}
+
+// A topic that too few collectors could share is no reason to try again.
+func TestTooFewPartitionsEndTheStart(t *testing.T) {
+	brokers := enginestest.Kafka(t, "a")
+	with := func(partitions int32) error {
+		l, err := eventlog.Open(t.Context(), eventlog.Config{Brokers: brokers, Topics: []string{"a"}, Partitions: partitions}, slog.New(slog.DiscardHandler))
+		if err != nil {
+			return err
+		}
+		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+		defer cancel()
+		return l.Close(ctx)
+	}
+	require.NoError(t, with(2))
+	err := with(3)
+	require.True(t, await.IsNever(err), "%v", err)
+	require.ErrorContains(t, err, "topic a has 2 partitions, want 3 or more")
+	require.ErrorContains(t, err, "kafka-topics.sh --alter --topic a --partitions 3")
 }
 
 func TestFailedBatchIsHandledAgainAndOffsetsOnlyAfterwards(t *testing.T) {

@@ -97,6 +97,14 @@ type Server struct {
 	Skew time.Duration
 }
 
+// Replicates says why no changes can be followed from the server; nil if they can.
+func (s Server) Replicates() error {
+	if s.WALLevel == "logical" {
+		return nil
+	}
+	return await.Never(fmt.Errorf("postgres: its wal_level is %s: set wal_level=logical, which the search index is kept up to date by, and restart it", s.WALLevel))
+}
+
 // Look asks the server what it is. One that is older than the program's oldest
 // is refused; a standby, which takes no writes, may become the primary.
 func Look(ctx context.Context, pool *pgxpool.Pool) (s Server, err error) {
