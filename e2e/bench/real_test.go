@@ -24,13 +24,16 @@ import (
 	"github.com/netflixathome/cinema/e2e/cinema"
 )
 
-// onReal skips what only `make bench-real` measures: a cluster on real servers.
-func onReal(t *testing.T) *cinema.Cluster {
-	t.Helper()
+// TestReal measures what only `make bench-real` has: a cluster on real servers.
+// It is one for all, for the servers keep what the first left, and only the
+// first is told the admin's password.
+func TestReal(t *testing.T) {
 	if os.Getenv("CINEMA_TEST_REAL") == "" {
 		t.Skip("needs the real servers: make bench-real")
 	}
-	return cinema.StartCluster(t)
+	cluster := cinema.StartCluster(t)
+	t.Run("instances", func(t *testing.T) { instances(t, cluster) })
+	t.Run("recovery", func(t *testing.T) { recovery(t, cluster) })
 }
 
 // ask sends an operation and returns why it did not succeed, whatever it was.
@@ -75,12 +78,12 @@ func ask(c *cinema.Client, out any, query string, variables map[string]any, head
 	return json.Unmarshal(a.Data, out)
 }
 
-// TestRealInstances compares the sign-ins that two instances of auth, each on
+// instances compares the sign-ins that two instances of auth, each on
 // a core of its own, take with those that one of them takes. They need little
 // of any server, so that on two cores the instances are what is measured. They
 // are asked past the router, which lets strangers in by turns.
-func TestRealInstances(t *testing.T) {
-	auth := onReal(t).Instances["auth"]
+func instances(t *testing.T, cluster *cinema.Cluster) {
+	auth := cluster.Instances["auth"]
 	for core, i := range auth {
 		pin := exec.Command("taskset", "-acp", strconv.Itoa(core), strconv.Itoa(i.Pid()))
 		if out, err := pin.CombinedOutput(); err != nil {
@@ -135,11 +138,10 @@ func nobodySignsIn(c *cinema.Client) error {
 	return err
 }
 
-// TestRealRecovery kills parts of a running cluster with kill -9 (Postgres with
+// recovery kills parts of a running cluster with kill -9 (Postgres with
 // SIGQUIT, its own word for that), starts each again at once as an orchestrator
 // would, and measures from the kill until the first good answer that needs it.
-func TestRealRecovery(t *testing.T) {
-	cluster := onReal(t)
+func recovery(t *testing.T, cluster *cinema.Cluster) {
 	front := cluster.Front
 	viewer, admin := front.Client(), front.Client()
 	viewer.SignUp(t, "recovery", password)

@@ -125,6 +125,17 @@ func (s store) cpu(t *testing.T) time.Duration {
 	return time.Duration(self.Utime.Nano()+self.Stime.Nano()) + time.Duration(micros)*time.Microsecond
 }
 
+// calm waits until ClickHouse has merged what was stored before, which it does
+// in its own time and on the same cores.
+func (s store) calm(t *testing.T) {
+	t.Helper()
+	require.Eventually(t, func() bool {
+		var merges uint64
+		require.NoError(t, s.bare.QueryRow(t.Context(), "SELECT count() FROM system.merges").Scan(&merges))
+		return merges == 0
+	}, time.Minute, 100*time.Millisecond)
+}
+
 // TestCollector has the collector carry what lies in Kafka into ClickHouse,
 // and then inserts the rows that it made into a copy of the table, with a bare
 // client and columns made ready. Where the brokers share the cores with both,
@@ -135,6 +146,7 @@ func TestCollector(t *testing.T) {
 	for range repeats {
 		s, log := openStore(t), openLog(t)
 		send(t, log, heartbeats(n))
+		s.calm(t)
 		stop := collect(t, s, log)
 		// From its first batch on: joining the group is no throughput.
 		first := 0
@@ -145,6 +157,7 @@ func TestCollector(t *testing.T) {
 		rate := float64(n-first) / time.Since(began).Seconds()
 		each := float64((s.cpu(t) - used).Nanoseconds()) / 1000 / float64(n-first)
 		stop()
+		s.calm(t)
 		took, usedAgain := insertAgain(t, s, n)
 		again, eachAgain := float64(n)/took.Seconds(), float64(usedAgain.Nanoseconds())/1000/float64(n)
 		ours, bare, share = append(ours, rate), append(bare, again), append(share, 100*rate/again)

@@ -3,8 +3,8 @@ import { graphql } from '~/gql/gql';
 import type { HeroFragment } from '~/gql/graphql';
 import { clock } from '~/lib/format';
 import { ButtonLink } from '~/ui/button';
-import { Picture } from '~/ui/picture';
 import { Skeleton } from '~/ui/skeleton';
+import { Still } from '~/ui/still';
 
 export const HeroFields = graphql(/* GraphQL */ `
   fragment Hero on Title {
@@ -21,28 +21,17 @@ export const HeroFields = graphql(/* GraphQL */ `
 
 export function Hero({ title }: { title: HeroFragment }) {
   const { t } = useLingui();
-  const still = title.still;
   const film = title.__typename === 'Film' ? title : null;
   const position = film?.watchState && !film.watchState.finished ? film.watchState.positionMs : 0;
   const line = title.tagline || title.description;
   return (
     <section aria-label={t`Featured today`} data-theme="dark" className="relative bg-surface-0 pb-6 text-text-1 md:pb-0">
-      <div className="relative">
-        <Picture
-          image={still}
-          sources={[[still?.w640, 640], [still?.w1280, 1280], [still?.w1920, 1920]]}
-          sizes="100vw"
-          ratio="16/9"
-          alt=""
-          priority
-          className="max-h-[68dvh] min-h-72 w-full"
-        />
-        {/* The words must be read on any picture; on a phone they begin at its lower edge. */}
-        <div
-          aria-hidden
-          className="absolute inset-0 bg-[linear-gradient(to_top,var(--surface-0)_0%,transparent_55%),linear-gradient(to_right,color-mix(in_srgb,var(--surface-0)_70%,transparent)_0%,transparent_60%)] max-md:bg-[linear-gradient(to_top,var(--surface-0)_0%,color-mix(in_srgb,var(--surface-0)_72%,transparent)_22%,transparent_60%)]"
-        />
-      </div>
+      {/* The words must be read on any picture; on a phone they begin at its lower edge. */}
+      <Still
+        image={title.still}
+        className="max-h-[68dvh] min-h-72"
+        veil="bg-[linear-gradient(to_top,var(--surface-0)_0%,transparent_55%),linear-gradient(to_right,color-mix(in_srgb,var(--surface-0)_70%,transparent)_0%,transparent_60%)] max-md:bg-[linear-gradient(to_top,var(--surface-0)_0%,color-mix(in_srgb,var(--surface-0)_72%,transparent)_22%,transparent_60%)]"
+      />
       <div className="gutter relative -mt-14 flex flex-col gap-3 md:absolute md:inset-x-0 md:bottom-4 md:mt-0 md:gap-4">
         <h2 className="max-w-[18ch] text-2xl font-bold tracking-tight text-balance">{title.name}</h2>
         <p className="text-sm text-text-2">

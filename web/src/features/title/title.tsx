@@ -12,6 +12,7 @@ import { Button, ButtonLink } from '~/ui/button';
 import { Picture } from '~/ui/picture';
 import { WatchBar } from '~/ui/progress';
 import { Skeleton } from '~/ui/skeleton';
+import { Still } from '~/ui/still';
 import { EmptyState, ErrorState } from '~/ui/states';
 import { TitleRow } from '~/ui/title-row';
 import { toast } from '~/ui/toast';
@@ -145,18 +146,11 @@ function TitleView({ title }: { title: Title }) {
 
   return (
     <main id="main" tabIndex={-1} className="pb-16">
-      <div className="relative">
-        <Picture
-          image={still}
-          sources={[[still?.w640, 640], [still?.w1280, 1280], [still?.w1920, 1920]]}
-          sizes="100vw"
-          ratio="16/9"
-          alt=""
-          priority
-          className="max-h-[58dvh] min-h-56 w-full"
-        />
-        <div aria-hidden className="absolute inset-0 bg-[linear-gradient(to_top,var(--surface-0)_0%,color-mix(in_srgb,var(--surface-0)_var(--veil),transparent)_55%,color-mix(in_srgb,var(--surface-0)_var(--veil),transparent)_100%)]" />
-      </div>
+      <Still
+        image={still}
+        className="max-h-[58dvh] min-h-56"
+        veil="bg-[linear-gradient(to_top,var(--surface-0)_0%,color-mix(in_srgb,var(--surface-0)_var(--veil),transparent)_55%,color-mix(in_srgb,var(--surface-0)_var(--veil),transparent)_100%)]"
+      />
 
       <div className="gutter relative -mt-16 flex gap-8 lg:-mt-44 xl:gap-12">
         <div className="hidden w-56 shrink-0 lg:block xl:w-64 3xl:w-80">
