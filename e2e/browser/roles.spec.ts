@@ -63,8 +63,9 @@ test('an admin makes a role, gives it, takes a right from it, and deletes an acc
     await expect(dialog.getByText(/loses this at once/)).toBeVisible();
     await dialog.getByRole('button', { name: 'Save' }).click();
     await expect(dialog).toBeHidden();
-    await helper.getByRole('searchbox').fill('adm');
-    await expect(helper.getByText('Your account may not do this.')).toBeVisible();
+    // Whatever asks first learns of it: the search, which is refused, or the page's own events, after which there is no such page for its holder.
+    await helper.getByRole('searchbox').fill('adm', { timeout: 5000 }).catch(() => undefined);
+    await expect(helper.getByText('Your account may not do this.').or(helper.getByText('There is nothing at this address'))).toBeVisible();
   });
   await test.step('deletes the role with a place for its holder, and then the account', async () => {
     await page.getByRole('button', { name: 'Delete “Help desk”' }).click();
