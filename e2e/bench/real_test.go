@@ -132,7 +132,10 @@ func instances(t *testing.T, cluster *cinema.Cluster) {
 // looked for.
 func nobodySignsIn(c *cinema.Client) error {
 	err := signIn(c, "nobody"+uuid.NewString()[:8], password)
-	if err == nil || strings.HasPrefix(err.Error(), "UNAUTHENTICATED") {
+	switch {
+	case err == nil:
+		return errors.New("nobody was let in")
+	case strings.HasPrefix(err.Error(), "UNAUTHENTICATED"):
 		return nil
 	}
 	return err
