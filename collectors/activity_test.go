@@ -249,6 +249,8 @@ func TestEachEventCountsOnceWhateverTheReplays(t *testing.T) {
 	again.ReceivedAt = again.ReceivedAt.Add(2 * time.Hour)
 	again.At = again.At.Add(3 * time.Minute)
 	list = append(list, again)
+	// And one that comes thrice in one batch, most likely.
+	list = append(list, list[20], list[20], list[20])
 
 	// Replays at random borders, in random order of the batches.
 	all := records(list, 0)

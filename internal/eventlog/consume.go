@@ -37,10 +37,14 @@ type Reader struct {
 	// MaxWait ends a batch that is not full, counted from its first record;
 	// 0 means 500 ms.
 	MaxWait time.Duration
+	// Parallel is how many batches are handled at once; 0 means 1. With more,
+	// batches may be handled in another order than they were written in.
+	Parallel int
 	// Handle takes a batch over all partitions, in order within each. The
-	// offsets are committed when it returns nil. On an error it is called again
-	// with the same batch after a back-off, until ctx ends, which is when the
-	// partitions go to another member or Consume ends. The slice is reused.
+	// offsets are committed when it and all batches before it were handled
+	// without an error. On an error it is called again with the same batch after
+	// a back-off, until ctx ends, which is when the partitions go to another
+	// member or Consume ends. The slice is reused.
 	Handle func(ctx context.Context, batch []Record) error
 	// CaughtUp, if set, is told after each handled batch, and while idle once
 	// for each MaxWait, whether everything in the log has been handled.
@@ -59,6 +63,7 @@ func (l *Log) Consume(ctx context.Context, r Reader) error {
 	if r.MaxWait == 0 {
 		r.MaxWait = 500 * time.Millisecond
 	}
+	r.Parallel = max(1, r.Parallel)
 	log := l.log.With("group", r.Group)
 	for wait := 100 * time.Millisecond; ctx.Err() == nil; wait = min(2*wait, 5*time.Second) {
 		started := time.Now()
@@ -178,7 +183,7 @@ func (m *member) Setup(s sarama.ConsumerGroupSession) error {
 	m.mu.Lock()
 	m.claims = map[place]*claimState{}
 	m.mu.Unlock()
-	m.wg.Go(func() { m.batch(s) })
+	m.wg.Go(func() { m.gather(s) })
 	return nil
 }
 
@@ -215,14 +220,26 @@ func (m *member) ConsumeClaim(s sarama.ConsumerGroupSession, c sarama.ConsumerGr
 	}
 }
 
-// batch gathers records for work, and goes on while it works: what comes
-// meanwhile is the next batch, the larger the longer the last one took.
-func (m *member) batch(s sarama.ConsumerGroupSession) {
+// batch is what was gathered, with its turn: its offsets are committed once
+// before is closed, and then it closes done.
+type batch struct {
+	records []Record
+	before  <-chan struct{}
+	done    chan struct{}
+}
+
+// gather makes batches for work, and goes on while it works: what comes
+// meanwhile is the next batch, the larger the longer the last ones took.
+func (m *member) gather(s sarama.ConsumerGroupSession) {
 	ctx := s.Context()
-	next, free := make(chan []Record), make(chan []Record, 2)
-	free <- nil // one is gathered while another is worked on
-	m.wg.Go(func() { m.work(s, next, free) })
+	next, free := make(chan batch), make(chan []Record, m.r.Parallel+1)
+	for range m.r.Parallel { // one is gathered while the others are worked on
+		free <- nil
+		m.wg.Go(func() { m.work(s, next, free) })
+	}
 	var records []Record
+	before, done := make(chan struct{}), make(chan struct{})
+	close(before)
 	timer, due := time.NewTimer(m.r.MaxWait), false
 	defer timer.Stop()
 	for {
@@ -243,31 +260,38 @@ func (m *member) batch(s sarama.ConsumerGroupSession) {
 			records = append(records, Record{Topic: msg.Topic, Partition: msg.Partition, Offset: msg.Offset, Key: msg.Key, Value: msg.Value, Trace: traceOf(msg.Headers), At: msg.Timestamp})
 		case <-timer.C:
 			due = true
-		case out <- records: // none, if nothing came for a whole MaxWait
+		case out <- batch{records, before, done}: // none, if nothing came for a whole MaxWait
 			records = <-free
+			before, done = done, make(chan struct{})
 			timer.Reset(m.r.MaxWait)
 			due = false
 		}
 	}
 }
 
-// work handles and commits one batch after the other.
-func (m *member) work(s sarama.ConsumerGroupSession, next <-chan []Record, free chan<- []Record) {
+// work handles one batch after the other and commits each in its turn.
+func (m *member) work(s sarama.ConsumerGroupSession, next <-chan batch, free chan<- []Record) {
 	ctx := s.Context()
 	for {
 		select {
 		case <-ctx.Done():
 			return
-		case records := <-next:
-			if len(records) > 0 {
-				if !m.handle(ctx, records) {
-					return
-				}
-				m.commit(s, records)
+		case b := <-next:
+			if len(b.records) > 0 && !m.handle(ctx, b.records) {
+				return
 			}
-			m.tell(len(records) == 0)
-			clear(records)
-			free <- records[:0]
+			select {
+			case <-ctx.Done():
+				return
+			case <-b.before:
+			}
+			if len(b.records) > 0 {
+				m.commit(s, b.records)
+			}
+			m.tell(len(b.records) == 0)
+			close(b.done)
+			clear(b.records)
+			free <- b.records[:0]
 		}
 	}
 }

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/IBM/sarama"
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"github.com/netflixathome/cinema/engines/enginestest"
@@ -151,6 +152,56 @@ func TestFailedBatchIsHandledAgainAndOffsetsOnlyAfterwards(t *testing.T) {
 	})
 	require.Equal(t, 1, handled, "what is committed does not come again")
 	require.Empty(t, l.Lag(), "nobody reads")
+}
+
+// A batch that was quicker than the one before it is committed after it: what a
+// kill leaves of the first must come again.
+func TestParallelBatchesAreCommittedInTheirOrder(t *testing.T) {
+	l := open(t, "a")
+	for i := range 2 {
+		require.NoError(t, l.Append(t.Context(), []eventlog.Message{{Topic: "a", Key: []byte("k"), Value: fmt.Append(nil, i)}}))
+	}
+	for _, c := range []struct {
+		name       string
+		firstFails bool
+	}{{"the first fails", true}, {"both succeed", false}} {
+		ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+		defer cancel()
+		second, first := make(chan struct{}), make(chan struct{})
+		require.NoError(t, l.Consume(ctx, eventlog.Reader{
+			Group: "g", Topics: []string{"a"}, MaxRecords: 1, MaxWait: 10 * time.Millisecond, Parallel: 2,
+			Handle: func(ctx context.Context, batch []eventlog.Record) error {
+				if string(batch[0].Value) == "1" {
+					close(second)
+					return nil
+				}
+				select {
+				case <-second: // which is handled while this one still is
+				case <-ctx.Done():
+					return ctx.Err()
+				}
+				assert.Equal(t, []eventlog.Lag{{Group: "g", Topic: "a", Records: 2}}, l.Lag(), c.name)
+				if c.firstFails {
+					cancel()
+					return errors.New("store is away")
+				}
+				close(first)
+				return nil
+			},
+			CaughtUp: func(up bool) {
+				select {
+				case <-first:
+				default:
+					return
+				}
+				if up {
+					assert.Equal(t, []eventlog.Lag{{Group: "g", Topic: "a"}}, l.Lag(), c.name)
+					cancel()
+				}
+			},
+		}))
+		require.ErrorIs(t, ctx.Err(), context.Canceled, "%s: nothing came in time", c.name)
+	}
 }
 
 func TestAppendFailsPlainly(t *testing.T) {
