@@ -204,7 +204,7 @@ func (d dictionary) Nearest(_ context.Context, term string) (string, error) {
 			if e == nil {
 				break
 			}
-			best.Offer(e.Term, e.Count)
+			best.Offer(rank.NewWord(e.Term, e.Count))
 		}
 		if err := dict.Close(); err != nil {
 			return "", err

@@ -113,7 +113,7 @@ func (d *dictionary) Nearest(ctx context.Context, word string) (string, error) {
 		return "", err
 	}
 	for _, w := range list {
-		best.Offer(w.text, w.count)
+		best.Offer(w)
 	}
 	return best.Best, nil
 }
@@ -125,28 +125,23 @@ func (d *dictionary) Count(ctx context.Context, q *rank.Query) (int, error) {
 		return 0, err
 	}
 	r := none()
-	found := all(append(d.filter.everything(), ask(q, rank.TitleSources(), near))...)
+	found := all(append(d.filter.everything(), matches(q, rank.TitleSources(), near))...)
 	r.Query, r.TrackTotalHits = &found, true
 	res, err := d.x.search(ctx, r)
 	if err != nil {
 		return 0, err
 	}
 	if res.Hits.Total == nil {
-		return 0, fmt.Errorf("search: Elasticsearch does not tell how many there are")
+		return 0, errNoTotal
 	}
 	return int(res.Hits.Total.Value), nil
 }
 
-// word is a word of the index and how many titles hold it, in one source.
-type word struct {
-	text  string
-	count uint64
-}
-
-// lexicon keeps the words for suggestions. They are read when one is first
+// lexicon keeps the words of titles for suggestions, one for each source that
+// has it. They are read when one is first
 // asked for, and read again behind the back of who asks for one when they are old.
 type lexicon struct {
-	read func(ctx context.Context) ([]word, error)
+	read func(ctx context.Context) ([]rank.Word, error)
 	fail func(error) // hears of readings that nobody waited for
 	now  func() time.Time
 	life context.Context // of the readings, which belong to no caller
@@ -154,21 +149,21 @@ type lexicon struct {
 	work sync.WaitGroup
 
 	mu    sync.Mutex
-	words []word
+	words []rank.Word
 	at    time.Time     // when they were read
 	took  time.Duration // by the last reading
 	busy  chan struct{} // closed when the reading that is under way ends
 	err   error         // of the last reading
 }
 
-func newLexicon(read func(context.Context) ([]word, error), fail func(error)) *lexicon {
+func newLexicon(read func(context.Context) ([]rank.Word, error), fail func(error)) *lexicon {
 	l := &lexicon{read: read, fail: fail, now: time.Now}
 	l.life, l.stop = context.WithCancel(context.Background())
 	return l
 }
 
 // list returns the words. Only the first waits for them.
-func (l *lexicon) list(ctx context.Context) ([]word, error) {
+func (l *lexicon) list(ctx context.Context) ([]rank.Word, error) {
 	l.mu.Lock()
 	if l.busy == nil && l.life.Err() == nil && l.now().Sub(l.at) > max(wordsAge, wordsRest*l.took) {
 		l.busy = make(chan struct{})
@@ -221,8 +216,8 @@ func (l *lexicon) close() {
 }
 
 // words reads all words that spell names, source by source.
-func (x *Index) words(ctx context.Context) ([]word, error) {
-	var out []word
+func (x *Index) words(ctx context.Context) ([]rank.Word, error) {
+	var out []rank.Word
 	for _, source := range rank.SpellingSources() {
 		var after json.RawMessage
 		for len(out) < maxWords {
@@ -241,7 +236,7 @@ func (x *Index) words(ctx context.Context) ([]word, error) {
 
 // wordsOf reads a page of a source's words in the order of their letters, and
 // behind what the next one goes on; nil at the end.
-func (x *Index) wordsOf(ctx context.Context, source string, after json.RawMessage) ([]word, json.RawMessage, error) {
+func (x *Index) wordsOf(ctx context.Context, source string, after json.RawMessage) ([]rank.Word, json.RawMessage, error) {
 	composite := map[string]any{"size": wordsPage, "sources": []any{map[string]any{"word": map[string]any{"terms": map[string]any{"field": source}}}}}
 	if after != nil {
 		composite["after"] = after
@@ -274,9 +269,9 @@ func (x *Index) wordsOf(ctx context.Context, source string, after json.RawMessag
 		return nil, nil, fmt.Errorf("search: read the words: %w", err)
 	}
 	found := read.Aggregations.Words
-	out := make([]word, 0, len(found.Buckets))
+	out := make([]rank.Word, 0, len(found.Buckets))
 	for _, b := range found.Buckets {
-		out = append(out, word{b.Key.Word, b.Count})
+		out = append(out, rank.NewWord(b.Key.Word, b.Count))
 	}
 	if len(out) < wordsPage {
 		return out, nil, nil

@@ -30,7 +30,7 @@ import (
 // mapping names how documents are made into fields. It changes with every
 // change of index.json, of newTitle and newPerson, or of rank's fields that
 // needs documents to be indexed again.
-const mapping = "4"
+const mapping = "5"
 
 //go:embed index.json
 var indexJSON []byte

@@ -8,18 +8,20 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/netflixathome/cinema/internal/search/rank"
 )
 
 // answer is what a reading of the words comes to.
 type answer struct {
-	words []word
+	words []rank.Word
 	err   error
 }
 
 func TestLexicon(t *testing.T) {
 	clock := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
 	asked, answers, failed := make(chan struct{}), make(chan answer), make(chan error, 1)
-	l := newLexicon(func(ctx context.Context) ([]word, error) {
+	l := newLexicon(func(ctx context.Context) ([]rank.Word, error) {
 		asked <- struct{}{}
 		select {
 		case a := <-answers:
@@ -30,7 +32,7 @@ func TestLexicon(t *testing.T) {
 	}, func(err error) { failed <- err })
 	l.now = func() time.Time { return clock }
 	type result struct {
-		words []word
+		words []rank.Word
 		err   error
 	}
 	ask := func() <-chan result {
@@ -52,7 +54,7 @@ func TestLexicon(t *testing.T) {
 	first = ask()
 	<-asked
 	second := ask()
-	old := []word{{"old", 1}}
+	old := []rank.Word{rank.NewWord("old", 1)}
 	answers <- answer{words: old}
 	assert.Equal(t, old, (<-first).words)
 	assert.Equal(t, old, (<-second).words)
@@ -69,7 +71,7 @@ func TestLexicon(t *testing.T) {
 	clock = clock.Add(2 * wordsAge)
 	assert.Equal(t, old, (<-ask()).words)
 	<-asked
-	fresh := []word{{"fresh", 1}}
+	fresh := []rank.Word{rank.NewWord("fresh", 1)}
 	clock = clock.Add(4 * time.Second) // which the reading takes
 	answers <- answer{words: fresh}
 	l.work.Wait()

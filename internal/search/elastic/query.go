@@ -89,6 +89,40 @@ func ask(q *rank.Query, sources []string, near near) types.Query {
 	}}
 }
 
+// matches finds what ask finds and scores nothing, which costs a fraction: one
+// query for each field, whatever the distances of the words in it.
+func matches(q *rank.Query, sources []string, near near) types.Query {
+	var required []types.Query
+	for _, t := range q.Terms {
+		if t.Optional {
+			continue
+		}
+		var fields []string
+		words := map[string][]string{}
+		for _, l := range t.Lookups(sources) {
+			name := field(l.Field)
+			if _, there := words[name]; !there {
+				fields = append(fields, name)
+			}
+			if l.Edits == 0 {
+				words[name] = append(words[name], l.Term)
+				continue
+			}
+			for _, list := range near.of(l) {
+				words[name] = append(words[name], list...)
+			}
+		}
+		var any []types.Query
+		for _, name := range fields {
+			if len(words[name]) > 0 {
+				any = append(any, anyOf(name, words[name]))
+			}
+		}
+		required = append(required, either(any...))
+	}
+	return types.Query{Bool: &types.BoolQuery{Should: required, MinimumShouldMatch: q.Required}}
+}
+
 // lift is rank.Query.NameBonus. Each of a document's names is a field with its
 // length beside it, so that no script is needed: one that read the names took
 // most of a search's time.

@@ -3,6 +3,7 @@ package elastic
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http"
 	"slices"
@@ -62,10 +63,10 @@ type page[T any] struct {
 	places []rank.Place
 	total  int
 	more   bool
-	counts map[string]types.Aggregate
 }
 
-// list reads a page of the request's documents, in the order.
+// list reads a page of the request's documents, in the order, and their total
+// if it asks for it.
 func list[T any](ctx context.Context, x *Index, r *searchapi.Request, o *order, first int, after string, id func(*T) uuid.UUID) (*page[T], error) {
 	from, err := rank.ParseCursor(after, o.name)
 	if err != nil {
@@ -73,7 +74,7 @@ func list[T any](ctx context.Context, x *Index, r *searchapi.Request, o *order, 
 	}
 	size := rank.Size(first)
 	one := size + 1 // tells whether more follow
-	r.Size, r.Sort, r.TrackTotalHits = &one, o.sort, true
+	r.Size, r.Sort = &one, o.sort
 	if from != nil {
 		r.SearchAfter = o.after(from)
 	}
@@ -84,7 +85,7 @@ func list[T any](ctx context.Context, x *Index, r *searchapi.Request, o *order, 
 		}
 		return nil, err
 	}
-	p := &page[T]{counts: res.Aggregations}
+	p := &page[T]{}
 	if res.Hits.Total != nil {
 		p.total = int(res.Hits.Total.Value)
 	}
@@ -112,53 +113,55 @@ func (x *Index) Search(ctx context.Context, q search.Query) (*search.Results, er
 	words := rank.NewQuery(q.Text)
 	o := titleOrder(rank.Order(q.Sort, asked), q.Locale)
 	f := newFilter(q.Filter)
-	r := &searchapi.Request{Aggregations: map[string]types.Aggregations{}}
-	query := &types.BoolQuery{}
+	query := &types.BoolQuery{Filter: f.everything()}
+	var counted []types.Query // what is found, whatever the facets
 	switch {
 	case asked && len(words.Terms) == 0: // marks only: nothing is found
-		query.Filter = []types.Query{{MatchNone: &types.MatchNoneQuery{}}}
+		counted = []types.Query{{MatchNone: &types.MatchNoneQuery{}}}
+		query.Filter = counted
 	case asked:
 		near, err := x.near(ctx, words, rank.TitleSources())
 		if err != nil {
 			return nil, err
 		}
-		if found := ask(words, rank.TitleSources(), near); o.score {
-			query.Must = []types.Query{found}
+		counted = []types.Query{matches(words, rank.TitleSources(), near)}
+		if o.score {
+			query.Must = []types.Query{ask(words, rank.TitleSources(), near)}
 		} else {
-			query.Filter = []types.Query{found}
+			query.Filter = append(query.Filter, counted...)
 		}
 	}
-	if q.Facets {
-		query.Filter = append(query.Filter, f.rest...)
-		if len(f.facets) > 0 {
-			narrow := f.but("")
-			r.PostFilter = &narrow
-		}
-		for name := range facetFields {
-			r.Aggregations[name] = count(f, name)
-		}
-	} else {
-		query.Filter = append(query.Filter, f.everything()...)
-	}
-	r.Query = &types.Query{Bool: query}
-	// What a suggestion nearly always asks is asked at the same time.
+	// What is counted, and what a suggestion nearly always asks, is asked at the
+	// same time.
+	var beside errgroup.Group
 	suggest := asked && q.After == "" && len(words.Terms) > 0
 	d := &dictionary{x: x, filter: f}
-	var beside errgroup.Group
 	if suggest {
 		beside.Go(func() (err error) {
 			d.known, err = x.known(ctx, rank.SuggestTerms(q.Text, words))
 			return err
 		})
 	}
+	out := &search.Results{}
+	if q.Facets {
+		beside.Go(func() (err error) {
+			out.Facets, out.Total, err = x.facets(ctx, f, counted)
+			return err
+		})
+	}
+	// Without a total Elasticsearch can pass over what would come after the page.
+	r := &searchapi.Request{Query: &types.Query{Bool: query}, TrackTotalHits: !q.Facets}
 	p, err := list[search.Title](ctx, x, r, o, q.First, q.After, titleID)
-	if known := beside.Wait(); err == nil {
-		err = known
+	if other := beside.Wait(); err == nil {
+		err = other
 	}
 	if err != nil {
 		return nil, err
 	}
-	out := &search.Results{Total: p.total, HasNext: p.more, Hits: make([]search.Hit, 0, len(p.docs))}
+	if !q.Facets {
+		out.Total = p.total
+	}
+	out.HasNext, out.Hits = p.more, make([]search.Hit, 0, len(p.docs))
 	for i, t := range p.docs {
 		h := search.Hit{Title: t, Cursor: p.places[i].Cursor()}
 		if asked {
@@ -166,18 +169,42 @@ func (x *Index) Search(ctx context.Context, q search.Query) (*search.Results, er
 		}
 		out.Hits = append(out.Hits, h)
 	}
-	if q.Facets {
-		if out.Facets, err = readFacets(p.counts); err != nil {
-			return nil, err
-		}
-	}
 	if suggest {
-		if out.Suggestion, err = rank.Suggest(ctx, d, q.Text, words, p.total); err != nil {
+		if out.Suggestion, err = rank.Suggest(ctx, d, q.Text, words, out.Total); err != nil {
 			return nil, err
 		}
 	}
 	return out, nil
 }
+
+// facets counts the titles that are found, and those of each value of a facet
+// as if that facet had no filter. It asks for no document, so Elasticsearch
+// keeps the answer until the index changes, and nothing is scored.
+func (x *Index) facets(ctx context.Context, f *filter, found []types.Query) (search.Facets, int, error) {
+	r := none()
+	r.TrackTotalHits = true
+	query := all(slices.Concat(found, f.rest)...)
+	r.Query = &query
+	if len(f.facets) > 0 {
+		narrow := f.but("")
+		r.PostFilter = &narrow
+	}
+	r.Aggregations = map[string]types.Aggregations{}
+	for name := range facetFields {
+		r.Aggregations[name] = count(f, name)
+	}
+	res, err := x.search(ctx, r)
+	if err != nil {
+		return search.Facets{}, 0, err
+	}
+	if res.Hits.Total == nil {
+		return search.Facets{}, 0, errNoTotal
+	}
+	counts, err := readFacets(res.Aggregations)
+	return counts, int(res.Hits.Total.Value), err
+}
+
+var errNoTotal = errors.New("search: Elasticsearch does not tell how many there are")
 
 // aggValues names what is counted within a facet's filter.
 const aggValues = "values"
@@ -270,7 +297,7 @@ func (x *Index) SearchPeople(ctx context.Context, text string, first int, after 
 			query.Must = []types.Query{{MatchNone: &types.MatchNoneQuery{}}}
 		}
 	}
-	r := &searchapi.Request{Query: &types.Query{Bool: query}}
+	r := &searchapi.Request{Query: &types.Query{Bool: query}, TrackTotalHits: true}
 	p, err := list[search.Person](ctx, x, r, o.byKey("key").byID(), first, after, personID)
 	if err != nil {
 		return nil, err

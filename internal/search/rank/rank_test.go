@@ -94,12 +94,12 @@ func TestKeyFor(t *testing.T) {
 
 func TestSpeller(t *testing.T) {
 	s := rank.NewSpeller("metropoles")
-	s.Offer("metropoliss", 9)
-	s.Offer("metropolis", 1)
-	s.Offer("metropolex", 1)
-	s.Offer("entirely", 100)
+	s.Offer(rank.NewWord("metropoliss", 9))
+	s.Offer(rank.NewWord("metropolis", 1))
+	s.Offer(rank.NewWord("metropolex", 1))
+	s.Offer(rank.NewWord("entirely", 100))
 	assert.Equal(t, "metropolis", s.Best, "fewer mistakes, then the one offered first")
-	s.Offer("metropolas", 2)
+	s.Offer(rank.NewWord("metropolas", 2))
 	assert.Equal(t, "metropolas", s.Best, "of as many mistakes the more frequent")
 	assert.Zero(t, rank.NewSpeller("1984").Limit)
 }

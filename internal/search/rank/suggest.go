@@ -139,8 +139,23 @@ func NewSpeller(term string) *Speller {
 	return s
 }
 
-// Offer offers a word that count documents hold.
-func (s *Speller) Offer(word string, count uint64) {
+// Word is a word of an index, read once for all Spellers.
+type Word struct {
+	Text    string
+	Count   uint64 // how many documents hold it
+	length  int
+	letters uint64
+}
+
+// NewWord makes a word that count documents hold.
+func NewWord(text string, count uint64) Word {
+	w := Word{Text: text, Count: count}
+	w.length, w.letters = letters(text)
+	return w
+}
+
+// Offer offers a word.
+func (s *Speller) Offer(w Word) {
 	limit := s.Limit
 	if s.Best != "" {
 		limit = s.distance // a worse one need not be measured
@@ -148,17 +163,16 @@ func (s *Speller) Offer(word string, count uint64) {
 	// Most words share too few letters, which is told in a fraction of the
 	// time that their distance takes: a mistake makes one letter too few, one
 	// too many, or both.
-	length, has := letters(word)
-	if s.Limit == 0 || length-s.length > limit || s.length-length > limit ||
-		bits.OnesCount64(s.letters&^has) > limit || bits.OnesCount64(has&^s.letters) > limit {
+	if s.Limit == 0 || w.length-s.length > limit || s.length-w.length > limit ||
+		bits.OnesCount64(s.letters&^w.letters) > limit || bits.OnesCount64(w.letters&^s.letters) > limit {
 		return
 	}
-	d := words.Distance(s.term, word, limit)
+	d := words.Distance(s.term, w.Text, limit)
 	if d > limit {
 		return
 	}
-	if s.Best == "" || d < s.distance || count > s.count {
-		s.Best, s.distance, s.count = word, d, count
+	if s.Best == "" || d < s.distance || w.Count > s.count {
+		s.Best, s.distance, s.count = w.Text, d, w.Count
 	}
 }
 
