@@ -145,17 +145,19 @@ func (r *recorder) raw(t *testing.T, like string, workers int) time.Duration {
 	var of map[string]struct {
 		Mappings json.RawMessage `json:"mappings"`
 		Settings struct {
-			Index struct {
-				Analysis json.RawMessage `json:"analysis"`
-			} `json:"index"`
+			Index map[string]json.RawMessage `json:"index"`
 		} `json:"settings"`
 	}
 	require.NoError(t, json.Unmarshal(elasticCall(t, http.MethodGet, "/"+like, ""), &of))
 	require.Len(t, of, 1)
 	name := "bench-raw-" + strings.ReplaceAll(uuid.NewString(), "-", "")
 	for _, o := range of {
-		body := fmt.Sprintf(`{"settings":{"number_of_shards":1,"number_of_replicas":0,"refresh_interval":"-1","analysis":%s},"mappings":%s}`, o.Settings.Index.Analysis, o.Mappings)
-		elasticPut(t, "/"+name, body)
+		for _, own := range []string{"creation_date", "provided_name", "routing", "uuid", "version"} {
+			delete(o.Settings.Index, own)
+		}
+		body, err := json.Marshal(map[string]any{"settings": o.Settings.Index, "mappings": o.Mappings})
+		require.NoError(t, err)
+		elasticPut(t, "/"+name, string(body))
 	}
 	defer elasticCall(t, http.MethodDelete, "/"+name, "")
 	var work errgroup.Group
