@@ -137,8 +137,10 @@ func (c Config) sarama() *sarama.Config {
 	s.Consumer.MaxWaitTime = 250 * time.Millisecond
 	s.Consumer.Fetch.Default = 1 << 20
 	s.Consumer.Fetch.Max = 8 << 20
-	s.Consumer.Group.Session.Timeout = 10 * time.Second
-	s.Consumer.Group.Heartbeat.Interval = 3 * time.Second
+	// The least that Kafka takes by itself (group.min.session.timeout.ms): until
+	// then nobody reads the partitions of a member that was killed.
+	s.Consumer.Group.Session.Timeout = 6 * time.Second
+	s.Consumer.Group.Heartbeat.Interval = 1500 * time.Millisecond
 	s.Consumer.Group.Rebalance.Timeout = 30 * time.Second
 	s.Consumer.Group.Rebalance.GroupStrategies = []sarama.BalanceStrategy{sarama.NewBalanceStrategySticky()}
 	return s

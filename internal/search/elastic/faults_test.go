@@ -155,13 +155,13 @@ func TestRetries(t *testing.T) {
 	for _, staying := range []func(http.ResponseWriter){status(503), status(401), hangUp} {
 		f.first(1000, staying)
 		f.asked.Store(0)
-		_, err := x.Search(t.Context(), search.Query{First: 1})
+		_, err := x.SearchPeople(t.Context(), "", 1, "", nil)
 		assertUnavailable(t, err)
 		assert.LessOrEqual(t, f.asked.Load(), int64(8), "hanging up may be tried twice by net/http itself")
 	}
 	f.first(1000, status(400))
 	f.asked.Store(0)
-	_, err = x.Search(t.Context(), search.Query{First: 1})
+	_, err = x.SearchPeople(t.Context(), "", 1, "", nil)
 	require.Error(t, err)
 	assert.Equal(t, fault.Internal, fault.KindOf(err), "a question that is not understood is our fault")
 	assert.Equal(t, int64(1), f.asked.Load())
@@ -217,6 +217,36 @@ func TestRejectedOperations(t *testing.T) {
 	r, err := x.Search(t.Context(), search.Query{First: 1})
 	require.NoError(t, err)
 	assert.Equal(t, 2, r.Total)
+}
+
+// A shard that Elasticsearch has given up is asked for again by who would write
+// to it.
+func TestGivenUpShard(t *testing.T) {
+	f := newFront(t)
+	x, err := elastic.New(t.Context(), elastic.Config{URLs: []string{f.URL}, Index: prefix(t)}, slog.New(slog.DiscardHandler))
+	require.NoError(t, err)
+	defer func() { assert.NoError(t, x.Close()) }()
+	b := search.Batch{PutTitles: searchtest.Demo(t).PutTitles[:1]}
+	var told atomic.Bool
+	spoil := func(w http.ResponseWriter, r *http.Request) bool {
+		if r.URL.Path == "/_cluster/reroute" {
+			assert.Equal(t, "true", r.URL.Query().Get("retry_failed"))
+			told.Store(true)
+		}
+		if told.Load() {
+			return false // the rest is the real one's
+		}
+		w.Header().Set("X-Elastic-Product", "Elasticsearch")
+		w.Header().Set("Content-Type", "application/vnd.elasticsearch+json;compatible-with=8")
+		_, _ = io.WriteString(w, `{"took":1,"errors":true,"items":[{"index":{"_index":"x","_id":"y","status":503,"error":{"type":"unavailable_shards_exception","reason":"[x][0] primary shard is not active Timeout: [10s]"}}}]}`)
+		return true
+	}
+	f.spoil.Store(&spoil)
+	require.NoError(t, x.Apply(t.Context(), b))
+	require.True(t, told.Load())
+	r, err := x.Search(t.Context(), search.Query{First: 2})
+	require.NoError(t, err)
+	require.Equal(t, 1, r.Total)
 }
 
 // A disk that fills up has Elasticsearch close its indexes to writing. What is

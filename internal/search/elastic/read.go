@@ -143,14 +143,15 @@ func (x *Index) Search(ctx context.Context, q search.Query) (*search.Results, er
 		})
 	}
 	out := &search.Results{}
-	if q.Facets {
+	aside := q.Facets || !asked
+	if aside {
 		beside.Go(func() (err error) {
-			out.Facets, out.Total, err = x.facets(ctx, f, counted)
+			out.Facets, out.Total, err = x.counts(ctx, f, counted, q.Facets)
 			return err
 		})
 	}
 	// Without a total Elasticsearch can pass over what would come after the page.
-	r := &searchapi.Request{Query: &types.Query{Bool: query}, TrackTotalHits: !q.Facets}
+	r := &searchapi.Request{Query: &types.Query{Bool: query}, TrackTotalHits: !aside}
 	p, err := list[search.Title](ctx, x, r, o, q.First, q.After, titleID)
 	if other := beside.Wait(); err == nil {
 		err = other
@@ -158,7 +159,7 @@ func (x *Index) Search(ctx context.Context, q search.Query) (*search.Results, er
 	if err != nil {
 		return nil, err
 	}
-	if !q.Facets {
+	if !aside {
 		out.Total = p.total
 	}
 	out.HasNext, out.Hits = p.more, make([]search.Hit, 0, len(p.docs))
@@ -177,22 +178,26 @@ func (x *Index) Search(ctx context.Context, q search.Query) (*search.Results, er
 	return out, nil
 }
 
-// facets counts the titles that are found, and those of each value of a facet
-// as if that facet had no filter. It asks for no document, so Elasticsearch
-// keeps the answer until the index changes, and nothing is scored.
-func (x *Index) facets(ctx context.Context, f *filter, found []types.Query) (search.Facets, int, error) {
+// counts counts the titles that are found and, if asked for, those of each value
+// of a facet as if that facet had no filter. It asks for no document, so
+// Elasticsearch keeps the answer until the index changes, and nothing is scored.
+func (x *Index) counts(ctx context.Context, f *filter, found []types.Query, facets bool) (search.Facets, int, error) {
 	r := none()
 	r.TrackTotalHits = true
-	query := all(slices.Concat(found, f.rest)...)
+	filters := f.everything()
+	if facets {
+		filters = f.rest
+		if len(f.facets) > 0 {
+			narrow := f.but("")
+			r.PostFilter = &narrow
+		}
+		r.Aggregations = map[string]types.Aggregations{}
+		for name := range facetFields {
+			r.Aggregations[name] = count(f, name)
+		}
+	}
+	query := all(slices.Concat(found, filters)...)
 	r.Query = &query
-	if len(f.facets) > 0 {
-		narrow := f.but("")
-		r.PostFilter = &narrow
-	}
-	r.Aggregations = map[string]types.Aggregations{}
-	for name := range facetFields {
-		r.Aggregations[name] = count(f, name)
-	}
 	res, err := x.search(ctx, r)
 	if err != nil {
 		return search.Facets{}, 0, err
@@ -200,8 +205,12 @@ func (x *Index) facets(ctx context.Context, f *filter, found []types.Query) (sea
 	if res.Hits.Total == nil {
 		return search.Facets{}, 0, errNoTotal
 	}
+	total := int(res.Hits.Total.Value)
+	if !facets {
+		return search.Facets{}, total, nil
+	}
 	counts, err := readFacets(res.Aggregations)
-	return counts, int(res.Hits.Total.Value), err
+	return counts, total, err
 }
 
 var errNoTotal = errors.New("search: Elasticsearch does not tell how many there are")

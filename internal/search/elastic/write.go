@@ -13,6 +13,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/elastic/go-elasticsearch/v8/typedapi/cluster/reroute"
 	"github.com/elastic/go-elasticsearch/v8/typedapi/core/bulk"
 	"github.com/elastic/go-elasticsearch/v8/typedapi/types/enums/refresh"
 	"github.com/google/uuid"
@@ -273,6 +274,23 @@ func newPerson(c *rank.Collator, p *search.Person) map[string]any {
 	return f
 }
 
+// shardTimeout is how long Elasticsearch waits for a shard that is not there.
+const shardTimeout = "10s"
+
+// retryShards has Elasticsearch start the shards again that it has given up,
+// which it does for good after five attempts: a disk that was full for a minute
+// would want a hand. Whoever may not ask for that, or asks in vain, is where
+// they were.
+func (x *Index) retryShards(ctx context.Context) {
+	res, err := reroute.New(x.asking).RetryFailed(true).Metric("none").Perform(ctx)
+	if err != nil {
+		x.log.WarnContext(ctx, "a shard of the search index is not there, and Elasticsearch was not told to start it again", "error", err)
+		return
+	}
+	_ = res.Body.Close()
+	x.log.WarnContext(ctx, "a shard of the search index is not there; Elasticsearch was told to start those again that it has given up")
+}
+
 // send carries operations out in one request. Those that Elasticsearch had no
 // room for are sent again, a few times.
 func (x *Index) send(ctx context.Context, alias string, todo []operation, show bool) error {
@@ -290,7 +308,7 @@ func (x *Index) send(ctx context.Context, alias string, todo []operation, show b
 				body.WriteByte('\n')
 			}
 		}
-		req := bulk.New(x.doing).Index(alias).RequireAlias(true).Raw(&body)
+		req := bulk.New(x.doing).Index(alias).RequireAlias(true).Timeout(shardTimeout).Raw(&body)
 		if show {
 			req.Refresh(refresh.True)
 		}
@@ -306,6 +324,7 @@ func (x *Index) send(ctx context.Context, alias string, todo []operation, show b
 		}
 		var left []operation
 		var last error
+		away := false
 		for i, item := range res.Items {
 			for _, r := range item {
 				if r.Error == nil {
@@ -319,7 +338,11 @@ func (x *Index) send(ctx context.Context, alias string, todo []operation, show b
 					return fmt.Errorf("search: write %s: %w", todo[i].id, missing(refused))
 				}
 				left, last = append(left, todo[i]), refused
+				away = away || refused.kind == "unavailable_shards_exception"
 			}
+		}
+		if away {
+			x.retryShards(ctx)
 		}
 		if len(left) == 0 {
 			return nil
