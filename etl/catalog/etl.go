@@ -46,8 +46,11 @@ const (
 	// idleEvery is how often the position moves on over what is none of ours
 	// (other tables, other databases), so that Postgres need not keep it.
 	idleEvery = 10 * time.Second
-	// The pause after a failure grows from the first to the second.
-	pauseMin, pauseMax = 100 * time.Millisecond, 15 * time.Second
+	// The pause after a failure grows from the first to the second, or half as
+	// much again.
+	pauseMin, pauseMax = 100 * time.Millisecond, 4 * time.Second
+	// standBy is how often one who stands by looks whether the other is gone.
+	standBy = time.Second
 	// callTimeout bounds a call to the index or to Postgres.
 	callTimeout = 5 * time.Minute
 )
@@ -165,23 +168,25 @@ func (e *ETL) Run(ctx context.Context) error {
 		if ctx.Err() != nil {
 			return nil
 		}
-		if time.Since(began) > time.Minute {
+		if time.Since(began) > 10*time.Second { // what was wrong before is over
 			pause = pauseMin
 		}
+		wait := pause
+		pause = min(2*pause, pauseMax)
 		var pe *pgconn.PgError
 		if errors.Is(err, errStandBy) || errors.As(err, &pe) && pe.Code == "55006" { // the slot is in use
 			e.set(func(s *Status) { s.State, s.LastError = StandingBy, "" })
 			e.log.DebugContext(ctx, "another instance follows the catalogue's log; standing by")
+			wait, pause = standBy, pauseMin
 		} else {
 			e.set(func(s *Status) { s.State, s.LastError = Failing, err.Error() })
-			e.log.ErrorContext(ctx, "the catalogue is not being carried into the index; it will be tried again", "error", err, "pause", pause)
+			e.log.ErrorContext(ctx, "the catalogue is not being carried into the index; it will be tried again", "error", err, "pause", wait)
 		}
 		select {
 		case <-ctx.Done():
 			return nil
-		case <-time.After(pause + rand.N(pause/2)):
+		case <-time.After(wait + rand.N(wait/2)):
 		}
-		pause = min(2*pause, pauseMax)
 	}
 }
 
