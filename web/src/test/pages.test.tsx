@@ -312,7 +312,7 @@ describe('a title', () => {
     expect((await screen.findByRole('link', { name: 'Resume at 42:10' })).getAttribute('href')).toBe('/watch/t1');
     expect(screen.getByRole('link', { name: /Brigitte Helm.*Maria/ })).toBeTruthy();
     expect(screen.getByText('By Fritz Lang')).toBeTruthy();
-    expect(document.title).toBe('Metropolis · NetflixAtHome');
+    await waitFor(() => expect(document.title).toBe('Metropolis · NetflixAtHome')); // set once the page is painted
   });
 
   it('puts it on the list with a way back', async () => {
