@@ -43,7 +43,8 @@ type Log interface {
 
 // Activity copies the event log into ClickHouse.
 type Activity struct {
-	// Done is told of each batch; nil for nobody. Set it before Run.
+	// Done is told of each batch, maybe by two at once; nil for nobody. Set it
+	// before Run.
 	Done func(Batch)
 
 	db     *ch.DB
