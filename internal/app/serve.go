@@ -78,8 +78,9 @@ func serve(ctx context.Context, l net.Listener, h http.Handler, last leaving) er
 	if last.notice > 0 {
 		<-time.After(last.notice)
 	}
-	_ = l.Close()
+	late := shut(l)
 	<-done //nolint:errcheck // it was told to stop: how it stopped says nothing
+	_ = s.Serve(&queue{late, l.Addr()})
 	if last.closed != nil {
 		last.closed()
 	}
@@ -95,6 +96,24 @@ func serve(ctx context.Context, l net.Listener, h http.Handler, last leaving) er
 	}
 	return nil
 }
+
+// queue is a listener whose connections have come already.
+type queue struct {
+	conns []net.Conn
+	addr  net.Addr
+}
+
+func (q *queue) Accept() (net.Conn, error) {
+	if len(q.conns) == 0 {
+		return nil, net.ErrClosed
+	}
+	c := q.conns[0]
+	q.conns = q.conns[1:]
+	return c, nil
+}
+
+func (q *queue) Close() error   { return nil }
+func (q *queue) Addr() net.Addr { return q.addr }
 
 // door is the public handler: it says that the program is starting until the
 // real handler is there.

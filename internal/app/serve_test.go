@@ -7,6 +7,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"runtime"
 	"testing"
 	"time"
 
@@ -70,4 +71,39 @@ func TestLeavingFailsNoRequest(t *testing.T) {
 	require.Empty(t, done, "the proxy still has a connection")
 	require.NoError(t, unused.Close())
 	require.NoError(t, <-done)
+}
+
+// Who has connected and sent a request before the door was closed is answered,
+// though nobody had let them in yet.
+func TestShutLosesNobodyAtTheDoor(t *testing.T) {
+	if runtime.GOOS != "linux" {
+		t.Skip("only there")
+	}
+	var lc net.ListenConfig
+	l, err := lc.Listen(t.Context(), "tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	var waiting []net.Conn
+	for range 3 {
+		var d net.Dialer
+		c, err := d.DialContext(t.Context(), "tcp", l.Addr().String())
+		require.NoError(t, err)
+		_, err = io.WriteString(c, "GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+		require.NoError(t, err)
+		waiting = append(waiting, c)
+	}
+	late := shut(l)
+	require.Len(t, late, 3)
+	var d net.Dialer
+	_, err = d.DialContext(t.Context(), "tcp", l.Addr().String())
+	require.Error(t, err, "nobody new comes in")
+	s := &http.Server{ReadHeaderTimeout: time.Minute, Handler: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusTeapot) })}
+	require.ErrorIs(t, s.Serve(&queue{late, l.Addr()}), net.ErrClosed)
+	for _, c := range waiting {
+		res, err := http.ReadResponse(bufio.NewReader(c), nil)
+		require.NoError(t, err)
+		require.NoError(t, res.Body.Close())
+		require.Equal(t, http.StatusTeapot, res.StatusCode)
+		require.NoError(t, c.Close())
+	}
+	require.NoError(t, s.Shutdown(t.Context()))
 }
