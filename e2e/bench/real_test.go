@@ -12,7 +12,6 @@ import (
 	"net/url"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"strconv"
 	"strings"
 	"sync"
@@ -86,7 +85,7 @@ func ask(c *cinema.Client, out any, query string, variables map[string]any, head
 func instances(t *testing.T, cluster *cinema.Cluster) {
 	auth := cluster.Instances["auth"]
 	for core, i := range auth {
-		for _, pid := range append(children(t, i.Pid()), i.Pid()) { // a child hashes the passwords
+		for _, pid := range tree(i.Pid()) { // a child hashes the passwords
 			pin := exec.Command("taskset", "-acp", strconv.Itoa(core), strconv.Itoa(pid))
 			if out, err := pin.CombinedOutput(); err != nil {
 				t.Fatalf("taskset: %v\n%s", err, out)
@@ -129,30 +128,6 @@ func instances(t *testing.T, cluster *cinema.Cluster) {
 	report("sign-ins, two instances of auth, on cores 0 and 1", "          ", two, "/s")
 	report("sign-ins, one instance of auth, on core 0", "          ", one, "/s")
 	report("two instances against one", "(≥ 1.7 ×)", times, "×")
-}
-
-// children are the processes that a process has started.
-func children(t *testing.T, pid int) []int {
-	t.Helper()
-	lists, err := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/children", pid))
-	if err != nil {
-		t.Fatal(err)
-	}
-	var out []int
-	for _, list := range lists {
-		text, err := os.ReadFile(list)
-		if err != nil {
-			continue // a thread that has ended
-		}
-		for s := range strings.FieldsSeq(string(text)) {
-			child, err := strconv.Atoi(s)
-			if err != nil {
-				t.Fatal(err)
-			}
-			out = append(out, child)
-		}
-	}
-	return out
 }
 
 // quiet waits until the cores have been idle for most of two seconds: a new

@@ -124,22 +124,13 @@ func (d *dictionary) Count(ctx context.Context, q *rank.Query) (int, error) {
 	if err != nil {
 		return 0, err
 	}
-	r := none()
-	found := all(append(d.filter.everything(), matches(q, rank.TitleSources(), near))...)
-	r.Query, r.TrackTotalHits = &found, true
-	res, err := d.x.search(ctx, r)
-	if err != nil {
-		return 0, err
-	}
-	if res.Hits.Total == nil {
-		return 0, errNoTotal
-	}
-	return int(res.Hits.Total.Value), nil
+	_, total, err := d.x.counts(ctx, d.filter, []types.Query{matches(q, rank.TitleSources(), near)}, false)
+	return total, err
 }
 
 // lexicon keeps the words of titles for suggestions, one for each source that
-// has it. They are read when one is first
-// asked for, and read again behind the back of who asks for one when they are old.
+// has it. They are read when one is first asked for, and read again behind the
+// back of who asks for one when they are old.
 type lexicon struct {
 	read func(ctx context.Context) ([]rank.Word, error)
 	fail func(error) // hears of readings that nobody waited for

@@ -1,6 +1,8 @@
 package elastic
 
 import (
+	"maps"
+	"slices"
 	"strconv"
 
 	"github.com/elastic/go-elasticsearch/v8/typedapi/types"
@@ -97,28 +99,23 @@ func matches(q *rank.Query, sources []string, near near) types.Query {
 		if t.Optional {
 			continue
 		}
-		var fields []string
-		words := map[string][]string{}
+		words := map[string][]string{} // by field
 		for _, l := range t.Lookups(sources) {
-			name := field(l.Field)
-			if _, there := words[name]; !there {
-				fields = append(fields, name)
+			list := []string{l.Term}
+			if l.Edits > 0 {
+				by := near.of(l)
+				list = slices.Concat(by[:]...)
 			}
-			if l.Edits == 0 {
-				words[name] = append(words[name], l.Term)
-				continue
-			}
-			for _, list := range near.of(l) {
+			if len(list) > 0 {
+				name := field(l.Field)
 				words[name] = append(words[name], list...)
 			}
 		}
-		var any []types.Query
-		for _, name := range fields {
-			if len(words[name]) > 0 {
-				any = append(any, anyOf(name, words[name]))
-			}
+		var holds []types.Query
+		for _, name := range slices.Sorted(maps.Keys(words)) { // the same text for the same question, or no answer is kept
+			holds = append(holds, anyOf(name, words[name]))
 		}
-		required = append(required, either(any...))
+		required = append(required, either(holds...))
 	}
 	return types.Query{Bool: &types.BoolQuery{Should: required, MinimumShouldMatch: q.Required}}
 }
@@ -241,10 +238,11 @@ func (f *filter) but(facet string) types.Query {
 
 // everything is the whole filter.
 func (f *filter) everything() []types.Query {
+	rest := slices.Clip(f.rest) // callers add to it, each for itself
 	if len(f.facets) == 0 {
-		return f.rest
+		return rest
 	}
-	return append(f.rest[:len(f.rest):len(f.rest)], f.but(""))
+	return append(rest, f.but(""))
 }
 
 func idsOf(kind string, ids []uuid.UUID) []string {

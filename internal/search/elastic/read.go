@@ -203,7 +203,7 @@ func (x *Index) counts(ctx context.Context, f *filter, found []types.Query, face
 		return search.Facets{}, 0, err
 	}
 	if res.Hits.Total == nil {
-		return search.Facets{}, 0, errNoTotal
+		return search.Facets{}, 0, errors.New("search: Elasticsearch does not tell how many there are")
 	}
 	total := int(res.Hits.Total.Value)
 	if !facets {
@@ -212,8 +212,6 @@ func (x *Index) counts(ctx context.Context, f *filter, found []types.Query, face
 	counts, err := readFacets(res.Aggregations)
 	return counts, total, err
 }
-
-var errNoTotal = errors.New("search: Elasticsearch does not tell how many there are")
 
 // aggValues names what is counted within a facet's filter.
 const aggValues = "values"
